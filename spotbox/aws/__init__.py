@@ -1,0 +1,1 @@
+"""Talk to AWS: the only package that imports boto3 and botocore."""

@@ -1,0 +1,1 @@
+"""Pure domain logic: the standard library only, no I/O, no clock, no environment."""

@@ -1,0 +1,1 @@
+"""The embedded AWS: the only package that imports moto and asyncssh."""

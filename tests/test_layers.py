@@ -1,0 +1,78 @@
+"""The folder is the layer: an import may only go down."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "spotbox"
+# What each layer may import from spotbox. cli -> commands -> app -> helpers and aws -> core -> stdlib.
+LEAVES = {"core", "resources", "__init__"}
+HELPERS = {"output", "prompts", "progress", "config", "system", "resources"}
+MAY = {
+    "core": {"core"},
+    "resources": set(),
+    "output": LEAVES,
+    "prompts": LEAVES,
+    "progress": LEAVES,
+    "config": LEAVES,
+    "system": LEAVES,
+    "options": LEAVES,
+    "aws": {"aws", "core", "__init__"},
+    "sandbox": {"sandbox", "core", "resources", "__init__"},
+    "app": HELPERS | LEAVES | {"aws", "sandbox"},
+    "commands": HELPERS | LEAVES | {"app", "options", "commands", "aws", "sandbox"},
+    "cli": HELPERS | LEAVES | {"app", "options", "commands"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+ONLY = {  # third-party package -> the layers that may import it
+    "boto3": {"aws"},
+    "botocore": {"aws", "sandbox"},  # the sandbox reads botocore's own model of EC2
+    "moto": {"sandbox"},
+    "flask": {"sandbox"},
+    "werkzeug": {"sandbox"},
+    "asyncssh": {"sandbox"},
+    "questionary": {"prompts"},
+    "prompt_toolkit": {"prompts"},
+    "tabulate": {"output"},
+    "click": {"cli", "commands", "options", "app", "__main__"},
+    "platformdirs": {"app", "config"},
+}
+IMPURE = {"os", "subprocess", "socket", "time", "random", "tempfile", "urllib", "http", "threading", "sys"}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def layer(path: Path) -> str:
+    part = path.relative_to(PACKAGE).parts[0]
+    return part.removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_only_go_down(path):
+    """No module imports a layer above its own, nor a library that belongs to another layer."""
+    mine = layer(path)
+    for name in imports(path):
+        top, *rest = name.split(".")
+        if top == "spotbox":
+            target = rest[0] if rest and rest[0] in MAY else "__init__"
+            assert target in MAY[mine] or target == mine, f"{path} ({mine}) imports {name}"
+            if target == "sandbox" and mine == "commands":
+                assert path.stem == "sandbox"
+        elif top in ONLY:
+            assert mine in ONLY[top], f"{path} ({mine}) imports {name}"
+        elif mine == "core":
+            assert top not in IMPURE, f"{path} imports {name}: core is pure"
+    if mine == "commands":
+        text = path.read_text()
+        assert "boto3" not in text, f"{path} knows boto3"
