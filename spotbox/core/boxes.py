@@ -1,0 +1,191 @@
+"""A box: what belongs together under one name, found from tags and from the request itself."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from spotbox.core.names import KEEP_TAG, MAX_PRICE_TAG, NAME_TAG, OWNER_TAG, ROLE_TAG, USER_TAG
+from spotbox.core.records import Group, Instance, KeyPair, Request, Tags, Volume
+from spotbox.core.states import LIVE, Derived, State, derive
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Everything of spotbox's that was seen in one region, whoever owns it."""
+
+    region: str
+    requests: tuple[Request, ...] = ()
+    instances: tuple[Instance, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    groups: tuple[Group, ...] = ()
+    keys: tuple[KeyPair, ...] = ()
+
+
+@dataclass(frozen=True)
+class Box:
+    """One named workstation and all that belongs to it. `request` and `instance` are the ones that matter now."""
+
+    name: str
+    owner: str
+    region: str
+    state: State
+    reason: str
+    request: Request | None
+    instance: Instance | None
+    requests: tuple[Request, ...] = ()
+    instances: tuple[Instance, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    groups: tuple[Group, ...] = ()
+    # Prices are filled in by whoever looked them up; USD per hour, None is unknown.
+    spot: Decimal | None = None
+    on_demand: Decimal | None = None
+
+    @property
+    def market(self) -> str:
+        """`spot`, or `on-demand` for a box that fell back."""
+        return "spot" if self.request or (self.instance and self.instance.lifecycle == "spot") else "on-demand"
+
+    @property
+    def zone(self) -> str | None:
+        return (
+            (self.instance and self.instance.zone)
+            or (self.request and self.request.zone)
+            or _first(v.zone for v in self.volumes)
+        )
+
+    @property
+    def instance_type(self) -> str | None:
+        return (self.instance and self.instance.instance_type) or (self.request and self.request.instance_type) or None
+
+    @property
+    def tags(self) -> Tags:
+        """The tags as the request carries them (a relaunched instance has none)."""
+        return {**(self.instance.tags if self.instance else {}), **(self.request.tags if self.request else {})}
+
+    @property
+    def user(self) -> str | None:
+        """The login on the box, from its tag."""
+        return self.tags.get(USER_TAG)
+
+    @property
+    def created(self) -> datetime | None:
+        return (self.request and self.request.created) or (self.instance and self.instance.launched) or None
+
+    @property
+    def max_price(self) -> Decimal | None:
+        """The cap that was sent in USD/h, else None (AWS then reports the on-demand price, which is no cap)."""
+        text = self.tags.get(MAX_PRICE_TAG)
+        return Decimal(text) if text and text.replace(".", "", 1).isdigit() else None
+
+    @property
+    def untagged(self) -> tuple[str, ...]:
+        """Ids that belong to the box but carry no tag of it: a relaunched instance and its volumes."""
+        parts: list[Instance | Volume] = [i for i in self.instances if i.state != "terminated"]
+        parts += self.volumes
+        return tuple(part.id for part in parts if NAME_TAG not in part.tags)
+
+
+def _first(values: Iterable[str]) -> str | None:
+    return next(iter(values), None)
+
+
+@dataclass
+class Belongings:
+    """All that carries one box's name and owner, or is reached through its request; living or not."""
+
+    requests: list[Request] = field(default_factory=list)
+    instances: list[Instance] = field(default_factory=list)
+    volumes: list[Volume] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+
+
+def assemble(sight: Sight) -> tuple[Box, ...]:
+    """The boxes in what was seen, by owner and name. What ended and left nothing is no box and does not appear."""
+    boxes = (_box(sight.region, owner, name, found) for (owner, name), found in sorted(gather(sight).items()))
+    return tuple(box for box in boxes if box)
+
+
+def gather(sight: Sight) -> dict[tuple[str, str], Belongings]:
+    """What was seen, sorted by (owner, box name). What carries no such tags and no such request is left out."""
+    parts: defaultdict[tuple[str, str], Belongings] = defaultdict(Belongings)
+    owner_of: dict[str, tuple[str, str]] = {}
+
+    def key(tags: Tags) -> tuple[str, str] | None:
+        return (tags.get(OWNER_TAG, ""), tags[NAME_TAG]) if NAME_TAG in tags else None
+
+    for request in sight.requests:
+        if whose := key(request.tags):
+            parts[whose].requests.append(request)
+            owner_of[request.id] = whose
+    for instance in sight.instances:
+        # The request speaks first: a relaunched instance has no tags of its own.
+        if whose := owner_of.get(instance.request_id or "") or key(instance.tags):
+            parts[whose].instances.append(instance)
+            owner_of[instance.id] = whose
+    for volume in sight.volumes:
+        if whose := owner_of.get(volume.instance_id or "") or key(volume.tags):
+            parts[whose].volumes.append(volume)
+    for group in sight.groups:
+        if whose := key(group.tags):
+            parts[whose].groups.append(group)
+    return dict(parts)
+
+
+def _box(region: str, owner: str, name: str, parts: Belongings) -> Box | None:
+    request = _main_request(parts.requests)
+    instance = _main_instance(parts.instances, request)
+    doomed = {i.id for i in parts.instances if i.state in ("shutting-down", "terminated")}
+    volumes = tuple(
+        v
+        for v in parts.volumes
+        if not (v.instance_id in doomed and v.delete_on_termination) and v.state not in ("deleting", "deleted")
+    )
+    kept = bool(volumes) and all(KEEP_TAG in v.tags for v in volumes)
+    derived: Derived | None = derive(request, instance, volumes, kept)
+    if derived is None:
+        return None
+    return Box(
+        name,
+        owner,
+        region,
+        derived.state,
+        derived.reason,
+        request,
+        instance,
+        tuple(parts.requests),
+        tuple(parts.instances),
+        volumes,
+        tuple(parts.groups),
+    )
+
+
+def _main_request(requests: list[Request]) -> Request | None:
+    """The one that may launch, else the newest."""
+
+    def rank(request: Request) -> tuple[bool, float]:
+        return request.state in LIVE, request.created.timestamp() if request.created else 0.0
+
+    return max(requests, key=rank, default=None)
+
+
+def _main_instance(instances: list[Instance], request: Request | None) -> Instance | None:
+    """The request's own instance if it lives, else the liveliest of the rest."""
+    order = ("running", "pending", "stopping", "stopped", "shutting-down")
+    alive = [i for i in instances if i.state in order]
+
+    def rank(instance: Instance) -> tuple[bool, int]:
+        return request is None or instance.id != request.instance_id, order.index(instance.state)
+
+    return min(alive, key=rank, default=None)
+
+
+def data_volumes(box: Box) -> tuple[Volume, ...]:
+    """The volumes that carry `spotbox:role=data`."""
+    return tuple(v for v in box.volumes if v.tags.get(ROLE_TAG) == "data")
+
+
+def kept_tags(tags: Tags) -> bool:
+    """Whether a resource was left on purpose by `down --keep-data`."""
+    return KEEP_TAG in tags

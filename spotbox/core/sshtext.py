@@ -1,0 +1,147 @@
+"""The words of OpenSSH: command lines, config entries, known hosts, and the host keys in a console log."""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spotbox.core.text import shell
+
+# OpenSSH's own limits and ours: notice within a minute that a box went away.
+ALIVE = {"ServerAliveInterval": "15", "ServerAliveCountMax": "4", "ConnectTimeout": "15"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where and as whom to connect. `alias` is the identity under which the host key is known, whatever the address."""
+
+    name: str
+    host: str
+    port: int
+    user: str
+    alias: str
+    known_hosts: str
+    key: str | None  # private key file; None leaves it to the agent
+    checked: bool  # the host key is known; else the first one seen is kept
+
+
+def options(target: Target) -> dict[str, str]:
+    """The ssh options that every connection to this box needs."""
+    own = {
+        "HostKeyAlias": target.alias,
+        "UserKnownHostsFile": quote_path(target.known_hosts),
+        "StrictHostKeyChecking": "yes" if target.checked else "accept-new",
+        # A host key in the system's files or from a CA for another host must not speak for this box.
+        "GlobalKnownHostsFile": "/dev/null",
+        **ALIVE,
+    }
+    if target.key:
+        own |= {"IdentityFile": quote_path(target.key), "IdentitiesOnly": "yes"}
+    return own
+
+
+def ssh_command(target: Target, forwards: Sequence[str] = (), command: Sequence[str] = ()) -> list[str]:
+    """The ssh command line. `command` words reach the box's shell joined by spaces, as ssh itself does it."""
+    words = ["ssh"]
+    for key, value in options(target).items():
+        words += ["-o", f"{key}={value}"]
+    if target.port != 22:
+        words += ["-p", str(target.port)]
+    for forward in forwards:
+        words += ["-L", forward]
+    words.append(f"{target.user}@{target.host}")
+    # After the destination ssh still reads options; `--` keeps a command that starts with a dash a command.
+    return [*words, *(["--", *command] if command else [])]
+
+
+def parse_forward(text: str) -> str:
+    """`8888` -> `8888:localhost:8888`; `8888:host:80` stays. ValueError otherwise."""
+    match = re.fullmatch(r"(\d{1,5})(?::([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5}))?", text)
+    if not match or not all(0 < int(port) < 65536 for port in (match[1], match[3]) if port):
+        raise ValueError(text)
+    return text if match[2] else f"{text}:localhost:{text}"
+
+
+def quote_path(path: str) -> str:
+    """A path as ssh_config and -o take it: quoted against spaces, `%` doubled against token expansion."""
+    return '"' + path.replace("%", "%%").replace('"', '\\"') + '"'
+
+
+def config_entry(target: Target, connect: Sequence[str]) -> str:
+    """An ssh_config entry for `ssh spotbox-NAME`. `connect` is the command that finds the box and pipes to it."""
+    proxy = shell(connect).replace("%", "%%")
+    lines = [
+        begin(target.name),
+        f"Host spotbox-{target.name}",
+        f"    HostName {target.alias}",
+        f"    User {target.user}",
+        *(f"    {key} {value}" for key, value in options(target).items() if key != "ConnectTimeout"),
+        f"    ProxyCommand {proxy}",
+        end(target.name),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def begin(name: str) -> str:
+    """First line of a box's entry."""
+    return f"# spotbox-{name}: written by spotbox, changes are lost"
+
+
+def end(name: str) -> str:
+    """Last line of a box's entry."""
+    return f"# end of spotbox-{name}"
+
+
+def replace_entry(config: str, name: str, entry: str) -> str:
+    """The config with this box's entry replaced, added, or (empty `entry`) removed; other text is untouched."""
+    pattern = re.compile(rf"^{re.escape(begin(name))}\n.*?^{re.escape(end(name))}\n", re.MULTILINE | re.DOTALL)
+    return pattern.sub("", config) + entry
+
+
+@dataclass(frozen=True)
+class HostKeys:
+    """What a console log says of the box's identity: whole public keys, or at least SHA256 fingerprints."""
+
+    keys: tuple[str, ...] = ()  # "ssh-ed25519 AAAA..."
+    fingerprints: frozenset[str] = frozenset()  # "SHA256:..."
+
+
+def parse_host_keys(console: str) -> HostKeys:
+    """Host keys that cloud-init printed on first boot (EC2 User Guide, "Get the instance fingerprint").
+
+    Lines may carry cloud-init's `ec2: ` prefix, kernel noise between them, and CR LF ends. The last whole block counts.
+    """
+    keys = [line for line in _block(console, "KEYS") if _is_key(line)]
+    prints = re.findall(r"SHA256:[A-Za-z0-9+/]{43}", "\n".join(_block(console, "FINGERPRINTS")))
+    return HostKeys(tuple(" ".join(key.split()[:2]) for key in keys), frozenset(prints))
+
+
+def _block(console: str, what: str) -> list[str]:
+    found = re.findall(
+        rf"-----BEGIN SSH HOST KEY {what}-----(.*?)-----END SSH HOST KEY {what}-----", console, re.DOTALL
+    )
+    lines = found[-1].splitlines() if found else []
+    return [re.sub(r"^.*?ec2: ", "", line).strip() for line in lines]
+
+
+def _is_key(line: str) -> bool:
+    parts = line.split()
+    if len(parts) < 2 or not re.fullmatch(r"(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521))", parts[0]):
+        return False
+    try:
+        return base64.b64decode(parts[1], validate=True)[4:].startswith(parts[0].encode())
+    except binascii.Error:
+        return False
+
+
+def fingerprint(key: str) -> str:
+    """`SHA256:...` of a public key line, as OpenSSH prints it."""
+    digest = hashlib.sha256(base64.b64decode(key.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def known_hosts_lines(alias: str, keys: Sequence[str]) -> str:
+    """known_hosts text for these keys under the alias."""
+    return "".join(f"{alias} {key}\n" for key in keys)

@@ -1,0 +1,231 @@
+"""The steps of a plan: small frozen records in domain words, each with the sentence that `--dry-run` prints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from spotbox.core.records import Image, Offer, Rule, Tags
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user wants of a new box, with every default decided; no two runs of one wish differ."""
+
+    name: str
+    owner: str
+    region: str
+    image: Image
+    user: str
+    disk_gib: int
+    disk_type: str
+    key_name: str
+    vpc_id: str
+    group_name: str
+    offers: tuple[Offer, ...]  # the pools to try, in this order
+    subnets: Mapping[str, str]  # zone -> subnet id
+    bids: Mapping[str, Decimal | None]  # instance type -> cap to send in USD/h; None sends none
+    tags: Tags
+    user_data: str = ""
+    profile: str | None = None  # IAM instance profile
+
+
+@dataclass(frozen=True)
+class MakeSpotRole:
+    """Create the service-linked role that EC2 Spot needs, once per account."""
+
+    def __str__(self) -> str:
+        return "make the service-linked role AWSServiceRoleForEC2Spot (once per account, free)"
+
+
+@dataclass(frozen=True)
+class MakeKey:
+    """Import the public key; an existing pair of that name is the same key, for the name carries the fingerprint."""
+
+    region: str
+    name: str
+    public_key: str
+    tags: Tags
+
+    def __str__(self) -> str:
+        return f"import your public key as {self.name}"
+
+
+@dataclass(frozen=True)
+class MakeGroup:
+    """Make the box's security group, or bring its rules to what is wanted."""
+
+    region: str
+    name: str
+    vpc_id: str
+    rules: tuple[Rule, ...]
+    tags: Tags
+
+    def __str__(self) -> str:
+        return f"make security group {self.name}: port 22 from {', '.join(rule.cidr for rule in self.rules)}"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Try the wish's pools in order until AWS accepts one; its refusal is the signal to try the next."""
+
+    wish: Wish
+    generation: int
+
+    def __str__(self) -> str:
+        first, *rest = self.wish.offers
+        pool = f"{first.type.name} in {first.zone}"
+        more = f", then {', '.join(_pool(o, first) for o in rest)}" if rest else ""
+        return f"submit a persistent Spot request for {pool}{more}"
+
+
+def _pool(offer: Offer, first: Offer) -> str:
+    return offer.zone if offer.type == first.type else f"{offer.type.name} in {offer.zone}"
+
+
+@dataclass(frozen=True)
+class TagAgain:
+    """Tag what a relaunch left untagged."""
+
+    region: str
+    ids: tuple[str, ...]
+    tags: Tags
+
+    def __str__(self) -> str:
+        return f"tag {', '.join(self.ids)} again"
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start a box that the user stopped."""
+
+    region: str
+    instance_id: str
+
+    def __str__(self) -> str:
+        return f"start {self.instance_id}"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop a running box; its disk stays and bills."""
+
+    region: str
+    instance_id: str
+
+    def __str__(self) -> str:
+        return f"stop {self.instance_id}"
+
+
+@dataclass(frozen=True)
+class GrowDisk:
+    """Make a volume larger (EBS cannot shrink one)."""
+
+    region: str
+    volume_id: str
+    size_gib: int
+
+    def __str__(self) -> str:
+        return f"grow {self.volume_id} to {self.size_gib} GiB (the file system grows at the next boot)"
+
+
+@dataclass(frozen=True)
+class Admit:
+    """Admit an address to port 22, in place of `replaces` where that is set."""
+
+    region: str
+    group_id: str
+    rule: Rule
+    replaces: Rule | None = None
+
+    def __str__(self) -> str:
+        return f"admit {self.rule.cidr} to port 22" + (f" in place of {self.replaces.cidr}" if self.replaces else "")
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Cancel Spot requests and prove it: the step fails unless AWS shows them cancelled."""
+
+    region: str
+    request_ids: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"cancel Spot request {', '.join(self.request_ids)} in {self.region}"
+
+
+@dataclass(frozen=True)
+class Terminate:
+    """Terminate instances and wait until they are gone. Only ever after their requests are cancelled."""
+
+    region: str
+    instance_ids: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"terminate instance {', '.join(self.instance_ids)}"
+
+
+@dataclass(frozen=True)
+class DeleteVolume:
+    """Delete a volume that does not go with its instance."""
+
+    region: str
+    volume_id: str
+    size_gib: int
+
+    def __str__(self) -> str:
+        return f"delete volume {self.volume_id} ({self.size_gib} GiB) and all that is on it"
+
+
+@dataclass(frozen=True)
+class KeepVolume:
+    """Mark a volume as left on purpose, so that no clean-up takes it."""
+
+    region: str
+    volume_id: str
+    size_gib: int
+
+    def __str__(self) -> str:
+        return f"keep volume {self.volume_id} ({self.size_gib} GiB); it bills until `down` without --keep-data"
+
+
+@dataclass(frozen=True)
+class DeleteGroup:
+    """Delete the box's security group, once nothing uses it."""
+
+    region: str
+    group_id: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"delete security group {self.name} ({self.group_id})"
+
+
+@dataclass(frozen=True)
+class DeleteKey:
+    """Delete the owner's key pair from a region that has no box of theirs left."""
+
+    region: str
+    key_id: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"delete key pair {self.name} from {self.region} (the last box there)"
+
+
+Step = (
+    MakeSpotRole
+    | MakeKey
+    | MakeGroup
+    | Launch
+    | TagAgain
+    | Start
+    | Stop
+    | GrowDisk
+    | Admit
+    | Cancel
+    | Terminate
+    | DeleteVolume
+    | KeepVolume
+    | DeleteGroup
+    | DeleteKey
+)
+Plan = tuple[Step, ...]
