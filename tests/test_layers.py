@@ -20,7 +20,7 @@ MAY = {
     "options": LEAVES,
     "aws": {"aws", "core", "__init__"},
     "sandbox": {"sandbox", "core", "resources", "__init__"},
-    "app": HELPERS | LEAVES | {"aws", "sandbox"},
+    "app": HELPERS | LEAVES | {"aws", "sandbox", "options"},
     "commands": HELPERS | LEAVES | {"app", "options", "commands", "aws", "sandbox"},
     "cli": HELPERS | LEAVES | {"app", "options", "commands"},
     "__main__": {"cli"},

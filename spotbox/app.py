@@ -1,0 +1,156 @@
+"""App: all that a command may use, built once from the common options. Tests pass one of fakes."""
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import click
+
+from spotbox.config import Places, find_places
+from spotbox.core.errors import Exit, SpotboxError, UsageError
+from spotbox.core.text import did_you_mean, safe
+from spotbox.core.units import parse_duration
+from spotbox.options import Common, chosen_region, common
+from spotbox.progress import Progress
+from spotbox.prompts import Prompts
+from spotbox.system import System
+
+DEFAULT_REGION = "us-east-1"
+SETTLE = 60  # seconds in which AWS may not yet show what it has just made
+SANDBOX_SETTLE = 2  # the sandbox shows at once
+
+
+class App:
+    """The world a command works in."""
+
+    def __init__(self, options: Common, env: Mapping[str, str] | None = None):
+        self.options = options
+        self.env = os.environ if env is None else env
+        self.places: Places = find_places(self.env)
+        self.system = System()
+        self.progress = Progress()
+        self.prompts = Prompts()
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether AWS is the one on this machine."""
+        return self.options.sandbox
+
+    @cached_property
+    def endpoint(self) -> Any:
+        """The running sandbox; started when needed."""
+        from spotbox.sandbox import process
+
+        if not process.running(self.places.sandbox):
+            self.progress.show("starting the sandbox, an AWS on this machine")
+            try:
+                return process.ensure(self.places.sandbox)
+            finally:
+                self.progress.done()
+        return process.ensure(self.places.sandbox)
+
+    @cached_property
+    def cloud(self) -> Any:
+        """AWS, real or sandbox (aws.cloud.Cloud, or a fake with its verbs)."""
+        from spotbox.aws.cloud import Cloud
+        from spotbox.aws.hands import Hands
+        from spotbox.aws.session import Aws
+
+        if self.sandbox:
+            end = self.endpoint
+            aws = Aws(endpoint=end.url, keys=(end.access_key, end.secret_key), region=end.region)
+        else:
+            aws = Aws(profile=self.options.profile)
+        return Cloud(Hands(aws, self.system.sleep, self.system.monotonic))
+
+    @cached_property
+    def identity(self) -> Any:
+        """Who the credentials belong to."""
+        return self.cloud.identity()
+
+    @cached_property
+    def regions(self) -> dict[str, str]:
+        """Every region with its opt-in status."""
+        found: dict[str, str] = self.cloud.regions()
+        return found
+
+    @property
+    def enabled_regions(self) -> list[str]:
+        """The regions that this account can use."""
+        return sorted(name for name, status in self.regions.items() if status != "not-opted-in")
+
+    def region(self, ctx: click.Context, value: str | None) -> str:
+        """The region in force. UsageError for one that does not exist, exit 5 for one not enabled."""
+        name = chosen_region(ctx, value, self.sandbox) or self.cloud.default_region() or DEFAULT_REGION
+        return self.check_region(name)
+
+    def named_region(self, ctx: click.Context, value: str | None) -> str | None:
+        """The region that -r or SPOTBOX_REGION names, checked; None to look in all."""
+        strong = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+        if value is None or ctx.get_parameter_source("region") not in strong:
+            return None
+        return self.check_region(value)
+
+    def check_region(self, name: str) -> str:
+        """The name itself, once AWS says that it exists and is enabled."""
+        status = self.regions.get(name)
+        if status is None:
+            raise UsageError(
+                f"{safe(name)!r} is not an AWS region{did_you_mean(name, self.regions)}",
+                f"Regions here: {', '.join(self.enabled_regions)}.",
+            )
+        if status == "not-opted-in":
+            raise SpotboxError(
+                f"region {name} is not enabled for this account",
+                f"Enable it with: aws account enable-region --region-name {name}; or use another with -r.",
+                Exit.DENIED,
+            )
+        return name
+
+    def owner(self, given: str | None) -> str:
+        """Whose boxes: as given, else by the identity."""
+        if given:
+            return given
+        from spotbox.core.identity import owner_from
+
+        return owner_from(self.identity)
+
+    @property
+    def settle(self) -> float:
+        """Seconds in which AWS may not yet show what it has just made (SPOTBOX_SETTLE)."""
+        text = self.env.get("SPOTBOX_SETTLE")
+        if text is None:
+            return SANDBOX_SETTLE if self.sandbox else SETTLE
+        return parse_duration(text)
+
+    def own_address(self) -> str:
+        """The address AWS sees us come from; in the sandbox that is loopback."""
+        if self.sandbox and not self.env.get("SPOTBOX_CHECKIP_URL"):
+            return "127.0.0.1"
+        return self.system.own_address(self.env)
+
+    def ssh_target(self, address: str) -> tuple[str, int]:
+        """Host and port of the SSH server behind a public address."""
+        if self.sandbox:
+            from spotbox.sandbox import process
+
+            return process.ssh_target(address)
+        return address, 22
+
+    def remark(self, text: str) -> None:
+        """A remark for the user, on stderr."""
+        self.progress.say(text)
+
+    def debug(self, text: str) -> None:
+        """A remark for --verbose."""
+        if self.options.verbose:
+            self.progress.say(text)
+
+
+def get_app(ctx: click.Context) -> App:
+    """The App of this run: the one a test passed, else one made of the common options."""
+    root = ctx.find_root()
+    if not isinstance(root.obj, App):
+        root.obj = App(common(ctx))
+    return root.obj

@@ -1,0 +1,255 @@
+"""Carry out a step: one short function per kind, each safe to run twice."""
+
+from collections.abc import Callable
+from typing import Any
+
+from spotbox.aws.errors import translating
+from spotbox.aws.hands import Hands
+from spotbox.aws.identity import create_spot_role
+from spotbox.aws.observe import describe
+from spotbox.core import steps as s
+from spotbox.core.errors import Exit, SpotboxError, UsageError
+from spotbox.core.names import KEEP_TAG, NAME_TAG, OWNER_TAG, wire_tags
+from spotbox.core.records import Group, Rule
+from spotbox.core.states import LIVE
+from spotbox.core.waiting import Look
+
+CANCEL_WAIT, TERMINATE_WAIT, GROUP_WAIT, START_WAIT = 90, 600, 180, 90  # seconds
+
+
+def apply(hands: Hands, step: s.Step) -> None:
+    """Carry out one step (Launch has its own function, for it has an answer). SpotboxError when it cannot be."""
+    _APPLY[type(step)](hands, step)
+
+
+def _call(hands: Hands, region: str, operation: str, *, ok: tuple[str, ...] = (), **params: Any) -> dict[str, Any]:
+    """One EC2 call; codes in `ok` mean that it is done already and give an empty answer."""
+    action = "ec2:" + "".join(word.capitalize() for word in operation.split("_"))
+    try:
+        with translating(action, region):
+            answer: dict[str, Any] = getattr(hands.aws.client("ec2", region), operation)(**params)
+            return answer
+    except SpotboxError as error:
+        if error.code in ok:
+            return {}
+        raise
+
+
+def make_spot_role(hands: Hands, step: s.MakeSpotRole) -> None:
+    """Make the role and give IAM a few seconds to show it everywhere."""
+    create_spot_role(hands.aws)
+    hands.rest(5, lambda left: "waiting for IAM to spread the new Spot role")
+
+
+def make_key(hands: Hands, step: s.MakeKey) -> None:
+    """Import the key pair unless a pair of that name, which is the same key, is there."""
+    _call(
+        hands,
+        step.region,
+        "import_key_pair",
+        ok=("InvalidKeyPair.Duplicate",),
+        KeyName=step.name,
+        PublicKeyMaterial=step.public_key.encode(),
+        TagSpecifications=[{"ResourceType": "key-pair", "Tags": wire_tags(step.tags)}],
+    )
+
+
+def make_group(hands: Hands, step: s.MakeGroup) -> None:
+    """Make the group or take the box's own one, then add the rules that it lacks."""
+    made = _call(
+        hands,
+        step.region,
+        "create_security_group",
+        ok=("InvalidGroup.Duplicate",),
+        GroupName=step.name,
+        Description=f"spotbox {step.tags[NAME_TAG]}: SSH from its owner",
+        VpcId=step.vpc_id,
+        TagSpecifications=[{"ResourceType": "security-group", "Tags": wire_tags(step.tags)}],
+    )
+    if made:
+        group_id, have = made["GroupId"], frozenset[str]()
+    else:
+        group = _own_group(hands, step)
+        group_id, have = group.id, frozenset(rule.cidr for rule in group.rules)
+    for rule in step.rules:
+        if rule.cidr not in have:
+            _authorize(hands, step.region, group_id, rule)
+
+
+def _own_group(hands: Hands, step: s.MakeGroup) -> Group:
+    filters = [{"Name": "group-name", "Values": [step.name]}, {"Name": "vpc-id", "Values": [step.vpc_id]}]
+    looked = hands.wait(lambda: _found(describe(hands.aws, step.region, "groups", filters)), 60)
+    group: Group | None = looked.value
+    if group is None:
+        raise SpotboxError(f"security group {step.name} exists but does not appear", "Run the same command again.")
+    if any(group.tags.get(key) != step.tags[key] for key in (NAME_TAG, OWNER_TAG)):
+        raise UsageError(
+            f"a security group named {step.name} ({group.id}) exists in {step.region} and is not spotbox's",
+            "Rename or delete it, or use another box name.",
+        )
+    return group
+
+
+def _found(groups: tuple[Group, ...]) -> Look[Group | None]:
+    return Look(groups[0] if groups else None, bool(groups), "waiting for the security group to appear")
+
+
+def _permission(rule: Rule) -> list[dict[str, Any]]:
+    if ":" in rule.cidr:
+        ranges: dict[str, Any] = {"Ipv6Ranges": [{"CidrIpv6": rule.cidr, "Description": rule.description}]}
+    else:
+        ranges = {"IpRanges": [{"CidrIp": rule.cidr, "Description": rule.description}]}
+    return [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, **ranges}]
+
+
+def _authorize(hands: Hands, region: str, group_id: str, rule: Rule) -> None:
+    _call(
+        hands,
+        region,
+        "authorize_security_group_ingress",
+        ok=("InvalidPermission.Duplicate",),
+        GroupId=group_id,
+        IpPermissions=_permission(rule),
+    )
+
+
+def admit(hands: Hands, step: s.Admit) -> None:
+    """Let the new address in, then shut the old one out."""
+    _authorize(hands, step.region, step.group_id, step.rule)
+    if step.replaces:
+        _call(
+            hands,
+            step.region,
+            "revoke_security_group_ingress",
+            ok=("InvalidPermission.NotFound",),
+            GroupId=step.group_id,
+            IpPermissions=_permission(step.replaces),
+        )
+
+
+def tag_again(hands: Hands, step: s.TagAgain) -> None:
+    """Put the box's tags on what has none."""
+    _call(hands, step.region, "create_tags", Resources=list(step.ids), Tags=wire_tags(step.tags))
+
+
+def start(hands: Hands, step: s.Start) -> None:
+    """StartInstances, asked again while the request or the instance has not settled after a stop."""
+    _settled(hands, step.region, "start_instances", step.instance_id)
+
+
+def stop(hands: Hands, step: s.Stop) -> None:
+    """StopInstances; a box still pending can only be stopped once it runs, so ask again."""
+    _settled(hands, step.region, "stop_instances", step.instance_id)
+
+
+def _settled(hands: Hands, region: str, operation: str, instance_id: str) -> None:
+    """IncorrectSpotRequestState and IncorrectInstanceState heal within the minute after a change."""
+    end = hands.now() + START_WAIT
+    while True:
+        try:
+            _call(hands, region, operation, InstanceIds=[instance_id])
+            return
+        except SpotboxError as error:
+            if error.code not in ("IncorrectSpotRequestState", "IncorrectInstanceState") or hands.now() > end:
+                raise
+        hands.show("AWS has not settled the last change yet; asking again")
+        hands.sleep(2.0)
+
+
+def grow_disk(hands: Hands, step: s.GrowDisk) -> None:
+    """ModifyVolume to the larger size."""
+    _call(hands, step.region, "modify_volume", VolumeId=step.volume_id, Size=step.size_gib)
+
+
+def cancel(hands: Hands, step: s.Cancel) -> None:
+    """Cancel each request and look until AWS shows every one of them as unable to launch."""
+    known = []
+    for request_id in step.request_ids:
+        gone = ("InvalidSpotInstanceRequestID.NotFound",)  # AWS forgets a request four hours after its end
+        if _call(hands, step.region, "cancel_spot_instance_requests", ok=gone, SpotInstanceRequestIds=[request_id]):
+            known.append(request_id)
+
+    def look() -> Look[list[str]]:
+        ids = {"Name": "spot-instance-request-id", "Values": known}
+        ended = {r.id for r in describe(hands.aws, step.region, "requests", [ids]) if r.state not in LIVE}
+        left = [request_id for request_id in known if request_id not in ended]
+        return Look(left, not left, f"waiting for {', '.join(left)} to be cancelled")
+
+    proved = hands.wait(look, CANCEL_WAIT) if known else None
+    if proved and not proved.done:
+        raise SpotboxError(
+            f"AWS does not show {', '.join(proved.value)} as cancelled",
+            "Nothing was terminated, because it would be launched again. Run the same command again.",
+            Exit.STILL_BILLS,
+        )
+
+
+def terminate(hands: Hands, step: s.Terminate) -> None:
+    """Terminate the instances and wait until none of them lives."""
+    for instance_id in step.instance_ids:
+        _call(hands, step.region, "terminate_instances", ok=("InvalidInstanceID.NotFound",), InstanceIds=[instance_id])
+
+    def look() -> Look[list[str]]:
+        ids = {"Name": "instance-id", "Values": list(step.instance_ids)}
+        alive = [i.id for i in describe(hands.aws, step.region, "instances", [ids]) if i.state != "terminated"]
+        return Look(alive, not alive, f"waiting for {', '.join(alive)} to be gone")
+
+    left = hands.wait(look, TERMINATE_WAIT)
+    if not left.done:
+        raise SpotboxError(
+            f"{', '.join(left.value)} is still not terminated", "Run the same command again.", Exit.STILL_BILLS
+        )
+
+
+def delete_volume(hands: Hands, step: s.DeleteVolume) -> None:
+    """Delete the volume as soon as nothing holds it."""
+    _until_free(hands, step.region, "delete_volume", "VolumeInUse", "InvalidVolume.NotFound", VolumeId=step.volume_id)
+
+
+def keep_volume(hands: Hands, step: s.KeepVolume) -> None:
+    """Mark the volume as kept."""
+    _call(hands, step.region, "create_tags", Resources=[step.volume_id], Tags=wire_tags({KEEP_TAG: "true"}))
+
+
+def delete_group(hands: Hands, step: s.DeleteGroup) -> None:
+    """Delete the group as soon as no interface uses it."""
+    _until_free(
+        hands, step.region, "delete_security_group", "DependencyViolation", "InvalidGroup.NotFound",
+        GroupId=step.group_id,
+    )  # fmt: skip
+
+
+def _until_free(hands: Hands, region: str, operation: str, busy: str, gone: str, **params: Any) -> None:
+    end = hands.now() + GROUP_WAIT
+    while True:
+        try:
+            _call(hands, region, operation, ok=(gone,), **params)
+            return
+        except SpotboxError as error:
+            if error.code != busy or hands.now() > end:
+                raise
+        hands.show(f"{next(iter(params.values()))} is still in use; asking again")
+        hands.sleep(1.0)
+
+
+def delete_key(hands: Hands, step: s.DeleteKey) -> None:
+    """Delete the key pair (the private half on this machine stays)."""
+    _call(hands, step.region, "delete_key_pair", ok=("InvalidKeyPair.NotFound",), KeyPairId=step.key_id)
+
+
+_APPLY: dict[type, Callable[[Hands, Any], None]] = {
+    s.MakeSpotRole: make_spot_role,
+    s.MakeKey: make_key,
+    s.MakeGroup: make_group,
+    s.Admit: admit,
+    s.TagAgain: tag_again,
+    s.Start: start,
+    s.Stop: stop,
+    s.GrowDisk: grow_disk,
+    s.Cancel: cancel,
+    s.Terminate: terminate,
+    s.DeleteVolume: delete_volume,
+    s.KeepVolume: keep_volume,
+    s.DeleteGroup: delete_group,
+    s.DeleteKey: delete_key,
+}

@@ -1,0 +1,32 @@
+"""What apply works with: the clients, a clock that tests can turn, and a place to say what goes on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from spotbox.aws.session import Aws
+from spotbox.core.waiting import Look, T, Waited, wait
+
+
+def _silent(text: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Hands:
+    """`now` is a monotonic clock in seconds, `show` the live line."""
+
+    aws: Aws
+    sleep: Callable[[float], None]
+    now: Callable[[], float]
+    show: Callable[[str], None] = _silent
+
+    def wait(self, look: Callable[[], Look[T]], timeout: float) -> Waited[T]:
+        """Look until done; see core.waiting."""
+        return wait(look, timeout, self.sleep, self.now, self.show)
+
+    def rest(self, seconds: float, say: Callable[[float], str]) -> None:
+        """Sleep, telling how many seconds are left."""
+        end = self.now() + seconds
+        while (left := end - self.now()) > 0:
+            self.show(say(left))
+            self.sleep(min(1.0, left))

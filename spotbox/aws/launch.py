@@ -1,0 +1,184 @@
+"""The launch: RunInstances with a persistent Spot request, one pool after another until AWS accepts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from spotbox.aws.errors import translating, unknown_outcome
+from spotbox.aws.hands import Hands
+from spotbox.aws.observe import describe, observe
+from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.names import MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags, client_token, wire_tags
+from spotbox.core.records import Offer
+from spotbox.core.states import LIVE
+from spotbox.core.steps import Launch, Wish
+from spotbox.core.units import show_duration
+
+# Refusals that concern this pool only: the next one may do (Error codes for the Amazon EC2 API).
+NEXT_POOL = {
+    "InsufficientInstanceCapacity", "InsufficientCapacityOnHost", "Unsupported", "SpotMaxPriceTooLow",
+    "InsufficientFreeAddressesInSubnet", "InsufficientCapacity",
+}  # fmt: skip
+QUOTA = {"MaxSpotInstanceCountExceeded", "VcpuLimitExceeded", "InstanceLimitExceeded"}
+TOKEN_USED = {"IdempotentInstanceTerminated", "IdempotentParameterMismatch"}
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0  # seconds between rounds
+UNKNOWN_TRIES = 8  # how often an unknown outcome is asked again before we stop and say so
+
+
+@dataclass(frozen=True)
+class Launched:
+    """What AWS accepted. `instance_id` is None when an earlier launch of the same box was found instead."""
+
+    instance_id: str | None
+    offer: Offer | None
+    refusals: tuple[str, ...] = ()
+
+
+def launch_params(wish: Wish, offer: Offer, group_id: str, generation: int) -> dict[str, Any]:
+    """The RunInstances parameters; nothing in them changes from run to run, or the ClientToken would not match.
+
+    Shape: EC2 API, RunInstances. The request, the instance, its volumes and its interface are tagged in the call.
+    """
+    bid = wish.bids.get(offer.type.name)
+    spot = {"SpotInstanceType": "persistent", "InstanceInterruptionBehavior": "stop"}
+    tags = box_tags(wish.name, wish.owner, {**wish.tags, USER_TAG: wish.user})
+    if bid is not None:
+        spot["MaxPrice"] = f"{bid:f}"
+        tags[MAX_PRICE_TAG] = f"{bid:f}"
+    disk = {
+        "VolumeSize": wish.disk_gib,
+        "VolumeType": wish.disk_type,
+        "Encrypted": True,
+        "DeleteOnTermination": True,
+    }
+    kinds = {"instance": {}, "spot-instances-request": {}, "network-interface": {}, "volume": {ROLE_TAG: "root"}}
+    params: dict[str, Any] = {
+        "ImageId": wish.image.id,
+        "InstanceType": offer.type.name,
+        "MinCount": 1,
+        "MaxCount": 1,
+        "KeyName": wish.key_name,
+        "ClientToken": client_token(
+            wish.owner, wish.name, wish.region, offer.zone, offer.type.name, "spot", generation
+        ),
+        "InstanceMarketOptions": {"MarketType": "spot", "SpotOptions": spot},
+        # Hop limit 2 lets a container on the box read the metadata service too.
+        "MetadataOptions": {
+            "HttpTokens": "required",
+            "HttpEndpoint": "enabled",
+            "HttpPutResponseHopLimit": 2,
+            "InstanceMetadataTags": "enabled",
+        },
+        "BlockDeviceMappings": [{"DeviceName": wish.image.root_device, "Ebs": disk}],
+        "NetworkInterfaces": [
+            {
+                "DeviceIndex": 0,
+                "SubnetId": wish.subnets[offer.zone],
+                "Groups": [group_id],
+                "AssociatePublicIpAddress": True,
+                "DeleteOnTermination": True,
+            }
+        ],
+        "InstanceInitiatedShutdownBehavior": "stop",
+        "TagSpecifications": [
+            {"ResourceType": kind, "Tags": wire_tags({**tags, **extra})} for kind, extra in kinds.items()
+        ],
+    }
+    if wish.user_data:
+        params["UserData"] = wish.user_data  # botocore encodes it for RunInstances
+    if wish.profile:
+        params["IamInstanceProfile"] = {"Name": wish.profile}
+    return params
+
+
+def launch(hands: Hands, step: Launch, wait: float) -> Launched:
+    """Try the pools in order, round after round, until AWS accepts one or `wait` seconds have passed.
+
+    SpotboxError 3 when all refused for capacity or price, 4 when only quota is in the way; permission and bad
+    parameters end it at once, for they do not heal. Needs the group and the key to exist.
+    """
+    wish, generation = step.wish, step.generation
+    group_id = find_group(hands, wish)
+    end, pause = hands.now() + wait, FIRST_PAUSE
+    pools, refusals, last = list(wish.offers), list[str](), None
+    while pools:
+        for offer in list(pools):
+            hands.show(f"asking for {offer.type.name} in {offer.zone}" + (f" ({last.message})" if last else ""))
+            try:
+                return _attempt(hands, wish, offer, group_id, generation, tuple(refusals))
+            except SpotboxError as error:
+                if error.code in QUOTA:
+                    pools = [o for o in pools if o.type != offer.type]
+                elif error.code not in NEXT_POOL:
+                    raise
+                last = error
+                refusals.append(f"{offer.type.name} in {offer.zone}: {error.message}")
+        if not pools or hands.now() + pause > end:
+            break
+        hands.rest(pause, lambda left, why=last: f"{why.message if why else ''}; next round in {show_duration(left)}")
+        pause = min(LONGEST_PAUSE, pause * 2)
+    raise _given_up(last, refusals, wish, wait)
+
+
+def _given_up(last: SpotboxError | None, refusals: list[str], wish: Wish, wait: float) -> SpotboxError:
+    if last is None:
+        return SpotboxError("there is no pool to try", "Name other zones or types.", Exit.NO_CAPACITY)
+    if last.exit_code is Exit.QUOTA:
+        return last
+    unique = list(dict.fromkeys(refusals))
+    return SpotboxError(
+        f"AWS accepted none of {len(wish.offers)} pools within {show_duration(wait)}: {'; '.join(unique[-6:])}",
+        last.hint or "Try other zones or types (-z, -t), another region (-r), or wait longer (--wait).",
+        Exit.NO_CAPACITY,
+        last.code,
+    )
+
+
+def _attempt(
+    hands: Hands, wish: Wish, offer: Offer, group_id: str, generation: int, refusals: tuple[str, ...]
+) -> Launched:
+    """One pool, asked until AWS answers. A token that was used up leads to what is there, else to the next one."""
+    unknown = 0
+    while True:
+        params = launch_params(wish, offer, group_id, generation)
+        try:
+            with translating("ec2:RunInstances", wish.region):
+                answer = hands.aws.client("ec2", wish.region, once=True).run_instances(**params)
+            return Launched(answer["Instances"][0]["InstanceId"], offer, refusals)
+        except SpotboxError as error:
+            cause = error.__cause__
+            if cause is not None and unknown_outcome(cause) and unknown < UNKNOWN_TRIES:
+                # No refusal: the launch may have happened. The same token makes asking again safe.
+                unknown += 1
+                hands.show(f"no clear answer from AWS for {offer.zone}, asking again with the same token")
+                hands.sleep(min(10.0, 0.5 * 2**unknown))
+            elif error.code in TOKEN_USED:
+                if _box_is_there(hands, wish):
+                    return Launched(None, None, refusals)
+                generation += 1
+            else:
+                raise
+
+
+def _box_is_there(hands: Hands, wish: Wish) -> bool:
+    """Whether an earlier launch under this name lives."""
+    seen = observe(hands.aws, [wish.region], wish.owner, wish.name)
+    if seen.failed:
+        raise seen.failed[wish.region]
+    sight = seen.sights[0]
+    return any(r.state in LIVE for r in sight.requests) or any(
+        i.state not in ("terminated", "shutting-down") for i in sight.instances
+    )
+
+
+def find_group(hands: Hands, wish: Wish) -> str:
+    """Id of the box's security group, made a step before; looked for until AWS shows it."""
+    filters = [
+        {"Name": "group-name", "Values": [wish.group_name]},
+        {"Name": "vpc-id", "Values": [wish.vpc_id]},
+    ]
+    for _ in range(20):
+        groups = describe(hands.aws, wish.region, "groups", filters)
+        if groups:
+            return str(groups[0].id)
+        hands.sleep(1.0)
+    raise SpotboxError(f"security group {wish.group_name} does not appear", "Run the same command again.")

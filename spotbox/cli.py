@@ -1,0 +1,123 @@
+"""The command line: global options, a lazy table of commands, errors -> one line and an exit code."""
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from spotbox import __version__
+from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.text import did_you_mean, safe
+from spotbox.options import common, common_options
+
+# name -> one line of help, shown without importing the command.
+COMMANDS = {
+    "up": "Create a box, or bring the one of that name up.",
+    "ssh": "Open a shell on a box, or run a command there.",
+    "status": "Show your boxes: state, price, address.",
+    "stop": "Stop a box; its disk stays.",
+    "start": "Start a stopped box.",
+    "down": "Remove a box and all that belongs to it.",
+    "sandbox": "An AWS of your own on this machine.",
+}
+ISSUES = "https://github.com/spotbox/spotbox/issues"
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is used, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(importlib.import_module(f"spotbox.commands.{cmd_name}"), cmd_name)
+        assert isinstance(found, click.Command)  # noqa: S101
+        return found
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {safe(args[0])!r}{did_you_mean(args[0], COMMANDS)}.")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="spotbox %(version)s")
+@common_options
+def cli() -> None:
+    """A cloud GPU workstation at Spot price: one persistent Spot request with a box behind it.
+
+    \b
+    spotbox --sandbox up     try it here, without an AWS account
+    spotbox up               a GPU box on AWS; asks, shows prices, asks once more
+    spotbox ssh              a shell on it
+    spotbox down             gone without a trace
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run spotbox and exit with the contract's code."""
+    sys.exit(run(args))
+
+
+def run(args: list[str] | None = None, obj: Any = None) -> int:
+    """Run spotbox; returns the exit code. Errors become two lines on stderr, never a traceback but with --verbose."""
+    verbose = bool({"-v", "--verbose"} & set(args if args is not None else sys.argv[1:]))
+    try:
+        with cli.make_context("spotbox", list(sys.argv[1:] if args is None else args), obj=obj) as ctx:
+            try:
+                cli.invoke(ctx)
+            finally:
+                verbose = verbose or common(ctx).verbose
+        return Exit.DONE
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE if isinstance(error, click.UsageError) else error.exit_code
+    except SpotboxError as error:
+        if verbose:
+            _traceback()
+        _tell(error.message, error.hint)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort, EOFError):
+        click.echo("\ninterrupted", err=True)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; leave quietly, and keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.FAILED
+    except OSError as error:
+        if verbose:
+            _traceback()
+        where = f" ({safe(error.filename)})" if error.filename else ""
+        _tell(f"{error.strerror or safe(error)}{where}", "Check the disk and its permissions, then try again.")
+        return Exit.FAILED
+    except Exception as error:  # a bug of ours: one line, the versions, where to report
+        if verbose:
+            _traceback()
+        _tell(
+            f"unexpected {type(error).__name__}: {safe(error)}",
+            f"This is a bug in spotbox {__version__} (Python {sys.version.split()[0]}): please report it at {ISSUES} "
+            "with the output of the same command and --verbose.",
+        )
+        return Exit.FAILED
+
+
+def _tell(message: str, hint: str) -> None:
+    click.echo(f"spotbox: {safe(message)}", err=True)
+    if hint:
+        click.echo(f"  {safe(hint)}", err=True)
+
+
+def _traceback() -> None:
+    import traceback
+
+    traceback.print_exc()

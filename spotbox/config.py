@@ -1,0 +1,75 @@
+"""Where spotbox's local files lie, and the config file read from disk; its meaning is in core.settings."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spotbox.core.errors import UsageError
+from spotbox.core.text import safe
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folders of spotbox's local files. All but the private keys are caches and preferences."""
+
+    config: Path  # config.toml
+    data: Path  # keys/, ssh_config, known_hosts
+    cache: Path
+    sandbox: Path
+
+    @property
+    def keys(self) -> Path:
+        return self.data / "keys"
+
+    @property
+    def ssh_config(self) -> Path:
+        return self.data / "ssh_config"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.data / "known_hosts"
+
+
+def find_places(env: Mapping[str, str]) -> Places:
+    """Under SPOTBOX_HOME where that is set, else the platform's own places."""
+    if home := env.get("SPOTBOX_HOME"):
+        root = Path(home).expanduser().absolute()
+        return Places(root, root, root / "cache", root / "sandbox")
+    from platformdirs import PlatformDirs
+
+    dirs = PlatformDirs("spotbox", appauthor=False)
+    return Places(dirs.user_config_path, dirs.user_data_path, dirs.user_cache_path, dirs.user_state_path / "sandbox")
+
+
+def read_config(path: Path, named: bool) -> dict[str, Any]:
+    """The parsed TOML of the config file; empty where there is none, unless it was `named` by --config."""
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        if named:
+            raise UsageError(f"there is no config file {safe(path)}", "Check the path given with --config.") from None
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{safe(path)} is not valid TOML: {safe(error)}", "Mend that line of the file.") from None
+    except OSError as error:
+        raise UsageError(f"cannot read {safe(path)}: {error.strerror}", "Check the file's permissions.") from None
+
+
+def write_private(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file whole or not at all, readable by its owner only. OSError where that fails (the old one stays)."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,173 @@
+"""Shared click options and ParamTypes: each says the form it accepts and reads SPOTBOX_<FLAG> and the config file."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spotbox.core import names, units
+from spotbox.core.errors import UsageError
+from spotbox.core.settings import NO_VARIABLE, read_settings
+
+REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+
+@dataclass(frozen=True)
+class Common:
+    """The options that stand before the command or after it."""
+
+    profile: str | None = None
+    config: str | None = None
+    sandbox: bool = False
+    verbose: bool = False
+
+
+class Parsed(click.ParamType):
+    """A value that a function of core parses; its UsageError becomes click's."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]):
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except UsageError as error:
+            self.fail(f"{error.message}. {error.hint}", param, ctx)
+
+
+NAME = Parsed("name", names.check_name)
+OWNER = Parsed("name", names.check_owner)
+DURATION = Parsed("duration", units.parse_duration)
+SIZE = Parsed("gib", units.parse_size)
+BID = Parsed("price", units.parse_bid)
+TAG = Parsed("k=v", names.parse_tag)
+CIDR = Parsed("cidr", lambda text: (text, units.parse_cidr(text)))
+
+
+def flag(*declared: str, **attributes: Any) -> Callable[[Any], Any]:
+    """click.option that also reads SPOTBOX_<LONG NAME>, but for consents, which are said each time."""
+    long = next(name for name in declared if name.startswith("--")).split("/")[0][2:]
+    if long not in NO_VARIABLE:
+        attributes.setdefault("envvar", f"SPOTBOX_{long.upper().replace('-', '_')}")
+        attributes.setdefault("show_envvar", False)
+    return click.option(*declared, **attributes)
+
+
+def _note(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Keep a common option on the context's root. What was given nearest the command wins; the environment never
+    overrides a flag that stood before the command."""
+    source = ctx.get_parameter_source(param.name or "")
+    kinds = click.core.ParameterSource
+    unset = getattr(common(ctx), param.name or "") in (None, False)
+    if source is kinds.COMMANDLINE or (source in (kinds.ENVIRONMENT, kinds.DEFAULT_MAP) and unset):
+        root = ctx.find_root()
+        root.meta["spotbox.common"] = replace(common(ctx), **{param.name or "": value})
+    return value
+
+
+def common(ctx: click.Context) -> Common:
+    """The common options as given so far."""
+    found = ctx.find_root().meta.get("spotbox.common", Common())
+    assert isinstance(found, Common)  # noqa: S101 - only _note writes it
+    return found
+
+
+def common_options(command: Any) -> Any:
+    """--profile, --config, --sandbox, --verbose on the group and on every command."""
+    shared: dict[str, Any] = {"expose_value": False, "callback": _note, "is_eager": True}
+    for option in (
+        flag("-v", "--verbose", is_flag=True, help="Say what is being done, and show tracebacks.", **shared),
+        flag("--sandbox", is_flag=True, help="Use the embedded AWS on this machine; start it when needed.", **shared),
+        flag("--config", metavar="FILE", help="Read this config file instead of the usual one.", **shared),
+        flag("--profile", metavar="NAME", help="AWS profile whose credentials and region to use.", **shared),
+    ):
+        command = option(command)
+    return command
+
+
+class Command(click.Command):
+    """A command whose flags take their defaults from the config file, and that knows the common options."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        common_options(self)
+        # common_options leaves its options in __click_params__, as decorators do on functions.
+        self.params += reversed(self.__dict__.pop("__click_params__", []))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the config file before the flags, because it is where their defaults come from."""
+        if not ctx.resilient_parsing:
+            given, _, _ = self.make_parser(ctx).parse_args(list(args))
+            if not given.get("help"):
+                self._read_defaults(ctx, given)
+        return super().parse_args(ctx, args)
+
+    def _read_defaults(self, ctx: click.Context, given: dict[str, Any]) -> None:
+        from spotbox.config import find_places, read_config
+
+        named = given.get("config") or common(ctx).config or os.environ.get("SPOTBOX_CONFIG")
+        path = Path(named).expanduser() if named else find_places(os.environ).config / "config.toml"
+        pool = given.get("pool") or os.environ.get("SPOTBOX_POOL")
+        settings = read_settings(read_config(path, bool(named)), KNOWN_FLAGS, pool, str(path))
+        mine = {o.name: _long(o) for o in self.params if isinstance(o, click.Option)}
+        ctx.default_map = {
+            name: ([value] if o.multiple and not isinstance(value, list) else value)
+            for o in self.params
+            if isinstance(o, click.Option) and (name := o.name) and (value := settings.get(mine[name])) is not None
+        }
+
+
+def _long(option: click.Option) -> str:
+    return next((o[2:] for o in option.opts if o.startswith("--")), option.opts[0].lstrip("-"))
+
+
+# Every long flag that a config file may set; a test holds it against the commands.
+KNOWN_FLAGS = frozenset(
+    {
+        *("profile", "sandbox", "verbose", "region", "zone", "instance-type", "gpu", "min-vram", "max-price", "ami"),
+        *("disk-size", "disk-type", "key", "allow-cidr", "subnet", "iam-profile", "user-data", "tag", "ssh-user"),
+        *("owner", "wait", "pool", "output"),
+    }
+)
+
+region_option = flag("-r", "--region", metavar="REGION", help="AWS region, such as us-east-1.")
+owner_option = flag("--owner", type=OWNER, metavar="NAME", help="Whose boxes; default: the name of your AWS identity.")
+yes_option = flag("-y", "--yes", is_flag=True, help="Take the default for every answer that no flag gave.")
+dry_run_option = flag("--dry-run", is_flag=True, help="Print the plan that would run, and change nothing.")
+name_argument = click.argument("name", type=NAME, default="dev", required=False)
+
+
+def output_option(*kinds: str) -> Callable[[Any], Any]:
+    """-o with these forms; the first is the default."""
+    return flag(
+        "-o",
+        "--output",
+        type=click.Choice(kinds),
+        default=kinds[0],
+        show_default=True,
+        help="Form of the data on stdout.",
+    )
+
+
+def chosen_region(ctx: click.Context, value: str | None, sandbox: bool) -> str | None:
+    """The region by the contract's order: flag, SPOTBOX_REGION, AWS_REGION, AWS_DEFAULT_REGION, pool or config file.
+
+    None leaves it to the AWS profile. In the sandbox AWS's own variables play no part.
+    """
+    source = ctx.get_parameter_source("region")
+    strong = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+    if source not in strong and not sandbox:
+        value = next((os.environ[name] for name in REGION_VARIABLES if os.environ.get(name)), value)
+    return value
+
+
+def given(ctx: click.Context, names: Sequence[str]) -> dict[str, Any]:
+    """The parameters that the user gave himself: by flag, variable or config file, not by default."""
+    default = (click.core.ParameterSource.DEFAULT, None)
+    return {name: ctx.params[name] for name in names if ctx.get_parameter_source(name) not in default}

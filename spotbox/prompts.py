@@ -1,0 +1,66 @@
+"""Questions on a terminal. The only place that uses questionary; refuses where there is no terminal."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from spotbox.core.errors import SpotboxError, UsageError
+
+Check = Callable[[str], str | None]  # the answer -> what is wrong with it, or None
+
+
+class Prompts:
+    """Asks on the terminal; questions and answers go to stderr, so that stdout carries data only."""
+
+    @property
+    def possible(self) -> bool:
+        """Whether somebody is there to answer."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def refuse(self, flag: str) -> UsageError:
+        """The error for an answer that is missing where nobody can be asked."""
+        return UsageError(f"no terminal to ask on, and {flag} is missing", f"Give {flag}, or -y for every default.")
+
+    def choose(self, question: str, rows: Sequence[tuple[str, Any]], default: Any, flag: str, heading: str = "") -> Any:
+        """One of the rows (shown text, value); arrow keys, or type to filter."""
+        import questionary
+
+        choices: list[Any] = [questionary.Separator(f"   {heading}")] if heading else []
+        choices += [questionary.Choice(title=text, value=value) for text, value in rows]
+        known = [value for _, value in rows]
+        return self._ask(
+            "select",
+            flag,
+            question,
+            choices=choices,
+            default=default if default in known else None,
+            use_search_filter=len(rows) > 12,
+            use_jk_keys=False,
+            instruction="(arrow keys, Enter)" if len(rows) <= 12 else "(arrow keys, or type to filter)",
+        )
+
+    def text(self, question: str, default: str, check: Check, flag: str) -> str:
+        """A line of text that passes `check`."""
+        return str(self._ask("text", flag, question, default=default, validate=lambda text: check(text) or True))
+
+    def confirm(self, question: str, default: bool, flag: str) -> bool:
+        """Yes or no."""
+        return bool(self._ask("confirm", flag, question, default=default))
+
+    def _ask(self, kind: str, flag: str, question: str, **options: Any) -> Any:
+        if not self.possible:
+            raise self.refuse(flag)
+        import questionary
+        from prompt_toolkit.output import create_output
+
+        ask = getattr(questionary, kind)
+        answer = ask(question, output=create_output(stdout=sys.stderr), **options).unsafe_ask()
+        if answer is None:
+            raise SpotboxError("nothing was chosen", "", exit_code=_interrupted())
+        return answer
+
+
+def _interrupted() -> Any:
+    from spotbox.core.errors import Exit
+
+    return Exit.INTERRUPTED

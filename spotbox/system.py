@@ -1,0 +1,137 @@
+"""Every other side effect: run ssh, probe a port, clock, sleep, the caller's own address."""
+
+import hashlib
+import os
+import selectors
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+
+from spotbox.core.errors import SpotboxError, UsageError
+from spotbox.core.text import safe
+
+CHECKIP = "https://checkip.amazonaws.com"  # AWS's own echo of the caller's address
+
+
+class System:
+    """The machine spotbox runs on. Tests replace the whole object."""
+
+    def now(self) -> datetime:
+        """The time, aware, UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never steps back."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+    def find(self, program: str) -> str | None:
+        """Path of a program, or None."""
+        return shutil.which(program)
+
+    def need_ssh(self) -> None:
+        """SpotboxError unless OpenSSH's client is here."""
+        missing = [name for name in ("ssh", "ssh-keygen") if not self.find(name)]
+        if missing:
+            raise SpotboxError(
+                f"{' and '.join(missing)} not found on this machine",
+                "Install OpenSSH's client (Debian/Ubuntu: apt install openssh-client) and try again.",
+            )
+
+    def run_ssh(self, command: Sequence[str]) -> int:
+        """Become the command: its exit code is ours, its terminal is ours. Returns only in tests."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execvp(command[0], list(command))
+
+    def make_key(self, path: Path) -> None:
+        """A new ed25519 key pair at `path` and `path`.pub, without a passphrase, private half 0600."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made = subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "spotbox", "-f", str(path)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if made.returncode:
+            raise SpotboxError(
+                f"ssh-keygen could not make a key: {safe(made.stderr.strip())}", f"Look at {path.parent}."
+            )
+
+    def scan_host_keys(self, host: str, port: int) -> tuple[str, ...]:
+        """The public keys a server shows (ssh-keyscan), unproven: compare them before you believe them."""
+        if not self.find("ssh-keyscan"):
+            return ()
+        try:
+            done = subprocess.run(
+                ["ssh-keyscan", "-T", "5", "-p", str(port), "--", host], capture_output=True, text=True, timeout=20
+            )
+        except (subprocess.TimeoutExpired, OSError):
+            return ()
+        lines = [line.split() for line in done.stdout.splitlines() if not line.startswith("#")]
+        return tuple(f"{words[1]} {words[2]}" for words in lines if len(words) >= 3)
+
+    def ssh_answers(self, host: str, port: int, timeout: float = 3.0) -> bool:
+        """Whether an SSH server shows its banner there."""
+        try:
+            with socket.create_connection((host, port), timeout=timeout) as connection:
+                connection.settimeout(timeout)
+                return connection.recv(8).startswith(b"SSH-")
+        except OSError:
+            return False
+
+    def pipe(self, host: str, port: int) -> None:
+        """Join stdin and stdout to a TCP connection until it ends: what a ProxyCommand does."""
+        with socket.create_connection((host, port), timeout=20) as connection, selectors.DefaultSelector() as ready:
+            connection.settimeout(None)
+            ready.register(0, selectors.EVENT_READ)
+            ready.register(connection, selectors.EVENT_READ)
+            while True:
+                for key, _ in ready.select():
+                    if key.fileobj is connection:
+                        data = connection.recv(65536)
+                        if not data:
+                            return
+                        _write_all(1, data)
+                    elif data := os.read(0, 65536):
+                        connection.sendall(data)
+                    else:
+                        ready.unregister(0)
+                        connection.shutdown(socket.SHUT_WR)
+
+    def own_address(self, env: Mapping[str, str]) -> str:
+        """The address that AWS sees us come from. SpotboxError where it cannot be told."""
+        url = env.get("SPOTBOX_CHECKIP_URL") or CHECKIP
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(
+                "SPOTBOX_CHECKIP_URL is not an http(s) address",
+                "Unset it, or give a URL that answers with your address.",
+            )
+        from urllib.request import urlopen
+
+        try:
+            with urlopen(url, timeout=5) as reply:  # noqa: S310 - the scheme was checked above
+                return str(ip_address(reply.read(100).decode("ascii", "replace").strip()))
+        except (OSError, ValueError) as error:
+            raise SpotboxError(
+                f"cannot find out your own address: {safe(url)} did not answer with one ({safe(error)})",
+                "Give the range you connect from with --allow-cidr, such as 203.0.113.7/32.",
+            ) from None
+
+    def machine(self) -> str:
+        """A short stable mark of this machine and user, for rules that are this machine's own."""
+        return hashlib.sha256(f"{socket.gethostname()}\0{os.getuid()}".encode()).hexdigest()[:8]
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
