@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from spotbox.core.errors import Exit, SpotboxError
-from spotbox.core.escape import printable
 from spotbox.core.quotas import increase_command, on_demand_quota_of, quota_of
 from spotbox.core.refusals import DENIED, refusal
+from spotbox.core.text import safe
 
 _SERVICE_OF = {  # operations outside EC2, for the IAM name of the action
     "GetCallerIdentity": "sts",
@@ -99,23 +99,29 @@ def _code(error: Any) -> str:
 
 
 def _from_aws(error: Any, action: str, region: str, instance_type: str, vcpus: int | None) -> SpotboxError:
-    code = _code(error)
+    code = safe(_code(error))
     raw = str(error.response.get("Error", {}).get("Message") or "")
-    text = printable(_SECRET.sub("...", _BLOB.sub("", raw))).rstrip(". ")
+    text = _sentence(_SECRET.sub("...", _BLOB.sub("", raw)))
     action = _action(error, raw, action)
     known = refusal(code)
     if known is None:
-        what = f"{action} failed: {printable(code) or 'no error code'}" + (f": {text}" if text else "")
+        what = f"{action} failed: {code or 'no error code'}" + (f": {text}" if text else "")
         return SpotboxError(what, _REPORT, Exit.FAILED, code)
     if known is DENIED:
         where = f" in {region}" if region else ""
         what, hint = f"no permission for {action}{where}", f"Allow {action}; {known.hint}"
         return SpotboxError(what, hint, known.exit, code)
-    what = known.what or text or printable(code)
+    what = known.what or text or code
     if known.what and known.detail and text:
         what = f"{what}: {text}"
     hint = known.hint.replace("{region}", f" --region {region}" if region else "")
     return SpotboxError(what, hint or _quota_hint(code, region, instance_type, vcpus), known.exit, code)
+
+
+def _sentence(text: str, limit: int = 500) -> str:
+    """AWS's own words on one line, nothing in them that a terminal obeys, without the full stop."""
+    shown = safe(" ".join(text.split())).rstrip(". ")
+    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
 
 def _action(error: Any, text: str, given: str) -> str:
@@ -141,7 +147,7 @@ def _quota_hint(code: str, region: str, instance_type: str, vcpus: int | None) -
 def _from_botocore(error: BaseException) -> SpotboxError:
     from botocore import exceptions as b
 
-    text = printable(str(error)).rstrip(". ")
+    text = _sentence(str(error))
     for kinds, what, hint, code in _kinds(b):
         if isinstance(error, kinds):
             return SpotboxError(what.format(text=text), hint, code)

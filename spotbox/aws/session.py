@@ -10,7 +10,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from spotbox import __version__
-from spotbox.core.errors import SpotboxError
+from spotbox.core.errors import SpotboxError, UsageError
+from spotbox.core.text import safe
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ class Aws:
 
         `once` sends every call a single time. RunInstances needs it: InsufficientInstanceCapacity is a server error
         (EC2 API Reference, "Error codes": HTTP 500), which botocore would repeat before the next zone is tried.
-        Raises SpotboxError where botocore cannot make the client (unknown profile, no region, broken config).
+        SpotboxError where botocore cannot make the client (unknown profile, no region, broken settings).
         """
         with self._lock:
             region = region or self.region
@@ -78,8 +79,13 @@ class Aws:
             if key not in self._clients:
                 from spotbox.aws.errors import translating
 
-                with translating(region=region or ""):
-                    self._clients[key] = self._made_client(service, region, once)
+                try:
+                    with translating(region=region or ""):
+                        self._clients[key] = self._made_client(service, region, once)
+                except ValueError as error:  # botocore's answer to AWS_ENDPOINT_URL=nonsense, AWS_MAX_ATTEMPTS=many
+                    raise UsageError(
+                        f"the AWS settings cannot be used: {safe(error)}", "Look for it in AWS_* and in ~/.aws/config."
+                    ) from error
             return self._clients[key]
 
     def _made_session(self) -> Any:

@@ -79,3 +79,11 @@ def increase_command(code: str, region: str = "", vcpus: int | None = None) -> s
         f"aws service-quotas request-service-quota-increase{where} --service-code ec2"
         f" --quota-code {code} --desired-value {wanted}"
     )
+
+
+@dataclass(frozen=True)
+class QuotaValue:
+    """A quota's value in vCPU; None is unknown, and `remark` then says why."""
+
+    value: Decimal | None
+    remark: str = ""

@@ -20,7 +20,7 @@ class Refusal:
 
 
 _LOG_IN = "Log in again (`aws sso login`, `aws login`) or renew the keys; is this machine's clock right?"
-_KEYS = "Check the keys (`aws sts get-caller-identity`), or try everything without an account: `--sandbox`."
+_KEYS = "Check the keys (`aws sts get-caller-identity`) and that the region is enabled; `--sandbox` needs no account."
 _RETRY = "AWS's own trouble: run the same command again in a minute."
 _ELSEWHERE = "Try another zone (`-z`), type (`-t`) or region (`-r`), or wait longer (`--wait`)."
 _GONE = "It may be in another region, or was removed meanwhile: `spotbox status` shows what there is."

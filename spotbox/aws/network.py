@@ -1,0 +1,64 @@
+"""Where a box can stand: zones, the default VPC's subnets, a subnet by id. Looks only, changes nothing."""
+
+from typing import Any
+
+from spotbox.aws.errors import translating
+from spotbox.aws.session import Aws
+from spotbox.core.errors import SpotboxError, UsageError
+from spotbox.core.records import Subnet
+from spotbox.core.text import safe
+
+
+def default_vpc_subnets(aws: Aws, region: str) -> tuple[Subnet, ...]:
+    """The default subnets of the default VPC, at most one a zone, by zone; empty where the region has no default VPC.
+
+    EC2 API, DescribeVpcs filter `is-default`, DescribeSubnets filter `default-for-az`.
+    """
+    ec2 = aws.client("ec2", region)
+    with translating("ec2:DescribeVpcs", region):
+        vpcs = ec2.describe_vpcs(Filters=[_filter("is-default", "true")]).get("Vpcs", ())
+    if not vpcs:
+        return ()
+    filters = [_filter("vpc-id", vpcs[0]["VpcId"]), _filter("default-for-az", "true"), _filter("state", "available")]
+    with translating("ec2:DescribeSubnets", region):
+        pages = ec2.get_paginator("describe_subnets").paginate(Filters=filters)
+        found = [_subnet(item) for page in pages for item in page.get("Subnets", ())]
+    return tuple(sorted(found, key=lambda subnet: subnet.zone))
+
+
+def subnet(aws: Aws, region: str, id: str) -> Subnet:
+    """The subnet of that id. UsageError where the region has none (or the id is no subnet's)."""
+    try:
+        with translating("ec2:DescribeSubnets", region):
+            items = aws.client("ec2", region).describe_subnets(SubnetIds=[id]).get("Subnets", ())
+    except SpotboxError as error:
+        if not (error.code or "").lower().startswith("invalidsubnet"):
+            raise
+        items = ()
+    if not items:
+        raise UsageError(
+            f"there is no subnet {safe(id)} in {region}",
+            f"`aws ec2 describe-subnets --region {region}` lists those there are.",
+        )
+    return _subnet(items[0])
+
+
+def zones(aws: Aws, region: str) -> tuple[str, ...]:
+    """Names of the zones that are available and enabled for the account, sorted (EC2 DescribeAvailabilityZones)."""
+    with translating("ec2:DescribeAvailabilityZones", region):
+        answer = aws.client("ec2", region).describe_availability_zones(Filters=[_filter("state", "available")])
+    return tuple(sorted(zone["ZoneName"] for zone in answer.get("AvailabilityZones", ())))
+
+
+def _filter(name: str, value: str) -> dict[str, Any]:
+    return {"Name": name, "Values": [value]}
+
+
+def _subnet(item: dict[str, Any]) -> Subnet:
+    return Subnet(
+        id=item["SubnetId"],
+        vpc_id=item.get("VpcId", ""),
+        zone=item.get("AvailabilityZone", ""),
+        default_for_zone=bool(item.get("DefaultForAz")),
+        public=bool(item.get("MapPublicIpOnLaunch")),
+    )

@@ -1,0 +1,34 @@
+"""What Service Quotas says about the vCPU that the account may use."""
+
+from decimal import Decimal
+
+from spotbox.aws.errors import translating
+from spotbox.aws.session import Aws
+from spotbox.core.errors import SpotboxError
+from spotbox.core.quotas import QuotaValue
+
+_NONE_APPLIED = ("NoSuchResourceException", "NoSuchResource")
+
+
+def spot_quota(aws: Aws, region: str, code: str) -> QuotaValue:
+    """The value of EC2 quota `code` in vCPU: the applied one, else AWS's default (Service Quotas, GetServiceQuota).
+
+    Never raises for what AWS says: a quota that cannot be read is None with the reason in `remark`, for the launch is
+    the judge.
+    """
+    quotas = aws.client("service-quotas", region)
+    calls = (
+        ("servicequotas:GetServiceQuota", quotas.get_service_quota),
+        ("servicequotas:GetAWSDefaultServiceQuota", quotas.get_aws_default_service_quota),
+    )
+    for action, call in calls:
+        try:
+            with translating(action, region):
+                value = call(ServiceCode="ec2", QuotaCode=code).get("Quota", {}).get("Value")
+        except SpotboxError as error:
+            if error.code in _NONE_APPLIED:
+                continue
+            return QuotaValue(None, error.message)
+        if value is not None:
+            return QuotaValue(Decimal(str(value)))
+    return QuotaValue(None, f"Service Quotas has no value for {code} in {region}")

@@ -1,0 +1,130 @@
+"""Prices: which of AWS's figures to believe, what a Spot price saves, and the one on-demand row among many."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
+
+# Neither is AWS's: below or above lies no price it charges (t4g.nano Spot about 0.001, p6e-gb200 UltraServers 761).
+LEAST, MOST = Decimal("0.0001"), Decimal(2000)
+_CENT = Decimal("0.01")
+# Of the dozens of products of one instance type exactly one is the Linux on-demand line (AWS Price List Query API,
+# GetProducts). `capacitystatus` and `marketoption` are spelt so; without them reservations and Capacity Blocks match.
+_EC2_FIELDS = {
+    "operatingSystem": "Linux",
+    "preInstalledSw": "NA",
+    "tenancy": "Shared",
+    "capacitystatus": "Used",
+    "licenseModel": "No License required",
+    "marketoption": "OnDemand",
+}
+
+
+@dataclass(frozen=True)
+class OnDemandPrices:
+    """USD per hour by instance type; a type that is not there is unknown. `remark` says why, where AWS refused."""
+
+    usd: Mapping[str, Decimal] = field(default_factory=dict)
+    remark: str = ""
+
+
+def parse_price(text: object) -> Decimal | None:
+    """A price as AWS writes it (`"0.5260000000"`), or None for what is no number."""
+    try:
+        value = Decimal(str(text))
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() else None
+
+
+def believable(price: Decimal | None) -> bool:
+    """Whether `price` (USD per hour) can be a price of an instance: 0.0000000000 and nonsense are not."""
+    return price is not None and price.is_finite() and LEAST <= price <= MOST
+
+
+def savings_pct(on_demand: Decimal | None, spot: Decimal | None) -> Decimal | None:
+    """(1 - spot / on_demand) * 100, half-up to two decimals; negative where Spot costs more; None where unknown.
+
+    Multiplied before it is divided, so that a half is rounded as the half that it is.
+    """
+    if on_demand is None or spot is None or not (on_demand.is_finite() and spot.is_finite()) or on_demand <= 0:
+        return None
+    return ((on_demand - spot) * 100 / on_demand).quantize(_CENT, ROUND_HALF_UP)
+
+
+def product_filters(region: str, instance_type: str | None = None, *, market: bool = True) -> list[dict[str, str]]:
+    """The GetProducts filters for the Linux on-demand line: eight, less `instanceType` or `marketoption` if not wanted.
+
+    `marketoption` is in use but in no AWS page we know of: ask again without it where nothing is found.
+    """
+    fields = {"instanceType": instance_type, "regionCode": region, **_EC2_FIELDS}
+    if not market:
+        del fields["marketoption"]
+    return [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in fields.items() if value]
+
+
+def on_demand_prices(rows: Iterable[str | Mapping[str, Any]], region: str) -> dict[str, Decimal]:
+    """USD per hour by instance type from GetProducts rows (JSON texts, or parsed), of `region` alone.
+
+    A type has a price only where exactly one row is its on-demand line and carries exactly one believable price: of
+    two candidates neither is believed, and never the first hit is taken.
+    """
+    found: dict[str, list[Decimal]] = {}
+    for row in rows:
+        product = _parsed(row)
+        attributes = _mapping(_mapping(product.get("product")).get("attributes"))
+        if _is_on_demand_line(attributes, region):
+            found.setdefault(str(attributes.get("instanceType")), []).extend(_hourly(product))
+    return {name: prices[0] for name, prices in found.items() if len(prices) == 1 and believable(prices[0])}
+
+
+def disk_price(rows: Iterable[str | Mapping[str, Any]], volume_type: str, region: str) -> Decimal | None:
+    """USD per GiB-month of EBS storage of `volume_type`, where the GetProducts rows hold exactly one; else None."""
+    found = []
+    for row in rows:
+        product = _parsed(row)
+        attributes = _mapping(_mapping(product.get("product")).get("attributes"))
+        usage = str(attributes.get("usagetype", ""))
+        wanted = attributes.get("volumeApiName") == volume_type and attributes.get("regionCode", region) == region
+        # Snapshots, IOPS and throughput are products of their own (EBS:SnapshotUsage, EBS:VolumeP-IOPS.gp3).
+        if wanted and "EBS:VolumeUsage" in usage:
+            found += [usd for usd, unit in _usd(product) if unit.startswith("GB") and usd > 0]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_on_demand_line(attributes: Mapping[str, Any], region: str) -> bool:
+    usage = str(attributes.get("usagetype", ""))
+    if not (usage.startswith("BoxUsage:") or "-BoxUsage:" in usage) or attributes.get("operation") != "RunInstances":
+        return False
+    wanted = {**_EC2_FIELDS, "regionCode": region, "locationType": "AWS Region"}
+    return all(attributes.get(name, value) == value for name, value in wanted.items())
+
+
+def _hourly(product: Mapping[str, Any]) -> list[Decimal]:
+    """The product's prices above 0; AWS lists rows at 0.0000000000 beside the one that is charged."""
+    return [usd for usd, unit in _usd(product) if unit in ("Hrs", "Hours") and usd > 0]
+
+
+def _usd(product: Mapping[str, Any]) -> list[tuple[Decimal, str]]:
+    """Every on-demand price of a product in USD, with its unit. Products in CNY (China) and without terms give none."""
+    prices = []
+    for term in _mapping(_mapping(product.get("terms")).get("OnDemand")).values():
+        for dimension in _mapping(_mapping(term).get("priceDimensions")).values():
+            usd = parse_price(_mapping(_mapping(dimension).get("pricePerUnit")).get("USD"))
+            if usd is not None:
+                prices.append((usd, str(_mapping(dimension).get("unit", ""))))
+    return prices
+
+
+def _parsed(row: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(row, str):
+        return row
+    try:
+        return _mapping(json.loads(row))
+    except ValueError:
+        return {}
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
