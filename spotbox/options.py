@@ -25,7 +25,7 @@ class Common:
     verbose: bool = False
 
 
-class Parsed(click.ParamType):
+class Parsed(click.ParamType[Any]):
     """A value that a function of core parses; its UsageError becomes click's."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]):

@@ -1,6 +1,7 @@
 """The launch: RunInstances with a persistent Spot request, one pool after another until AWS accepts."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from spotbox.aws.errors import translating, unknown_outcome
@@ -114,9 +115,14 @@ def launch(hands: Hands, step: Launch, wait: float) -> Launched:
                 refusals.append(f"{offer.type.name} in {offer.zone}: {error.message}")
         if not pools or hands.now() + pause > end:
             break
-        hands.rest(pause, lambda left, why=last: f"{why.message if why else ''}; next round in {show_duration(left)}")
+        why = last.message if last else ""
+        hands.rest(pause, partial(_countdown, why))
         pause = min(LONGEST_PAUSE, pause * 2)
     raise _given_up(last, refusals, wish, wait)
+
+
+def _countdown(why: str, left: float) -> str:
+    return f"{why}; next round in {show_duration(left)}"
 
 
 def _given_up(last: SpotboxError | None, refusals: list[str], wish: Wish, wait: float) -> SpotboxError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from spotbox.aws import parse
@@ -95,7 +96,7 @@ def _ask(
     """Every call at once, bounded; (region, kind) -> records, and the regions where a call failed."""
     for region in {region for region, _, _ in calls}:
         aws.client("ec2", region)  # clients are made in this thread; Session is not thread safe
-    answers = aws.parallel([lambda c=call: describe(aws, *c) for call in calls])
+    answers = aws.parallel([partial(describe, aws, *call) for call in calls])
     found: dict[tuple[str, str], tuple[Any, ...]] = {}
     failed: dict[str, SpotboxError] = {}
     for (region, kind, _), answer in zip(calls, answers, strict=True):

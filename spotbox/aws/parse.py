@@ -71,7 +71,7 @@ def instance(region: str, item: Wire) -> Instance:
 
 def volume(region: str, item: Wire) -> Volume:
     """One of Volumes."""
-    attachment = next(iter(item.get("Attachments") or ()), {})
+    attachment: Wire = next(iter(item.get("Attachments") or ()), {})
     return Volume(
         id=item["VolumeId"],
         region=region,

@@ -1,0 +1,117 @@
+"""From accepted to usable: through pending and boot until the box's SSH server answers."""
+
+from dataclasses import dataclass
+
+from spotbox.app import App
+from spotbox.commands._connect import CONSOLE_WAIT, learn_host, target, write_entry
+from spotbox.commands._find import again
+from spotbox.core.boxes import Box
+from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.states import LIVE, State
+from spotbox.core.steps import Cancel, Terminate
+from spotbox.core.text import safe
+from spotbox.core.waiting import Look, wait
+
+RUN_WAIT = 600  # seconds for pending -> running; AWS takes well under a minute
+SSH_WAIT = 300  # seconds for boot -> ssh answers (the contract's 5 minutes)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """How far a box has come."""
+
+    box: Box
+    answers: bool
+
+
+def arrive(app: App, box: Box, run_wait: float = RUN_WAIT) -> Box:
+    """Wait until the box runs and its SSH banner answers; then its host key is known and its ssh_config entry written.
+
+    SpotboxError 1 where it died before it ran (its request is cancelled first) or does not answer in time,
+    3 where AWS interrupts it or has no capacity.
+    """
+    running = _until_running(app, box, run_wait)
+    _until_answers(app, running)
+    if not learn_host(app, running, CONSOLE_WAIT):
+        app.remark("AWS does not show the box's host key; the first key seen will be kept (unproven)")
+    write_entry(app, running)
+    app.progress.done(f"{box.name} runs and answers")
+    return running
+
+
+def _until_running(app: App, box: Box, timeout: float) -> Box:
+    launched = box.instance.id if box.instance else None
+
+    def look() -> Look[Box]:
+        nonlocal launched
+        seen = again(app, box)
+        if seen is None:
+            return Look(box, False, "waiting for AWS to show the box")
+        launched = launched or (seen.instance.id if seen.instance else None)
+        _check_died(app, seen, launched)
+        ready = seen.state is State.RUNNING and seen.instance is not None and bool(seen.instance.public_ip)
+        return Look(
+            seen, ready or seen.state not in _COMING, f"{seen.state}: {seen.reason or 'waiting for its address'}"
+        )
+
+    found = wait(look, timeout, app.system.sleep, app.system.monotonic, app.progress.show)
+    if found.done and found.value.state is State.RUNNING:
+        return found.value
+    raise not_coming(found.value)
+
+
+_COMING = {State.STARTING, State.RUNNING, State.WAITING}
+
+
+def not_coming(box: Box) -> SpotboxError:
+    """Why a box that should run does not: exit 3 where AWS has no capacity, else 1."""
+    what = f"{box.name} is {box.state}: {box.reason or 'it did not come up in time'}"
+    if box.state in (State.WAITING, State.INTERRUPTED):
+        return SpotboxError(
+            what,
+            f"Go on waiting with: spotbox up {box.name}; or remove it with: spotbox down {box.name}",
+            Exit.NO_CAPACITY,
+        )
+    return SpotboxError(what, f"Look with: spotbox status {box.name}; remove it with: spotbox down {box.name}")
+
+
+def _check_died(app: App, box: Box, launched: str | None) -> None:
+    """A launch that AWS accepted and then terminated before it ran: cancel at once, or it is tried for ever."""
+    dead = next((i for i in box.instances if i.id == launched and i.state in ("shutting-down", "terminated")), None)
+    if dead is None:
+        return
+    requests = tuple(r.id for r in box.requests if r.state in LIVE)
+    if requests:
+        app.cloud.apply(Cancel(box.region, requests), app.progress.show)
+    alive = tuple(i.id for i in box.instances if i.state not in ("shutting-down", "terminated"))
+    late = again(app, box)
+    alive += tuple(i.id for i in (late.instances if late else ()) if i.state not in ("shutting-down", "terminated"))
+    if alive:
+        app.cloud.apply(Terminate(box.region, tuple(dict.fromkeys(alive))), app.progress.show)
+    app.progress.done()
+    why = dead.reason_message or dead.reason_code or "AWS gives no reason"
+    raise SpotboxError(
+        f"AWS accepted the launch and terminated it before it ran: {safe(why)}",
+        "Its Spot request is cancelled, so nothing is tried again. Mend the cause and run `spotbox up` again.",
+    )
+
+
+def _until_answers(app: App, box: Box) -> None:
+    where = target(app, box)
+    if where is None:
+        raise not_coming(box)
+
+    def look() -> Look[bool]:
+        answers = app.system.ssh_answers(where.host, where.port)
+        return Look(
+            answers, answers, f"running at {box.instance.public_ip if box.instance else ''}: booting, waiting for SSH"
+        )
+
+    found = wait(look, SSH_WAIT, app.system.sleep, app.system.monotonic, app.progress.show)
+    if not found.done:
+        app.progress.done()
+        raise SpotboxError(
+            f"{box.name} runs, but its SSH server does not answer within 5 minutes; the box is left as it is and bills",
+            f"Likely: your address is not admitted (try `spotbox ssh {box.name}`), the image has no SSH server, "
+            f"its subnet has no way to the internet, or it still boots. Remove it with: spotbox down {box.name}",
+        )

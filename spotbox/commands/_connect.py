@@ -1,0 +1,241 @@
+"""How a box is reached: its key, its host key, its ssh_config entry, and who may come in."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+
+from spotbox.app import App
+from spotbox.config import write_private
+from spotbox.core import sshtext
+from spotbox.core.boxes import Box
+from spotbox.core.errors import SpotboxError
+from spotbox.core.names import auto_rule, key_fingerprint
+from spotbox.core.plans import plan_admit
+from spotbox.core.records import Rule
+from spotbox.core.states import State
+from spotbox.core.text import safe, shell
+from spotbox.core.waiting import Look, wait
+
+OWN_KEY = "spotbox_ed25519"
+CONSOLE_WAIT = 45  # seconds; AWS posts the console output shortly after a transition, sometimes minutes
+HEADER = "# Written by spotbox; included from ~/.ssh/config. `ssh spotbox-NAME` reaches a box.\n"
+
+
+def own_key(app: App) -> tuple[Path, str]:
+    """spotbox's own key on this machine: private path and public line; made where there is none."""
+    path = app.places.keys / OWN_KEY
+    public = path.with_name(f"{OWN_KEY}.pub")
+    if not path.exists():
+        app.system.need_ssh()
+        with locked(app.places.keys / ".lock"):
+            if not path.exists():
+                app.system.make_key(path)
+    path.chmod(0o600)
+    return path, public.read_text(encoding="utf-8").strip()
+
+
+def private_key(app: App, box: Box) -> Path | None:
+    """The private half of the box's key, if it lies where spotbox keeps keys; its name tells its fingerprint."""
+    wanted = (box.instance.key_name or "").rsplit("-", 1)[-1] if box.instance else ""
+    for public in sorted(app.places.keys.glob("*.pub")):
+        with contextlib.suppress(OSError, SpotboxError, UnicodeDecodeError):
+            if key_fingerprint(public.read_text(encoding="utf-8")) == wanted:
+                link = public.with_suffix(".path")
+                private = Path(link.read_text(encoding="utf-8")) if link.exists() else public.with_suffix("")
+                if private.exists():
+                    return private
+    return None
+
+
+def remember_key(app: App, public_line: str, private: Path) -> None:
+    """Note where the private half of a --key lies, so that ssh finds it."""
+    name = f"key-{key_fingerprint(public_line)}"
+    write_private(app.places.keys / f"{name}.pub", public_line + "\n")
+    write_private(app.places.keys / f"{name}.path", str(private))
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file while a shared file is read and written."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def target(app: App, box: Box) -> sshtext.Target | None:
+    """Where to connect; None for a box without an address."""
+    if not box.instance or not box.instance.public_ip or box.instance.state != "running":
+        return None
+    host, port = app.ssh_target(box.instance.public_ip)
+    key = private_key(app, box)
+    return sshtext.Target(
+        name=box.name,
+        host=host,
+        port=port,
+        user=box.user or "ubuntu",
+        alias=box.instance.id,
+        known_hosts=str(app.places.known_hosts),
+        key=str(key) if key else None,
+        checked=knows_host(app, box.instance.id),
+    )
+
+
+def command_line(app: App, box: Box) -> str | None:
+    """The full ssh command line of a running box, to be pasted into a shell."""
+    where = target(app, box)
+    return shell(sshtext.ssh_command(where)) if where else None
+
+
+def knows_host(app: App, alias: str) -> bool:
+    """Whether the host key of this box is known on this machine."""
+    try:
+        lines = app.places.known_hosts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return False
+    return any(line.split(" ", 1)[0] == alias for line in lines)
+
+
+def learn_host(app: App, box: Box, timeout: float) -> bool:
+    """Learn the box's host key from its console output, so that the first connection is already proven.
+
+    Where the log has fingerprints only, what the server shows is compared with them. False where AWS gives neither.
+    """
+    where = target(app, box)
+    if where is None or where.checked:
+        return where is not None
+
+    def see() -> Look[tuple[str, ...]]:
+        found = sshtext.parse_host_keys(app.cloud.console(box.region, where.alias))
+        keys = found.keys
+        if not keys and found.fingerprints:
+            shown = app.system.scan_host_keys(where.host, where.port)
+            keys = tuple(key for key in shown if sshtext.fingerprint(key) in found.fingerprints)
+        return Look(keys, bool(keys), "waiting for AWS to show the box's host key")
+
+    try:
+        found = wait(see, timeout, app.system.sleep, app.system.monotonic, app.progress.show)
+    except SpotboxError as error:
+        app.debug(f"no host key from the console output: {error.message}")
+        return False
+    if not found.done:
+        return False
+    with locked(app.places.known_hosts.with_name(".known_hosts.lock")):
+        old = _read(app.places.known_hosts)
+        kept = "".join(line for line in old.splitlines(True) if not line.startswith(f"{where.alias} "))
+        write_private(app.places.known_hosts, kept + sshtext.known_hosts_lines(where.alias, found.value))
+    return True
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return ""
+
+
+def connect_words(app: App, box: Box) -> list[str]:
+    """The command that finds the box and pipes to it, for ssh_config's ProxyCommand."""
+    words = ["env"]
+    words += [f"SPOTBOX_HOME={home}"] if (home := app.env.get("SPOTBOX_HOME")) else []
+    # -P: never import a `spotbox` that happens to lie in the folder where ssh is run.
+    words += [sys.executable, "-P", "-m", "spotbox"]
+    words += ["--sandbox"] if app.sandbox else []
+    words += ["--profile", app.options.profile] if app.options.profile else []
+    return [*words, "ssh", "--stdio", "-r", box.region, "--owner", box.owner, box.name]
+
+
+def write_entry(app: App, box: Box) -> None:
+    """Write (or, for a box that is no more, remove) the box's ssh_config entry."""
+    where = target(app, box)
+    entry = sshtext.config_entry(where, connect_words(app, box)) if where else ""
+    set_entry(app, box.name, entry)
+
+
+def set_entry(app: App, name: str, entry: str) -> None:
+    """Replace one box's entry; an empty one removes it."""
+    path = app.places.ssh_config
+    if not entry and not path.exists():
+        return
+    with locked(path.with_name(".ssh_config.lock")):
+        old = _read(path)
+        write_private(path, sshtext.replace_entry(old or HEADER, name, entry))
+
+
+def forget_host(app: App, aliases: set[str]) -> None:
+    """Drop the host keys of boxes that are gone."""
+    path = app.places.known_hosts
+    if not path.exists():
+        return
+    with locked(path.with_name(".known_hosts.lock")):
+        lines = _read(path).splitlines(True)
+        write_private(path, "".join(line for line in lines if line.split(" ", 1)[0] not in aliases))
+
+
+def include_line(app: App) -> str:
+    """The line for ~/.ssh/config."""
+    return f"Include {sshtext.quote_path(str(app.places.ssh_config))}"
+
+
+def offer_include(app: App, ask: bool) -> None:
+    """Ask once to add the Include line to ~/.ssh/config; where nobody can be asked, print it."""
+    config = Path.home() / ".ssh" / "config"
+    line = include_line(app)
+    if line in _read(config):
+        return
+    declined = app.places.data / ".include-declined"
+    if declined.exists():
+        return
+    if not ask or not app.prompts.possible:
+        app.remark(f"For `ssh spotbox-NAME`, rsync and VS Code put this first in ~/.ssh/config:  {line}")
+        return
+    if not app.prompts.confirm("Add spotbox's boxes to ~/.ssh/config, so that `ssh spotbox-NAME` works?", True, "-y"):
+        write_private(declined, "")
+        return
+    _prepend(config, line)
+    app.remark(f"added to {config}: {line}")
+
+
+def _prepend(config: Path, line: str) -> None:
+    """Include must come first: after a Host line it would belong to that host alone."""
+    real = Path(os.path.realpath(config))
+    old = _read(real)
+    mode = real.stat().st_mode & 0o777 if real.exists() else 0o600
+    real.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if real.exists():
+        shutil.copy2(real, real.with_name("config.before-spotbox"))
+    write_private(real, f"{line}\n\n{old}" if old else f"{line}\n", mode)
+
+
+def machine_rule(app: App, address: str) -> Rule:
+    """The ingress rule that spotbox keeps for this machine's address."""
+    bits = 32 if ip_address(address).version == 4 else 128
+    return Rule(f"{address}/{bits}", auto_rule(app.system.machine()))
+
+
+def admit_caller(app: App, box: Box) -> None:
+    """Let this machine in where its address has changed since; says so. A failure to find out is only a remark."""
+    try:
+        address = app.own_address()
+    except SpotboxError as error:
+        app.debug(error.message)
+        return
+    steps = plan_admit(box, address, machine_rule(app, address))
+    for step in steps:
+        app.cloud.apply(step, app.progress.show)
+        app.progress.done()
+        app.remark(f"your address is now {safe(address)}: {step}")
+    if not steps and box.state is State.RUNNING and box.groups:
+        rules = box.groups[0].rules
+        from ipaddress import ip_network
+
+        if not any(ip_address(address) in ip_network(rule.cidr) for rule in rules):
+            app.remark(
+                f"port 22 of {box.name} is open to {', '.join(r.cidr for r in rules)} only, as you asked, "
+                f"not to {address}; add it with: spotbox up {box.name} --allow-cidr {address}/32"
+            )

@@ -1,0 +1,124 @@
+"""Find boxes: in every enabled region, by owner and name."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from spotbox.app import App
+from spotbox.core.boxes import Box, assemble
+from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.names import join_names
+from spotbox.core.prices import savings_pct
+from spotbox.core.report import box_record
+from spotbox.core.states import State
+from spotbox.core.text import plural, safe
+
+
+def look(app: App, regions: Sequence[str], owner: str | None, name: str | None = None, full: bool = True) -> Any:
+    """Observe these regions; those that could not be asked cost a remark, unless none could."""
+    if len(regions) > 1:
+        app.progress.show(f"looking for boxes in {len(regions)} regions")
+    seen = app.cloud.observe(regions, owner, name, full)
+    app.progress.done()
+    if seen.failed and not seen.sights:
+        raise next(iter(seen.failed.values()))
+    for region, error in seen.failed.items():
+        app.remark(f"could not look in {region}, so a box there would not be seen: {error.message}")
+    return seen
+
+
+def find_boxes(
+    app: App, regions: Sequence[str], owner: str | None, name: str | None = None, full: bool = True
+) -> list[Box]:
+    """The boxes there, by name."""
+    seen = look(app, regions, owner, name, full)
+    return sorted((b for sight in seen.sights for b in assemble(sight)), key=lambda b: (b.name, b.owner, b.region))
+
+
+def find_box(app: App, regions: Sequence[str], owner: str, name: str, full: bool = True) -> Box | None:
+    """The box of that name, or None. SpotboxError where two regions have one (a name is unique per owner)."""
+    boxes = find_boxes(app, regions, owner, name, full)
+    if len(boxes) > 1:
+        where = join_names([box.region for box in boxes])
+        raise SpotboxError(f"there are {len(boxes)} boxes named {name}: in {where}", "Say which one with -r REGION.")
+    return boxes[0] if boxes else None
+
+
+def need_box(app: App, region: str | None, owner: str, name: str, full: bool = True) -> Box:
+    """The box of that name. SpotboxError 7 names the boxes that exist."""
+    regions = [region] if region else app.enabled_regions
+    box = find_box(app, regions, owner, name, full)
+    if box:
+        return box
+    raise SpotboxError(f"there is no box named {name}{_of(region)}", others(app, regions, owner), Exit.NO_SUCH_BOX)
+
+
+def _of(region: str | None) -> str:
+    return f" in {region}" if region else ""
+
+
+def others(app: App, regions: Sequence[str], owner: str) -> str:
+    """A sentence that names the boxes that exist."""
+    names = [f"{box.name} ({box.state}, {box.region})" for box in find_boxes(app, regions, owner, full=False)]
+    if not names:
+        return f"{safe(owner)} has no box. Make one with: spotbox up"
+    return f"{safe(owner)} has {plural(len(names), 'box')}: {join_names(names)}."
+
+
+def again(app: App, box: Box, full: bool = True) -> Box | None:
+    """The same box, looked at once more."""
+    seen = app.cloud.observe([box.region], box.owner, box.name, full)
+    if seen.failed:
+        raise seen.failed[box.region]
+    return next((b for sight in seen.sights for b in assemble(sight) if b.name == box.name), None)
+
+
+def priced(app: App, boxes: Sequence[Box]) -> list[Box]:
+    """The boxes with what their pool costs now; unknown stays None, with a remark why."""
+    regions = sorted({box.region for box in boxes if box.instance_type and box.state is not State.KEPT})
+    names = {r: sorted({b.instance_type for b in boxes if b.region == r and b.instance_type}) for r in regions}
+    calls = [lambda r=r: app.cloud.spot_prices(r, names[r]) for r in regions]
+    calls += [lambda r=r: app.cloud.on_demand(r, names[r]) for r in regions]
+    answers = app.cloud.together(calls)
+    spot: dict[Any, Any] = {}
+    on_demand: dict[Any, Any] = {}
+    for region, answer in zip(regions * 2, answers, strict=True):
+        if isinstance(answer, SpotboxError):
+            app.remark(f"prices of {region} are unknown: {answer.message}")
+        elif hasattr(answer, "prices"):
+            on_demand |= {(region, kind): price for kind, price in answer.prices.items()}
+            if answer.remark:
+                app.remark(answer.remark)
+        else:
+            spot |= {(region, *pool): price for pool, price in answer.items()}
+    return [
+        replace(
+            box,
+            spot=spot.get((box.region, box.instance_type, box.zone)),
+            on_demand=on_demand.get((box.region, box.instance_type)),
+        )
+        for box in boxes
+    ]
+
+
+def gpus(app: App, boxes: Sequence[Box]) -> dict[str, str]:
+    """Instance type -> its accelerator in words, for these boxes."""
+    wanted: dict[str, set[str]] = {}
+    for box in boxes:
+        if box.instance_type:
+            wanted.setdefault(box.region, set()).add(box.instance_type)
+    answers = app.cloud.together([lambda r=r: app.cloud.instance_types(r, sorted(wanted[r])) for r in wanted])
+    return {name: kind.gpu for a in answers if not isinstance(a, SpotboxError) for name, kind in a.items() if kind.gpu}
+
+
+def records(app: App, boxes: Sequence[Box]) -> list[dict[str, Any]]:
+    """The boxes as the contract's JSON has them, with prices and the ssh command line."""
+    from spotbox.commands._connect import command_line
+
+    named = gpus(app, boxes)
+    return [
+        box_record(
+            box, named.get(box.instance_type or ""), savings_pct(box.on_demand, box.spot), command_line(app, box)
+        )
+        for box in priced(app, boxes)
+    ]

@@ -1,0 +1,119 @@
+"""What the user gives `up`: its flags as one record, and the files and ranges they name, read and checked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spotbox.app import App
+from spotbox.commands._connect import machine_rule, own_key
+from spotbox.core.errors import UsageError
+from spotbox.core.names import key_fingerprint
+from spotbox.core.records import Rule
+from spotbox.core.text import safe
+from spotbox.core.units import Bid, parse_cidr
+
+USER_DATA_LIMIT = 16 * 1024  # bytes, raw (EC2 User Guide, "Run commands when you launch an instance")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The flags of `up` as the user gave them; None or empty where he did not."""
+
+    name: str
+    region: str
+    zones: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    gpu: str | None = None
+    min_vram: int | None = None
+    bid: Bid | None = None
+    ami: str = "dlami"
+    disk: int | None = None
+    disk_type: str = "gp3"
+    key: str | None = None
+    cidrs: tuple[str, ...] = ()
+    subnet: str | None = None
+    profile: str | None = None
+    user_data: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    user: str | None = None
+    wait: int = 900
+    dry_run: bool = False
+    given: frozenset[str] = frozenset()  # the parameters that the user gave himself
+
+
+@dataclass(frozen=True)
+class Key:
+    """The public half that the box gets, and where the private half should be."""
+
+    public: str
+    private: Path | None
+
+
+def read_key(asked: Asked, app: App) -> Key:
+    """The key of --key, or spotbox's own (made where there is none; not for a dry run). UsageError for a bad file."""
+    if not asked.key:
+        private, public = own_key(app)
+        return Key(public, private)
+    path = Path(asked.key).expanduser()
+    try:
+        line = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"cannot read the key file {safe(path)}: {_why(error)}", "Give a public key, such as ~/.ssh/id_ed25519.pub."
+        ) from None
+    if "PRIVATE KEY" in line:
+        raise UsageError(
+            f"{safe(path)} is a private key; spotbox must never see it", f"Give its public half: {safe(path)}.pub"
+        )
+    if "\n" in line:
+        raise UsageError(f"{safe(path)} holds more than one line", "Give a file with one public key.")
+    try:
+        key_fingerprint(line)
+    except UsageError as error:
+        raise UsageError(
+            f"{safe(path)}: {error.message}", "Give a public key, such as ~/.ssh/id_ed25519.pub."
+        ) from None
+    half = path.with_suffix("") if path.suffix == ".pub" else None
+    return Key(line, half if half and half.exists() else None)
+
+
+def read_user_data(asked: Asked) -> str:
+    """The text of --user-data. UsageError where it cannot be read or is larger than EC2 takes."""
+    if not asked.user_data:
+        return ""
+    path = Path(asked.user_data).expanduser()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the user data {safe(path)}: {_why(error)}", "Check the path given with --user-data."
+        ) from None
+    if len(data) > USER_DATA_LIMIT:
+        raise UsageError(
+            f"the user data is {len(data)} bytes; EC2 takes {USER_DATA_LIMIT}",
+            "Make it smaller, or let it fetch the rest from the box.",
+        )
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"the user data {safe(path)} is not UTF-8 text", "Give a script or cloud-config.") from None
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or safe(error)
+
+
+def admitted(app: App, asked: Asked) -> tuple[Rule, ...]:
+    """Who may reach port 22: the CIDRs given, else this machine's own address."""
+    if asked.cidrs:
+        return tuple(Rule(cidr, "spotbox given") for cidr in dict.fromkeys(asked.cidrs))
+    return (machine_rule(app, app.own_address()),)
+
+
+def canonical_cidrs(app: App, texts: Sequence[str]) -> tuple[str, ...]:
+    """The CIDRs in canonical form; says so where host bits were dropped."""
+    networks = [(text, parse_cidr(text)) for text in texts]
+    for text, network in networks:
+        if "/" in text and text.strip() != str(network):
+            app.remark(f"--allow-cidr {safe(text)} means {network}")
+    return tuple(str(network) for _, network in networks)

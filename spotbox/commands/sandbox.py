@@ -1,0 +1,135 @@
+"""spotbox sandbox: start, stop and play with the AWS on this machine."""
+
+from decimal import Decimal
+from typing import Any
+
+import click
+
+from spotbox.app import App, get_app
+from spotbox.core.errors import SpotboxError
+from spotbox.core.text import safe
+from spotbox.core.units import parse_usd, show_duration
+from spotbox.options import DURATION, NAME, Command, Parsed, flag, output_option, yes_option
+from spotbox.output import to_json, to_pairs
+from spotbox.sandbox import process
+
+
+@click.group(invoke_without_command=False)
+def sandbox() -> None:
+    """An AWS of your own on this machine: no account, no cost, nothing of it can reach real AWS.
+
+    \b
+    spotbox --sandbox up
+    spotbox sandbox interrupt dev
+    eval "$(spotbox sandbox env)"; aws ec2 describe-spot-instance-requests
+    """
+
+
+def _running(app: App) -> Any:
+    end = process.running(app.places.sandbox)
+    if end is None:
+        raise SpotboxError("the sandbox does not run", "Start it with: spotbox sandbox start")
+    return end
+
+
+@sandbox.command(cls=Command)
+@click.pass_context
+def start(ctx: click.Context) -> None:
+    """Start it; its boxes come back as they were. Fine twice."""
+    end = get_app(ctx).endpoint
+    click.echo(f"the sandbox answers at {end.url} (pid {end.pid})")
+
+
+@sandbox.command(cls=Command)
+@click.pass_context
+def stop(ctx: click.Context) -> None:
+    """Stop it; its state is kept for the next start. Fine twice."""
+    stopped = process.stop(get_app(ctx).places.sandbox)
+    click.echo("the sandbox is stopped" if stopped else "the sandbox does not run")
+
+
+@sandbox.command(cls=Command)
+@output_option("table", "json")
+@click.pass_context
+def status(ctx: click.Context, output: str) -> None:
+    """Show whether it runs, where, and what is in it."""
+    app = get_app(ctx)
+    end = process.running(app.places.sandbox)
+    record: dict[str, Any] = {"running": end is not None, "folder": str(app.places.sandbox)}
+    if end:
+        record |= {"url": end.url, "pid": end.pid, **process.call(end, "status")}
+    click.echo(to_json(record) if output == "json" else to_pairs([(key, _words(v)) for key, v in record.items()]))
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items()) or "none"
+    if isinstance(value, list):
+        return "; ".join(_words(item) for item in value) or "none"
+    return safe(value)
+
+
+@sandbox.command(cls=Command)
+@click.pass_context
+def env(ctx: click.Context) -> None:
+    """Print export lines, so that the AWS CLI or any SDK talks to it: eval "$(spotbox sandbox env)"."""
+    import shlex
+
+    app = get_app(ctx)
+    for name, value in process.environment(app.endpoint).items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+    if home := app.env.get("SPOTBOX_HOME"):
+        click.echo(f"export SPOTBOX_HOME={shlex.quote(home)}")
+
+
+@sandbox.command(cls=Command)
+@yes_option
+@click.pass_context
+def reset(ctx: click.Context, yes: bool) -> None:
+    """Empty it: every box, file and key in it is gone."""
+    app = get_app(ctx)
+    if (
+        not yes
+        and app.prompts.possible
+        and not app.prompts.confirm("Empty the sandbox, its boxes and files?", True, "-y")
+    ):
+        raise SpotboxError("nothing was removed, as you said")
+    process.reset(app.places.sandbox)
+    click.echo("the sandbox is empty")
+
+
+@sandbox.command(cls=Command)
+@click.argument("name", type=NAME)
+@flag("--notice", type=DURATION, metavar="DUR", help="Time between notice and stop (default 5s; AWS gives 2m).")
+@click.pass_context
+def interrupt(ctx: click.Context, name: str, notice: int | None) -> None:
+    """Let AWS interrupt the box NAME: a notice, then a stop; it comes back when there is capacity."""
+    extra = {} if notice is None else {"notice": notice}
+    said = process.call(_running(get_app(ctx)), "interrupt", name=name, **extra)
+    wait = said.get("notice")
+    when = f" in {show_duration(wait)}" if isinstance(wait, int | float) else ""
+    click.echo(f"{name} ({safe(said.get('instance_id', 'its instance'))}) will be stopped by AWS{when}")
+
+
+@sandbox.command(cls=Command)
+@click.argument("instance_type", metavar="TYPE")
+@click.argument("zone")
+@click.argument("state", type=click.Choice(["open", "closed"]))
+@click.pass_context
+def capacity(ctx: click.Context, instance_type: str, zone: str, state: str) -> None:
+    """Open or close the Spot capacity of TYPE in ZONE."""
+    process.call(get_app(ctx).endpoint, "capacity", type=instance_type, zone=zone, state=state)
+    click.echo(f"{safe(instance_type)} in {safe(zone)} is {state}")
+
+
+@sandbox.command(cls=Command)
+@click.argument("instance_type", metavar="TYPE")
+@click.argument("zone")
+@click.argument("usd", type=Parsed("usd", parse_usd))
+@click.pass_context
+def price(ctx: click.Context, instance_type: str, zone: str, usd: Decimal) -> None:
+    """Set the Spot price of TYPE in ZONE to USD per hour; boxes whose maximum is below it are interrupted."""
+    process.call(get_app(ctx).endpoint, "price", type=instance_type, zone=zone, usd=str(usd))
+    click.echo(f"{safe(instance_type)} in {safe(zone)} costs ${usd:f}/h now")

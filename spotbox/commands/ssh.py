@@ -1,0 +1,129 @@
+"""spotbox ssh: the system's OpenSSH on the box, with its key, its user and its known host key."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spotbox.app import App, get_app
+from spotbox.commands import _connect
+from spotbox.commands._find import need_box
+from spotbox.core import sshtext
+from spotbox.core.boxes import Box
+from spotbox.core.errors import Exit, SpotboxError, UsageError
+from spotbox.core.plans import plan_tags
+from spotbox.core.states import State
+from spotbox.core.text import shell
+from spotbox.options import Command, Parsed, flag, name_argument, owner_option, region_option
+
+HOST_KEY_WAIT = 10  # seconds; `up` has waited longer already
+
+
+def _forward(text: str) -> str:
+    try:
+        return sshtext.parse_forward(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a forward", "Give PORT, or PORT:HOST:PORT, such as 8888.") from None
+
+
+@click.command(cls=Command)
+@name_argument
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@flag(
+    "-L",
+    "--forward",
+    "forwards",
+    multiple=True,
+    type=Parsed("port[:host:port]", _forward),
+    help="Forward a local port.",
+)
+@flag("--print", "show", is_flag=True, help="Print the ssh command line instead of running it.")
+@flag("--stdio", is_flag=True, hidden=True, help="Find the box and pipe to it (for ssh_config).")
+@region_option
+@owner_option
+@click.pass_context
+def ssh(ctx: click.Context, /, name: str, command: tuple[str, ...], show: bool, stdio: bool, **flags: Any) -> None:
+    """Open a shell on NAME (default dev), or run COMMAND there; the exit code is ssh's.
+
+    \b
+    spotbox ssh
+    spotbox ssh dev -L 8888 -- nvidia-smi
+    """
+    app = get_app(ctx)
+    if not stdio:
+        app.system.need_ssh()
+    place = app.named_region(ctx, flags["region"])
+    box = need_box(app, place, app.owner(flags["owner"]), name)
+    _needs_running(box)
+    if stdio:
+        _pipe(app, box)
+        return
+    if not show:
+        for step in plan_tags(box):
+            app.cloud.apply(step, app.progress.show)
+        _connect.admit_caller(app, box)
+        _learn(app, box)
+    where = _connect.target(app, box)
+    if where is None:
+        raise SpotboxError(f"{name} has no public address yet", f"Look with: spotbox status {name}")
+    words = sshtext.ssh_command(where, flags["forwards"], command)
+    if show:
+        click.echo(shell(words))
+        return
+    if where.key is None:
+        where = _push_key(app, box, where)
+        words = sshtext.ssh_command(where, flags["forwards"], command)
+    app.debug(f"running: {shell(words)}")
+    ctx.exit(app.system.run_ssh(words))
+
+
+def _needs_running(box: Box) -> None:
+    if box.state is State.RUNNING:
+        return
+    code = Exit.NO_CAPACITY if box.state in (State.INTERRUPTED, State.WAITING) else Exit.FAILED
+    what_next = {
+        State.STOPPED: f"Start it with: spotbox start {box.name}",
+        State.STARTING: f"Wait for it with: spotbox up {box.name}",
+        State.INTERRUPTED: f"Only AWS can restart it; wait for it with: spotbox up {box.name}",
+        State.WAITING: f"Wait for it with: spotbox up {box.name}",
+    }
+    raise SpotboxError(
+        f"{box.name} is {box.state}: {box.reason}",
+        what_next.get(box.state, f"Look with: spotbox status {box.name}"),
+        code,
+    )
+
+
+def _learn(app: App, box: Box) -> None:
+    known = _connect.learn_host(app, box, HOST_KEY_WAIT)
+    app.progress.done()
+    if not known:
+        app.remark("AWS does not show this box's host key any more; the first key seen will be kept (unproven)")
+    _connect.write_entry(app, box)
+
+
+def _pipe(app: App, box: Box) -> None:
+    where = _connect.target(app, box)
+    if where is None:
+        raise SpotboxError(f"{box.name} has no public address yet", f"Look with: spotbox status {box.name}")
+    app.system.pipe(where.host, where.port)
+
+
+def _push_key(app: App, box: Box, where: sshtext.Target) -> sshtext.Target:
+    """The box's private key is not on this machine: push spotbox's own for a minute through EC2 Instance Connect.
+
+    An agent may hold the key too, so a push that AWS refuses is a remark, not an end.
+    """
+    private, public = _connect.own_key(app)
+    try:
+        app.cloud.push_key(box.region, where.alias, where.user, public)
+    except SpotboxError as error:
+        app.remark(
+            f"the private key of {box.name} ({box.instance.key_name if box.instance else 'unknown'}) is not on this "
+            f"machine, and AWS would not take another for the moment: {error.message}"
+        )
+        app.remark(f"copy the key into {Path(app.places.keys)} or add it to your ssh agent")
+        return where
+    app.remark("this machine does not have the box's key: pushed its own for one minute (EC2 Instance Connect)")
+    return replace(where, key=str(private))

@@ -1,0 +1,62 @@
+"""spotbox start: bring a stopped box back."""
+
+import click
+
+from spotbox.app import get_app
+from spotbox.commands._arrive import arrive
+from spotbox.commands._connect import admit_caller
+from spotbox.commands._find import again, need_box, priced
+from spotbox.core.boxes import Box
+from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.plans import plan_start
+from spotbox.core.states import State
+from spotbox.core.units import show_usd
+from spotbox.core.waiting import Look, wait
+from spotbox.options import Command, name_argument, owner_option, region_option
+
+SETTLE_WAIT = 300  # seconds for stopping -> stopped
+
+
+@click.command(cls=Command)
+@name_argument
+@region_option
+@owner_option
+@click.pass_context
+def start(ctx: click.Context, name: str, region: str | None, owner: str | None) -> None:
+    """Start NAME (default dev) again, with its disk as it was and a new address.
+
+    \b
+    spotbox start
+    spotbox start train
+    """
+    app = get_app(ctx)
+    box = need_box(app, app.named_region(ctx, region), app.owner(owner), name)
+    if box.state is State.STOPPING:
+
+        def look() -> Look[Box | None]:
+            seen = again(app, box)
+            done = seen is None or seen.state is not State.STOPPING
+            return Look(seen, done, f"{seen.state}: {seen.reason}" if seen else "")
+
+        box = wait(look, SETTLE_WAIT, app.system.sleep, app.system.monotonic, app.progress.show).value or box
+    check_startable(box)
+    for step in plan_start(box):
+        app.progress.show(str(step))
+        app.cloud.apply(step, app.progress.show)
+    box = arrive(app, box)
+    admit_caller(app, box)
+    (box,) = priced(app, [box])
+    click.echo(f"{name} runs in {box.zone}, {show_usd(box.spot)}/h. A shell on it: spotbox ssh {name}")
+
+
+def check_startable(box: Box) -> None:
+    """SpotboxError where the user cannot start it: 3 where AWS has it, else 1."""
+    if box.state in (State.STOPPED, State.RUNNING, State.STARTING):
+        return
+    if box.state in (State.INTERRUPTED, State.WAITING):
+        raise SpotboxError(
+            f"{box.name} is {box.state}: {box.reason}",
+            f"Only AWS can bring it up. Wait for it with: spotbox up {box.name}; or remove it: spotbox down {box.name}",
+            Exit.NO_CAPACITY,
+        )
+    raise SpotboxError(f"{box.name} is {box.state}: {box.reason}", f"Look with: spotbox status {box.name}")

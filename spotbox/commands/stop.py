@@ -1,0 +1,94 @@
+"""spotbox stop: pause a box; its disk stays."""
+
+import click
+
+from spotbox.app import App, get_app
+from spotbox.commands._arrive import RUN_WAIT
+from spotbox.commands._connect import set_entry
+from spotbox.commands._find import again, need_box
+from spotbox.core.boxes import Box
+from spotbox.core.errors import SpotboxError
+from spotbox.core.plans import plan_stop
+from spotbox.core.states import State
+from spotbox.core.units import show_usd
+from spotbox.core.waiting import Look, wait
+from spotbox.options import Command, name_argument, owner_option, region_option
+
+
+@click.command(cls=Command)
+@name_argument
+@region_option
+@owner_option
+@click.pass_context
+def stop(ctx: click.Context, name: str, region: str | None, owner: str | None) -> None:
+    """Stop NAME (default dev): no more compute is billed, the disk stays and bills.
+
+    \b
+    spotbox stop
+    spotbox stop train
+    """
+    app = get_app(ctx)
+    box = need_box(app, app.named_region(ctx, region), app.owner(owner), name)
+    if box.state not in (State.RUNNING, State.STARTING, State.STOPPING, State.STOPPED, State.INTERRUPTED):
+        raise SpotboxError(
+            f"{name} is {box.state}: {box.reason}", f"There is nothing to stop. Look: spotbox status {name}"
+        )
+    interrupted = box.state is State.INTERRUPTED
+    for step in plan_stop(box):
+        app.progress.show(str(step))
+        try:
+            app.cloud.apply(step, app.progress.show)
+        except SpotboxError as error:
+            if interrupted and error.code:
+                raise _stays_with_aws(box, error) from error
+            raise
+    if interrupted:
+        _check_now_ours(app, box)
+    else:
+        _until_stopped(app, box)
+    set_entry(app, name, "")
+    click.echo(f"{name} is stopped; its disk bills{_disk_price(app, box)}. Bring it back with: spotbox start {name}")
+
+
+def _stays_with_aws(box: Box, error: SpotboxError | None = None) -> SpotboxError:
+    why = f" ({error.message})" if error else ""
+    return SpotboxError(
+        f"{box.name} was interrupted, and AWS does not let it be stopped by you{why}",
+        f"AWS will restart and bill it as soon as there is capacity; `spotbox down {box.name}` prevents that.",
+    )
+
+
+def _check_now_ours(app: App, box: Box) -> None:
+    """An interrupted box counts as stopped only if AWS now says that the user did it."""
+
+    def look() -> Look[Box | None]:
+        seen = again(app, box)
+        return Look(seen, seen is not None and seen.state is State.STOPPED, "asking AWS whether the stop is yours now")
+
+    found = wait(look, 6, app.system.sleep, app.system.monotonic, app.progress.show)
+    app.progress.done()
+    if not found.done:
+        raise _stays_with_aws(box)
+
+
+def _until_stopped(app: App, box: Box) -> None:
+    def look() -> Look[Box | None]:
+        seen = again(app, box)
+        done = seen is None or seen.state in (State.STOPPED, State.INTERRUPTED)
+        return Look(seen, done, f"{seen.state}: {seen.reason}" if seen else "")
+
+    found = wait(look, RUN_WAIT, app.system.sleep, app.system.monotonic, app.progress.show)
+    app.progress.done()
+    if found.value is None or found.value.state is not State.STOPPED:
+        seen = f"{found.value.state}: {found.value.reason}" if found.value else "gone"
+        raise SpotboxError(f"{box.name} is not stopped but {seen}", f"Look with: spotbox status {box.name}")
+
+
+def _disk_price(app: App, box: Box) -> str:
+    size = sum(volume.size_gib for volume in box.volumes)
+    kind = next((volume.type for volume in box.volumes), "gp3")
+    try:
+        price = app.cloud.disk_price(box.region, kind)
+    except SpotboxError:
+        price = None
+    return f" about {show_usd(price * size, 2)}/month" if price is not None else ""
