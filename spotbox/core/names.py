@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from spotbox import __version__
 from spotbox.core.errors import UsageError
-from spotbox.core.records import Tags
+
+Tags = Mapping[str, str]  # here and not in records, which `--help` need not load
 
 NAME_TAG, OWNER_TAG, VERSION_TAG = "spotbox:name", "spotbox:owner", "spotbox:version"
 USER_TAG, ROLE_TAG, KEEP_TAG, MAX_PRICE_TAG = "spotbox:user", "spotbox:role", "spotbox:keep", "spotbox:max-price"

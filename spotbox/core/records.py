@@ -1,11 +1,10 @@
 """What AWS told us, as plain frozen records. Nothing here is derived; see states.py and boxes.py for that."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-Tags = Mapping[str, str]
+from spotbox.core.names import Tags
 
 
 @dataclass(frozen=True)
