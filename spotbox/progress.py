@@ -54,12 +54,14 @@ class Progress:
         self._last = text
 
     def done(self, text: str = "") -> None:
-        """End the live line; `text` stays in its place, with the time it took."""
+        """End the live line; `text` stays in its place, with the time since the first one. Without a text time ends."""
         self._clear()
+        self._last = ""
         if text:
             took = f"  ({show_duration(self._now() - self._since)})" if self._since is not None else ""
             print(f"{safe(text)}{took}", file=self.stream, flush=True)
-        self._since, self._last = None, ""
+        else:
+            self._since = None
 
     def _clear(self) -> None:
         if self._live and self._last:

@@ -25,7 +25,7 @@ class Prompts:
         """One of the rows (shown text, value); arrow keys, or type to filter."""
         import questionary
 
-        choices: list[Any] = [questionary.Separator(f"   {heading}")] if heading else []
+        choices: list[Any] = [questionary.Separator(heading)] if heading else []
         choices += [questionary.Choice(title=text, value=value) for text, value in rows]
         known = [value for _, value in rows]
         return self._ask(

@@ -70,7 +70,7 @@ def survey(app: App, region: str, ami: str, types: Sequence[str], subnet: str | 
         region,
         image,
         known,
-        _offers(region, known, offered, spot, demand.prices, set(zones)),
+        _offers(region, known, offered, spot, demand.usd, set(zones)),
         zones,
         subnets[0].vpc_id,
         (demand.remark,) if demand.remark else (),

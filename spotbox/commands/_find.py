@@ -85,8 +85,8 @@ def priced(app: App, boxes: Sequence[Box]) -> list[Box]:
     for region, answer in zip(regions * 2, answers, strict=True):
         if isinstance(answer, SpotboxError):
             app.remark(f"prices of {region} are unknown: {answer.message}")
-        elif hasattr(answer, "prices"):
-            on_demand |= {(region, kind): price for kind, price in answer.prices.items()}
+        elif hasattr(answer, "usd"):
+            on_demand |= {(region, kind): price for kind, price in answer.usd.items()}
             if answer.remark:
                 app.remark(answer.remark)
         else:

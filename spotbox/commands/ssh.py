@@ -27,9 +27,22 @@ def _forward(text: str) -> str:
         raise UsageError(f"{text!r} is not a forward", "Give PORT, or PORT:HOST:PORT, such as 8888.") from None
 
 
-@click.command(cls=Command)
+class SshCommand(Command):
+    """What stands after `--` is the command for the box, whether or not a NAME stands before it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            cut = args.index("--")
+            ctx.meta["spotbox.command"] = tuple(args[cut + 1 :])
+            args = args[:cut]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage(ctx.command_path, "[OPTIONS] [NAME] [-- COMMAND...]")
+
+
+@click.command(cls=SshCommand)
 @name_argument
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @flag(
     "-L",
     "--forward",
@@ -43,14 +56,16 @@ def _forward(text: str) -> str:
 @region_option
 @owner_option
 @click.pass_context
-def ssh(ctx: click.Context, /, name: str, command: tuple[str, ...], show: bool, stdio: bool, **flags: Any) -> None:
+def ssh(ctx: click.Context, /, name: str, show: bool, stdio: bool, **flags: Any) -> None:
     """Open a shell on NAME (default dev), or run COMMAND there; the exit code is ssh's.
 
     \b
     spotbox ssh
-    spotbox ssh dev -L 8888 -- nvidia-smi
+    spotbox ssh -- nvidia-smi
+    spotbox ssh train -L 8888
     """
     app = get_app(ctx)
+    command: tuple[str, ...] = ctx.meta.get("spotbox.command", ())
     if not stdio:
         app.system.need_ssh()
     place = app.named_region(ctx, flags["region"])

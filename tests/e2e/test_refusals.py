@@ -1,0 +1,193 @@
+"""Every failure of AWS or the user: one line that says what, one that says what next, its exit code, and nothing made."""
+
+import os
+
+import pytest
+
+from spotbox.sandbox import process
+from tests.e2e.conftest import left_anywhere, needs_ssh
+
+pytestmark = needs_ssh
+UP = ("up", "-y", "--wait", "0")
+
+
+@pytest.fixture(scope="module")
+def aws(here):
+    """Make the next calls of an action fail as AWS would: aws(action, code, message, http)."""
+    here.run("sandbox", "start")
+    endpoint = process.running(here.home / "spot box" / "sandbox")
+
+    def fail(service, action, code, message="said the test", http=400, times=99):
+        process.call(endpoint, "fault", service=service, action=action, code=code, message=message, http=http, times=times)
+
+    yield fail
+
+
+@pytest.fixture(autouse=True)
+def clean(here, aws):
+    """No fault outlives its test, and no test leaves a thing behind."""
+    yield
+    endpoint = process.running(here.home / "spot box" / "sandbox")
+    process.call(endpoint, "fault", clear=True)
+    assert left_anywhere(here) == []
+
+
+def refused(here, *args, code, env=None):
+    """Run spotbox --sandbox; stderr ends with two lines, the error and what to do."""
+    here.extra = env or {}
+    try:
+        done = here.sandbox(*args, code=code)
+    finally:
+        here.extra = {}
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert lines[-2].startswith("spotbox: "), done.stderr
+    assert lines[-1].startswith("  "), done.stderr
+    return lines[-2] + "\n" + lines[-1]
+
+
+FROM_AWS = [
+    # service, action, code, http, exit code, words that must be there
+    ("sts", "GetCallerIdentity", "ExpiredToken", 403, 5, ["expired"]),
+    ("sts", "GetCallerIdentity", "InvalidClientTokenId", 403, 5, ["credentials"]),
+    ("ec2", "DescribeRegions", "RequestExpired", 400, 5, ["expired"]),
+    ("ec2", "RunInstances", "UnauthorizedOperation", 403, 5, ["ec2:RunInstances"]),
+    ("ec2", "CreateSecurityGroup", "UnauthorizedOperation", 403, 5, ["ec2:CreateSecurityGroup"]),
+    ("ec2", "RunInstances", "MaxSpotInstanceCountExceeded", 400, 4, ["vCPU", "request-service-quota-increase"]),
+    ("ec2", "RunInstances", "InsufficientInstanceCapacity", 500, 3, ["us-east-1"]),
+    ("ec2", "RunInstances", "SpotMaxPriceTooLow", 400, 3, ["price"]),
+    ("ec2", "RunInstances", "AuthFailure.ServiceLinkedRoleCreationNotPermitted", 403, 5, ["spot.amazonaws.com"]),
+    ("ec2", "RunInstances", "Unsupported", 400, 3, ["us-east-1"]),
+    ("ec2", "RunInstances", "PendingVerification", 400, 1, ["PendingVerification"]),
+]
+
+
+@pytest.mark.parametrize(("service", "action", "code", "http", "exit_code", "words"), FROM_AWS, ids=lambda v: str(v)[:40])
+def test_what_aws_refuses(here, aws, service, action, code, http, exit_code, words):
+    """AWS's refusal becomes two lines and the contract's exit code; nothing is left behind."""
+    aws(service, action, code, http=http)
+    said = refused(here, *UP, code=exit_code)
+    for word in words:
+        assert word in said
+    here.run("sandbox", "status")
+
+
+FROM_USER = [
+    (["up", "Bad_Name", "-y"], 2, ["Bad_Name"]),
+    (["up", "x" * 40, "-y"], 2, ["box name"]),
+    (["up", "a\nb", "-y"], 2, ["a\\nb"]),
+    (["up", "-y", "--max-price", "0"], 2, ["price"]),
+    (["up", "-y", "--max-price", "cheap"], 2, ["cheap"]),
+    (["up", "-y", "--max-price", "120%"], 2, ["120%"]),
+    (["up", "-y", "--disk-size", "20"], 2, ["GiB"]),
+    (["up", "-y", "--disk-size", "-5"], 2, ["-5"]),
+    (["up", "-y", "--tag", "novalue"], 2, ["KEY=VALUE"]),
+    (["up", "-y", "--tag", "aws:x=1"], 2, ["aws:x"]),
+    (["up", "-y", "--tag", "a/b=1"], 2, ["a/b"]),
+    (["up", "-y", "--allow-cidr", "0.0.0.0/0"], 2, ["whole internet"]),
+    (["up", "-y", "--allow-cidr", "nonsense"], 2, ["nonsense"]),
+    (["up", "-y", "--wait", "15"], 2, ["unit"]),
+    (["up", "-y", "-t", "g5.xlrge"], 2, ["g5.xlrge"]),
+    (["up", "-y", "-z", "us-east-1z"], 2, ["us-east-1z"]),
+    (["up", "-y", "-r", "us-esat-1"], 2, ["us-east-1"]),
+    (["up", "-y", "-r", "ap-east-1"], 5, ["not enabled"]),
+    (["up", "-y", "--ami", "ami-0123456789abcdef0"], 2, ["ami-0123456789abcdef0"]),
+    (["up", "-y", "--ami", "nosuchalias"], 2, ["nosuchalias"]),
+    (["up", "-y", "--subnet", "subnet-0123456789abcdef0"], 2, ["subnet-0123456789abcdef0"]),
+    (["up", "-y", "-t", "g5g.xlarge", "-t", "g5.xlarge"], 2, ["g5g.xlarge"]),
+    (["up", "-y", "--key", "/no/such/key.pub"], 2, ["/no/such/key.pub"]),
+    (["up", "-y", "--user-data", "/no/such/file"], 2, ["/no/such/file"]),
+    (["up", "-y", "--gpu", "A10"], 2, ["A10G"]),
+    (["ssh", "nobody"], 7, ["nobody"]),
+    (["stop", "nobody"], 7, ["nobody"]),
+    (["start", "nobody"], 7, ["nobody"]),
+    (["status", "nobody"], 7, ["nobody"]),
+]
+
+
+@pytest.mark.parametrize(("args", "exit_code", "words"), FROM_USER, ids=lambda v: " ".join(v)[:50] if isinstance(v, list) else v)
+def test_what_the_user_got_wrong(here, aws, args, exit_code, words):
+    """Bad input is refused before anything is made, and the message names it."""
+    done = here.sandbox(*args, code=exit_code)
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_no_default_vpc(here, aws):
+    """A region without a default VPC is told with the command that makes one."""
+    ec2 = here.client("ec2", "eu-west-1")
+    for net in ec2.describe_subnets()["Subnets"]:
+        ec2.delete_subnet(SubnetId=net["SubnetId"])
+    for vpc in ec2.describe_vpcs()["Vpcs"]:
+        for gateway in ec2.describe_internet_gateways()["InternetGateways"]:
+            ec2.detach_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"], VpcId=vpc["VpcId"])
+        ec2.delete_vpc(VpcId=vpc["VpcId"])
+    said = refused(here, *UP, "-r", "eu-west-1", code=1)
+    assert "create-default-vpc --region eu-west-1" in said
+
+
+def test_ssh_not_installed(here, aws, tmp_path):
+    """Without OpenSSH nothing is made, and the error says what to install."""
+    said = refused(here, *UP, code=1, env={"PATH": str(tmp_path)})
+    assert "openssh-client" in said
+
+
+def test_user_data_too_large(here, aws, tmp_path):
+    """User data above 16 KB is refused with its size."""
+    file = tmp_path / "big.sh"
+    file.write_text("#!/bin/sh\n" + "x" * 17000)
+    assert "17010 bytes" in refused(here, *UP, "--user-data", str(file), code=2)
+
+
+@pytest.mark.parametrize("text", ["not a key", "-----BEGIN OPENSSH PRIVATE KEY-----\nsecret\n", "ssh-ed25519 AAAA!!!"])
+def test_a_bad_key_file(here, aws, tmp_path, text):
+    """What is not a public key is refused and never shown."""
+    file = tmp_path / "key"
+    file.write_text(text)
+    said = refused(here, *UP, "--key", str(file), code=2)
+    assert "secret" not in said
+
+
+def test_a_broken_config(here, aws, tmp_path):
+    """A config file with an unknown key names the nearest right one; broken TOML names the line."""
+    file = tmp_path / "config.toml"
+    file.write_text('[defaults]\nmax-prise = "0.5"\n')
+    assert "max-price" in refused(here, "--config", str(file), *UP, code=2)
+    file.write_text("[defaults\n")
+    assert "line 1" in refused(here, "--config", str(file), *UP, code=2)
+
+
+def test_no_terminal_and_no_sandbox(here):
+    """Against AWS a missing answer without a terminal is a usage error that names the flag."""
+    known = here.exports()
+    here.extra = {k: v for k, v in known.items() if k.startswith("AWS_")}
+    try:
+        done = here.run("up", code=2)
+        assert "-y" in done.stderr
+    finally:
+        here.extra = {}
+
+
+def test_no_credentials(here):
+    """Without credentials the hint is the sandbox, and the exit code 5."""
+    here.extra = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    try:
+        done = here.run("up", "-y", code=5)
+    finally:
+        here.extra = {}
+    assert "--sandbox" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_the_sandbox_cannot_do(here, aws):
+    """A full market: every pool of the type closed gives exit 3 and leaves nothing."""
+    rows = here.client("ec2").describe_spot_price_history(
+        InstanceTypes=["g5.2xlarge"], ProductDescriptions=["Linux/UNIX"], StartTime=2e9
+    )["SpotPriceHistory"]
+    zones = {row["AvailabilityZone"] for row in rows}
+    assert zones
+    for zone in zones:
+        here.run("sandbox", "capacity", "g5.2xlarge", zone, "closed")
+    said = refused(here, *UP, "-t", "g5.2xlarge", code=3)
+    assert "g5.2xlarge" in said
