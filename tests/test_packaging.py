@@ -23,7 +23,9 @@ def test_every_package_is_listed():
 
 def test_the_wheel_holds_the_whole_tree(tmp_path):
     """Build the wheel; every module and template of the checkout is in it."""
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, ROOT], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, ROOT], check=True, capture_output=True
+    )
     (wheel,) = tmp_path.glob("*.whl")
     inside = set(zipfile.ZipFile(wheel).namelist())
     wanted = {str(p.relative_to(ROOT)) for p in (ROOT / "spotbox").rglob("*.py")}

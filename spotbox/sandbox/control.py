@@ -1,0 +1,172 @@
+"""What the user of a sandbox can do that no customer of AWS can: take machines back, close pools, set prices."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from spotbox.sandbox import quotas, regions
+from spotbox.sandbox.catalogue import TYPES
+from spotbox.sandbox.faults import Faults
+from spotbox.sandbox.records import GONE, Box
+from spotbox.sandbox.world import World
+
+NAME_TAG = "spotbox:name"
+
+
+def nearest(wrong: str, right: Iterable[str]) -> str:
+    """A remark that names the nearest right word, or the words there are."""
+    words = sorted(right)
+    close = difflib.get_close_matches(wrong, words, 1, 0.5)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"there are: {', '.join(words[:12])}{', ...' if len(words) > 12 else ''}" if words else "there are none"
+
+
+class Control:
+    """The verbs of /_sandbox/. Every refusal is a ValueError with a sentence for the user."""
+
+    def __init__(self, world: World, tags: Callable[[Box], dict[str, str]]):
+        self.world = world
+        self.tags = tags  # of an instance, or of its request where the instance has none
+        self.faults = Faults()
+
+    def do(self, verb: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one verb with its arguments."""
+        verbs = {
+            name: getattr(self, name)
+            for name in ("status", "interrupt", "capacity", "price", "fault", "quota", "identity", "doom")
+        }
+        if verb not in verbs:
+            raise ValueError(f"unknown verb {verb!r}; {nearest(verb, verbs)}")
+        try:
+            return verbs[verb](**given)
+        except TypeError as error:
+            raise ValueError(f"{verb}: {str(error).split(') ', 1)[-1]}") from error
+
+    # Looking
+
+    def status(self) -> dict[str, Any]:
+        """What there is: instances that are not gone, requests that live, pools that were touched."""
+        market = self.world.market
+        return {
+            "boxes": [self._shown(box) for box in self.world.life.boxes.values() if box.state != "terminated"],
+            "requests": [
+                {"id": r.id, "region": r.region, "state": r.state, "code": r.code, "instance_id": r.instance_id}
+                for r in self.world.spot.requests.values()
+            ],
+            "closed": [{"type": name, "zone": zone} for name, zone in sorted(market.closed)],
+            "prices": [
+                {"type": name, "zone": zone, "usd": str(rows[-1][1])}
+                for (name, zone), rows in market.set_prices.items()
+            ],
+            "faults": [vars(fault) for fault in self.faults.waiting],
+        }
+
+    def _shown(self, box: Box) -> dict[str, Any]:
+        return {
+            "id": box.id,
+            "name": self.tags(box).get(NAME_TAG),
+            "region": box.region,
+            "zone": box.zone,
+            "type": box.instance_type,
+            "state": box.state,
+        }
+
+    def _box(self, name: str) -> Box:
+        """The instance of that id, or the live one of that spotbox name."""
+        alive = [box for box in self.world.life.boxes.values() if box.state not in GONE]
+        found = [box for box in alive if name in (box.id, self.tags(box).get(NAME_TAG))]
+        if len(found) > 1:
+            raise ValueError(f"{len(found)} boxes are named {name}: {', '.join(b.id for b in found)}; give the id")
+        if not found:
+            names = {self.tags(box).get(NAME_TAG) or box.id for box in alive}
+            raise ValueError(f"no box {name} in the sandbox; {nearest(name, names)}")
+        return found[0]
+
+    def _pool(self, instance_type: str, zone: str) -> tuple[str, str]:
+        if instance_type not in TYPES:
+            raise ValueError(f"unknown instance type {instance_type}; {nearest(instance_type, TYPES)}")
+        region = regions.of_zone(zone)
+        zones = self.world.market.zones(instance_type, region) if region in regions.ENABLED else []
+        if zone not in zones:
+            every = [z for name in regions.ENABLED for z in self.world.market.zones(instance_type, name)]
+            raise ValueError(f"{instance_type} is not offered in {zone}; {nearest(zone, zones or every)}")
+        return instance_type, zone
+
+    # Acting
+
+    def interrupt(self, box: str, notice: float | None = None) -> dict[str, Any]:
+        """AWS takes the machine back, `notice` seconds from now (5 of the sandbox's; AWS gives 120).
+
+        The box stops as its request says, and comes back once its capacity is there again: some 20 s later, or at
+        once when its pool is opened by hand. A pool closed by hand keeps it away until then.
+        """
+        found = self._box(box)
+        if not found.spot:
+            raise ValueError(f"{box} is an on-demand instance; AWS interrupts Spot instances only")
+        if found.state != "running" or found.interruption:
+            raise ValueError(f"{box} is {'being interrupted already' if found.interruption else found.state}")
+        seconds = self.world.pace.notice if notice is None else float(notice)
+        if seconds < 0:
+            raise ValueError("the notice is in seconds, 0 or more")
+        self.world.spot.interrupt(found, seconds)
+        return {**self._shown(found), "notice": seconds}
+
+    def capacity(self, type: str, zone: str, state: str) -> dict[str, Any]:
+        """Open or close a pool. Closed: no launch, start or restart there; what runs, runs on."""
+        if state not in ("open", "closed"):
+            raise ValueError(f"capacity is open or closed, not {state}")
+        pool = self._pool(type, zone)
+        if state == "closed":
+            self.world.market.closed.add(pool)
+        else:
+            self.world.market.closed.discard(pool)
+            for box in self.world.life.boxes.values():
+                if (box.instance_type, box.zone) == pool:
+                    box.away_until = None
+        return {"type": type, "zone": zone, "state": state}
+
+    def price(self, type: str, zone: str, usd: str) -> dict[str, Any]:
+        """Set a pool's Spot price in USD/h, up to the on-demand price, which it never exceeds at AWS."""
+        pool = self._pool(type, zone)
+        try:
+            price = Decimal(str(usd))
+        except InvalidOperation:
+            raise ValueError(f"{usd} is no price; give USD per hour, such as 0.42") from None
+        ceiling = self.world.market.on_demand(type, regions.of_zone(zone))
+        if not price.is_finite() or not 0 < price <= ceiling:
+            raise ValueError(f"a Spot price of {type} lies above 0 and at or below on-demand, {ceiling.normalize():f}")
+        self.world.market.set_price(*pool, price, self.world.now)
+        self.world.spot.watch_prices()
+        return {"type": type, "zone": zone, "usd": str(price)}
+
+    def quota(self, code: str, value: float, region: str = "*") -> dict[str, Any]:
+        """Set a quota of the account, in vCPU, in one region or in all."""
+        if code not in quotas.BY_CODE:
+            raise ValueError(f"unknown quota {code}; {nearest(code, quotas.BY_CODE)}")
+        if region != "*" and region not in regions.ENABLED:
+            raise ValueError(f"unknown region {region}; {nearest(region, regions.ENABLED)}")
+        for name in regions.ENABLED if region == "*" else (region,):
+            self.world.market.limits[(name, code)] = float(value)
+        return {"code": code, "value": float(value), "region": region}
+
+    def fault(self, **given: Any) -> dict[str, Any]:
+        """Fail the next calls that match, see faults.py; `clear` forgets those still to come."""
+        if given.get("clear"):
+            self.faults.waiting.clear()
+            return {"cleared": True}
+        return vars(self.faults.add(given))
+
+    def doom(self, code: str = "Client.InternalError", message: str = "", times: int = 1) -> dict[str, Any]:
+        """Let the next launches be accepted and then die before they run, with this StateReason."""
+        text = message or f"{code}: Client error on launch"
+        self.world.market.doomed += [(code, text)] * int(times)
+        return {"code": code, "message": text, "times": int(times)}
+
+    def identity(self, arn: str) -> dict[str, Any]:
+        """Who GetCallerIdentity says the caller is."""
+        if not arn.startswith("arn:aws:"):
+            raise ValueError(f"{arn} is no ARN")
+        self.world.identity = arn
+        return {"arn": arn}

@@ -1,0 +1,116 @@
+"""What the sandbox's EC2 calls share: finding what a call names, and errors in AWS's words."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from xml.sax.saxutils import escape
+
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+from moto.ec2.responses._base_response import EC2BaseResponse
+
+from spotbox.sandbox import render_images
+from spotbox.sandbox.records import Box
+from spotbox.sandbox.refusals import Refusal, refusal, status
+from spotbox.sandbox.world import ACCOUNT, World
+
+
+def error_body(code: str, text: str) -> str:
+    """An error reply in the XML of EC2's protocol."""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Response><Errors><Error><Code>{escape(code)}</Code><Message>{escape(text)}</Message></Error></Errors>"
+        "<RequestID>00000000-0000-0000-0000-000000000000</RequestID></Response>"
+    )
+
+
+def plain_words(text: str) -> str:
+    """moto puts Python sets and lists into some messages; AWS writes the ids, separated by commas."""
+
+    def listed(found: re.Match[str]) -> str:
+        return "'" + ", ".join(re.findall(r"'([^']*)'", found[0])) + "'"
+
+    return re.sub(r"'?(?:\{|\[)('[^']*'(?:, '[^']*')*)(?:\}|\])'?", listed, text)
+
+
+class Ec2Base(EC2BaseResponse):
+    """The ground of the sandbox's EC2: `world` is what lives, `params` the call as botocore names it."""
+
+    world: World
+    # moto shows every instance of a RunInstances reply as pending; here it is shown as it is.
+    RESPONSE_KEY_PATH_TO_TRANSFORMER = {
+        path: change
+        for path, change in EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER.items()
+        if not path.startswith("RunInstances.")
+    }
+
+    def call_action(self) -> Any:
+        try:
+            return super().call_action()
+        except Refusal as refused:
+            return refused.http, {"Content-Type": "text/xml"}, error_body(refused.code, refused.message)
+
+    def serialized(self, action_result: ActionResult) -> Any:
+        result = action_result.result
+        if isinstance(result, ServiceException):
+            code, text = getattr(result, "code", "InternalError"), str(getattr(result, "message", result))
+            return status(code), {"Content-Type": "text/xml"}, error_body(code, plain_words(text))
+        return super().serialized(action_result)
+
+    def boxes_here(self) -> list[Box]:
+        """The instances of the call's region, oldest first."""
+        return [box for box in self.world.life.boxes.values() if box.region == self.region]
+
+    def reservation_of(self, instance_id: str) -> str:
+        """The reservation that an instance was launched in."""
+        for reservation in self.ec2_backend.reservations.values():
+            if any(i.id == instance_id for i in reservation.instances):
+                return reservation.id
+        return ""
+
+    def image(self, image_id: str | None) -> Mapping[str, Any]:
+        """An image as DescribeImages shows it. Raises Refusal InvalidAMIID.*."""
+        if not image_id:
+            raise refusal("MissingParameter", "The request must contain the parameter ImageId")
+        if not re.fullmatch(r"ami-[0-9a-f]{8,17}", image_id):
+            raise refusal("InvalidAMIID.Malformed", id=image_id)
+        row = render_images.find(self.ec2_backend, image_id)
+        if row is None:
+            raise refusal("InvalidAMIID.NotFound", id=image_id)
+        return row
+
+    def check_key(self, name: str | None) -> None:
+        """Refuse a key pair that the region does not have."""
+        if name and name not in self.ec2_backend.key_pairs:
+            raise refusal("InvalidKeyPair.NotFound", id=name)
+
+    def subnet(self, subnet_id: str) -> Any:
+        """moto's subnet. Raises Refusal InvalidSubnetID.NotFound."""
+        for zone in self.ec2_backend.subnets.values():
+            if subnet_id in zone:
+                return zone[subnet_id]
+        raise refusal("InvalidSubnetID.NotFound", id=subnet_id)
+
+    def profile(self, given: Mapping[str, str]) -> dict[str, str]:
+        """The instance profile of a launch, as moto's keyword arguments. Raises Refusal InvalidParameterValue."""
+        if not given:
+            return {}
+        from moto.iam.models import iam_backends
+
+        known = iam_backends[ACCOUNT]["aws"].instance_profiles.values()
+        for profile in known:
+            if given.get("Name") == profile.name or given.get("Arn") == profile.arn:
+                return {"iam_instance_profile_name": profile.name}
+        what = "name" if given.get("Name") else "arn"
+        value = given.get("Name") or given.get("Arn")
+        text = f"Value ({value}) for parameter iamInstanceProfile.{what} is invalid."
+        raise refusal("InvalidParameterValue", f"{text} Invalid IAM Instance Profile {what}")
+
+    def ensure_role(self) -> None:
+        """The first Spot launch makes the service-linked role where the caller may (EC2 User Guide, spot-requests).
+
+        That RunInstances does so itself is UNCONFIRMED; a fault can play the caller who may not.
+        """
+        from spotbox.sandbox.identity import make_spot_role
+
+        make_spot_role()

@@ -1,0 +1,161 @@
+"""The way in: every HTTP request to the sandbox passes here before it reaches a service.
+
+Refused is what a web page could send (another Host, an Origin), and control without the secret of this sandbox.
+Then come the failures on order, regions that the account has not, the JSON services, and moto for the rest.
+"""
+
+import hmac
+import io
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qs
+
+from spotbox.sandbox import faults, regions, services
+from spotbox.sandbox.control import Control
+from spotbox.sandbox.refusals import NOT_VALIDATED, Refusal
+from spotbox.sandbox.world import World
+
+log = logging.getLogger("spotbox.sandbox")
+Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+_SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+_STATUS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 412: "Precondition"}
+GLOBAL = ("iam", "sts", "s3", "pricing")  # answer from us-east-1 whatever the region is called
+CONTROL = "/_sandbox/"
+
+
+class ConnectionBroken(Exception):
+    """The reply is not to be sent: the caller sees the connection break."""
+
+
+class Gate:
+    """The WSGI application of the sandbox."""
+
+    def __init__(self, world: World, control: Control, moto: Wsgi, nonce: str, used: Callable[[], None]):
+        self.world = world
+        self.control = control
+        self.moto = moto
+        self.nonce = nonce
+        self.used = used
+        self.faults = control.faults
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        if self._from_a_page(environ):
+            return _send(start, 403, "text/plain", "The sandbox answers programs on this machine only.\n")
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(CONTROL):
+            return self._control(environ, start, path.removeprefix(CONTROL))
+        if path.startswith("/moto-api") or path.startswith("/latest/"):
+            return _send(start, 404, "text/plain", "Not found.\n")
+        self.used()
+        return self._serve(environ, start)
+
+    def _from_a_page(self, environ: dict[str, Any]) -> bool:
+        host = environ.get("HTTP_HOST", "").rsplit(":", 1)[0]
+        from_browser = "HTTP_ORIGIN" in environ or "HTTP_SEC_FETCH_SITE" in environ
+        # A bucket may be named in the host (my-bucket.localhost); nothing else may.
+        local = host in ("127.0.0.1", "localhost") or host.endswith(".localhost")
+        return from_browser or not local
+
+    # Control
+
+    def _control(self, environ: dict[str, Any], start: Any, verb: str) -> Iterable[bytes]:
+        if verb == "checkip":  # what address a caller comes from, as public services tell it
+            return _send(start, 200, "text/plain", environ.get("REMOTE_ADDR", "127.0.0.1") + "\n")
+        if not hmac.compare_digest(environ.get("HTTP_X_SANDBOX_NONCE", ""), self.nonce):
+            return _send(start, 403, "text/plain", "This needs the secret of this sandbox.\n")
+        if verb != "status":
+            self.used()
+        try:
+            given = json.loads(_body(environ) or b"{}")
+            with self.world.lock:
+                self.world.advance()
+                reply = self.control.do(verb, given if isinstance(given, dict) else {})
+        except ValueError as error:
+            return _send(start, 400, "application/json", json.dumps({"error": str(error)}))
+        return _send(start, 200, "application/json", json.dumps(reply))
+
+    # Services
+
+    def _serve(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        body = _body(environ)
+        service, region, action = _call(environ, body)
+        environ["wsgi.input"] = io.BytesIO(body)
+        try:
+            fault = self.faults.take(service, action, region)
+            if fault and fault.code != faults.RESET:
+                raise Refusal(fault.code, fault.message, fault.http)
+            if region not in regions.ENABLED and service not in GLOBAL and service:
+                # A region that the account has not switched on is answered so, not with OptInRequired.
+                raise Refusal("AuthFailure", NOT_VALIDATED, 401)
+            answer = self._answer(service, region, action, body, environ)
+            if fault:
+                raise ConnectionBroken
+        except Refusal as refused:
+            kind, text = faults.reply(service, refused.code, refused.message)
+            return _send(start, refused.http, kind, text)
+        if isinstance(answer, str):
+            return _send(start, 200, "application/x-amz-json-1.1", answer)
+        status, headers, chunks = answer
+        start(status, headers)
+        return chunks
+
+    def _answer(self, service: str, region: str, action: str, body: bytes, environ: dict[str, Any]) -> Any:
+        """The reply: JSON text of a service of ours, or moto's status, headers and body."""
+        if service == "s3" or not service:  # moto's own; bodies may be large, and it keeps no state with the world
+            return self._moto(environ, service, action)
+        with self.world.lock:
+            self.world.advance()
+            ours = services.ACTIONS.get(service, {}).get(action)
+            if ours:
+                reply = ours(self.world, region, json.loads(body or b"{}"))
+                if reply is not None:
+                    return json.dumps(reply)
+            elif service in services.ACTIONS and service != "ssm":
+                raise Refusal("InvalidAction", f"The sandbox does not serve {service}:{action}.")
+            return self._moto(environ, service, action)
+
+    def _moto(self, environ: dict[str, Any], service: str, action: str) -> tuple[str, list[Any], list[bytes]]:
+        got: list[Any] = []
+
+        def keep(status: str, headers: list[Any], exc_info: Any = None) -> None:
+            got[:] = [status, headers]
+
+        try:
+            chunks = list(self.moto(environ, keep))
+        except NotImplementedError as error:
+            raise Refusal("InvalidAction", f"The sandbox does not serve {service}:{action}. {error}") from error
+        except Refusal:
+            raise
+        except Exception as error:  # moto's apps let any exception through; AWS never sends a traceback
+            log.exception("%s:%s failed", service, action)
+            text = f"{service}:{action} failed inside the sandbox: {type(error).__name__}. See its log."
+            raise Refusal("InvalidRequest", text) from error
+        return got[0], got[1], chunks
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
+        return environ["wsgi.input"].read()
+    return environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+
+
+def _call(environ: dict[str, Any], body: bytes) -> tuple[str, str, str]:
+    """Service, region and action of a request; empty where it is not signed, as S3's may be."""
+    scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    region, service = scope.groups() if scope else ("us-east-1", "")
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    if target:
+        return service, region, target.rsplit(".", 1)[-1]
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        return service, region, (parse_qs(body.decode("utf-8", "replace")).get("Action") or [""])[0]
+    return service, region, environ.get("REQUEST_METHOD", "")
+
+
+def _send(start: Any, status: int, kind: str, text: str) -> list[bytes]:
+    raw = text.encode()
+    headers = [("Content-Type", kind), ("Content-Length", str(len(raw))), ("x-amzn-RequestId", "sandbox")]
+    start(f"{status} {_STATUS.get(status, 'Error')}", headers)
+    return [raw]

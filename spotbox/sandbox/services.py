@@ -1,0 +1,183 @@
+"""The services that speak JSON: Pricing, Service Quotas, EC2 Instance Connect, and SSM's public parameters.
+
+Each action is a function (world, region, body) -> reply; a refusal is raised as everywhere.
+"""
+
+import re
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from spotbox.sandbox import images, quotas
+from spotbox.sandbox.describe import page
+from spotbox.sandbox.products import products
+from spotbox.sandbox.refusals import Refusal, refusal
+from spotbox.sandbox.world import World
+
+Body = dict[str, Any]
+Action = Callable[[World, str, Body], Body | None]
+PREFIX = "/aws/service/deeplearning/"
+PRICING_REGIONS = ("us-east-1", "eu-central-1", "ap-south-1")  # the only ones with an endpoint of the Pricing API
+
+
+# Pricing (API reference, GetProducts: at most 100 rows a page)
+
+
+def get_products(world: World, region: str, body: Body) -> Body:
+    """One page of the price list."""
+    if region not in PRICING_REGIONS:
+        raise refusal("UnrecognizedClientException", f"The Pricing API has no endpoint in {region}.")
+    if not body.get("ServiceCode"):
+        raise refusal("InvalidParameterException", "Input Parameter ServiceCode is missing.")
+    size = min(int(body.get("MaxResults") or 100), 100)
+    token = body.get("NextToken") or "0"
+    if not token.isdigit():
+        raise refusal("InvalidNextTokenException", "The pagination token is invalid. Try again without one.")
+    start = int(token)
+    rows = list(islice(products(body["ServiceCode"], body.get("Filters") or []), start, start + size + 1))
+    reply: Body = {"FormatVersion": "aws_v1", "PriceList": rows[:size]}
+    return reply | ({"NextToken": str(start + size)} if len(rows) > size else {})
+
+
+# Service Quotas
+
+
+def _quota(quota: quotas.Quota, value: float, region: str) -> Body:
+    return {
+        "ServiceCode": "ec2",
+        "ServiceName": "Amazon Elastic Compute Cloud (Amazon EC2)",
+        "QuotaArn": f"arn:aws:servicequotas:{region}:123456789012:ec2/{quota.code}",
+        "QuotaCode": quota.code,
+        "QuotaName": quota.name,
+        "Value": value,
+        "Unit": "None",
+        "Adjustable": True,
+        "GlobalQuota": False,
+    }
+
+
+def _find_quota(body: Body) -> quotas.Quota:
+    quota = quotas.BY_CODE.get(body.get("QuotaCode") or "")
+    if quota is None or body.get("ServiceCode") != "ec2":
+        raise refusal("NoSuchResourceException", "The specified quota does not exist.")
+    return quota
+
+
+def get_service_quota(world: World, region: str, body: Body) -> Body:
+    """The account's value of one quota, in vCPU."""
+    quota = _find_quota(body)
+    return {"Quota": _quota(quota, world.market.limit(region, quota), region)}
+
+
+def get_default_quota(world: World, region: str, body: Body) -> Body:
+    """AWS's default of one quota, in vCPU."""
+    quota = _find_quota(body)
+    return {"Quota": _quota(quota, quota.default, region)}
+
+
+def list_quotas(world: World, region: str, body: Body) -> Body:
+    """The account's values of all quotas of EC2 that the sandbox knows."""
+    rows = [_quota(q, world.market.limit(region, q), region) for q in quotas.QUOTAS]
+    kept, token = page(rows if body.get("ServiceCode") == "ec2" else [], body.get("MaxResults"), body.get("NextToken"))
+    return {"Quotas": kept} | ({"NextToken": token} if token else {})
+
+
+def list_default_quotas(world: World, region: str, body: Body) -> Body:
+    """AWS's defaults of all quotas of EC2 that the sandbox knows."""
+    rows = [_quota(q, q.default, region) for q in quotas.QUOTAS]
+    kept, token = page(rows if body.get("ServiceCode") == "ec2" else [], body.get("MaxResults"), body.get("NextToken"))
+    return {"Quotas": kept} | ({"NextToken": token} if token else {})
+
+
+def request_quota_increase(world: World, region: str, body: Body) -> Body:
+    """A request for more; here nobody ever decides on it."""
+    quota = _find_quota(body)
+    if float(body.get("DesiredValue") or 0) <= world.market.limit(region, quota):
+        raise refusal(
+            "IllegalArgumentException", "You must provide a quota value greater than the current quota value."
+        )
+    wanted = {"DesiredValue": float(body["DesiredValue"]), "Status": "PENDING", "Id": "sandbox"}
+    return {"RequestedQuota": wanted | {"ServiceCode": "ec2", "QuotaCode": quota.code, "QuotaName": quota.name}}
+
+
+# EC2 Instance Connect
+
+
+def send_ssh_public_key(world: World, region: str, body: Body) -> Body:
+    """Let a key log in for 60 seconds (API reference, SendSSHPublicKey)."""
+    box = world.life.boxes.get(body.get("InstanceId") or "")
+    key, user = body.get("SSHPublicKey") or "", body.get("InstanceOSUser") or ""
+    if box is None or box.region != region or box.state == "terminated":
+        raise Refusal("EC2InstanceNotFoundException", "Failed to find the specified instance.")
+    if box.state != "running":
+        raise Refusal("EC2InstanceStateInvalidException", f"The instance is {box.state}, it must be running.")
+    if not 80 <= len(key) <= 4096 or not re.match(r"(ssh-(rsa|ed25519)) \S+", key):
+        raise Refusal("InvalidArgsException", "Invalid SSH public key.")
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9@._-]{0,31}", user):
+        raise Refusal("InvalidArgsException", "Invalid OS user name.")
+    world.push_key(box.id, user, key)
+    return {"RequestId": "00000000-0000-0000-0000-000000000000", "Success": True}
+
+
+# SSM, for the public parameters of the Deep Learning AMIs; anything else is left to moto (None)
+
+
+def _parameter(name: str, region: str) -> Body | None:
+    value = images.parameters(region).get(name)
+    if value is None:
+        return None
+    arn = f"arn:aws:ssm:{region}::parameter{name}"
+    return {"Name": name, "Type": "String", "Value": value, "Version": 1, "ARN": arn, "DataType": "text"}
+
+
+def get_parameter(world: World, region: str, body: Body) -> Body | None:
+    """One parameter, or ParameterNotFound."""
+    name = str(body.get("Name"))
+    if not name.startswith(PREFIX):
+        return None
+    found = _parameter(name, region)
+    if found is None:
+        raise Refusal("ParameterNotFound", "")
+    return {"Parameter": found}
+
+
+def get_parameters(world: World, region: str, body: Body) -> Body | None:
+    """Several parameters; those that do not exist are named in InvalidParameters."""
+    names = body.get("Names") or []
+    if not any(name.startswith(PREFIX) for name in names):
+        return None
+    found = {name: _parameter(name, region) for name in names}
+    return {
+        "Parameters": [row for row in found.values() if row],
+        "InvalidParameters": [name for name, row in found.items() if not row],
+    }
+
+
+def get_parameters_by_path(world: World, region: str, body: Body) -> Body | None:
+    """The parameters below a path, at most 10 a page (API reference, GetParametersByPath)."""
+    path = str(body.get("Path")).rstrip("/") + "/"
+    if not path.startswith(PREFIX):
+        return None
+    names = [name for name in images.parameters(region) if name.startswith(path)]
+    if not body.get("Recursive"):
+        names = [name for name in names if "/" not in name.removeprefix(path)]
+    kept, token = page(sorted(names), min(int(body.get("MaxResults") or 10), 10), body.get("NextToken"))
+    return {"Parameters": [_parameter(name, region) for name in kept]} | ({"NextToken": token} if token else {})
+
+
+ACTIONS: dict[str, dict[str, Action]] = {
+    "pricing": {"GetProducts": get_products},
+    "servicequotas": {
+        "GetServiceQuota": get_service_quota,
+        "GetAWSDefaultServiceQuota": get_default_quota,
+        "ListServiceQuotas": list_quotas,
+        "ListAWSDefaultServiceQuotas": list_default_quotas,
+        "RequestServiceQuotaIncrease": request_quota_increase,
+    },
+    "ec2-instance-connect": {"SendSSHPublicKey": send_ssh_public_key},
+    "ssm": {
+        "GetParameter": get_parameter,
+        "GetParameters": get_parameters,
+        "GetParametersByPath": get_parameters_by_path,
+    },
+}
