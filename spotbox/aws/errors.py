@@ -31,7 +31,61 @@ _ACTION = re.compile(r"not authorized to perform:? \(?([A-Za-z0-9-]+:[A-Za-z*]+)
 _SECRET = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|(?:Canonical|String-to-Sign).*", re.DOTALL)
 _UNNAMED = {"", "Unknown", "InternalError", "InternalFailure", "ServerInternal", "ServiceUnavailable", "Unavailable"}
 _REPORT = "If this looks wrong, run it again with `--verbose` and report what it prints."
-_SANDBOX = "`--sandbox` needs no account"
+_LOG_IN = "Log in again: `aws sso login` (or `aws login`); `--sandbox` needs no account."
+_NETWORK = "Check the network, the proxy, and that the region exists (`-r`)."
+_CONFIG = "Correct the AWS configuration (`aws configure list` shows where it comes from)."
+# botocore's exceptions by kind, the narrower first: names, what ({text} is botocore's own), what next, exit code.
+_KINDS = (
+    (
+        "NoCredentialsError NoAuthTokenError",
+        "no AWS credentials",
+        "Try it without an account: `--sandbox`. With one: `aws configure` or `aws sso login`.",
+        Exit.DENIED,
+    ),
+    ("PartialCredentialsError", "AWS credentials are incomplete: {text}", _CONFIG, Exit.DENIED),
+    (
+        "ProfileNotFound",
+        "{text}",
+        "`aws configure list-profiles` lists them; see `--profile` and AWS_PROFILE.",
+        Exit.DENIED,
+    ),
+    (
+        "SSOError TokenRetrievalError LoginError",
+        "the AWS login is missing or has expired: {text}",
+        _LOG_IN,
+        Exit.DENIED,
+    ),
+    (
+        "CredentialRetrievalError MetadataRetrievalError RefreshWithMFAUnsupportedError",
+        "AWS credentials could not be fetched: {text}",
+        _LOG_IN,
+        Exit.DENIED,
+    ),
+    (
+        "InvalidConfigError ConfigParseError ConfigNotFound UnknownCredentialError",
+        "the AWS configuration cannot be used: {text}",
+        _CONFIG,
+        Exit.DENIED,
+    ),
+    ("NoRegionError", "no region", "Name one with `-r`, or set AWS_REGION.", Exit.USAGE),
+    (
+        "InvalidRegionError UnknownRegionError BaseEndpointResolverError EndpointProviderError",
+        "{text}",
+        "Name a region such as us-east-1 with `-r`.",
+        Exit.USAGE,
+    ),
+    ("EndpointConnectionError ProxyConnectionError", "AWS cannot be reached: {text}", _NETWORK, Exit.FAILED),
+    ("SSLError", "no trusted connection to AWS: {text}", "Check AWS_CA_BUNDLE, proxy and clock.", Exit.FAILED),
+    ("ConnectTimeoutError ReadTimeoutError", "AWS did not answer in time: {text}", _NETWORK, Exit.FAILED),
+    ("HTTPClientError", "the connection to AWS broke off: {text}", _NETWORK, Exit.FAILED),
+    (
+        "ParamValidationError ValidationError",
+        "the call to AWS is not valid: {text}",
+        f"Correct the value that it names. {_REPORT}",
+        Exit.USAGE,
+    ),
+    ("WaiterError", "AWS did not get there: {text}", "`spotbox status` shows where it stands.", Exit.FAILED),
+)
 
 
 def translate(
@@ -148,70 +202,7 @@ def _from_botocore(error: BaseException) -> SpotboxError:
     from botocore import exceptions as b
 
     text = _sentence(str(error))
-    for kinds, what, hint, code in _kinds(b):
-        if isinstance(error, kinds):
-            return SpotboxError(what.format(text=text), hint, code)
+    for kinds, what, hint, exit_code in _KINDS:
+        if any(isinstance(error, getattr(b, kind, ())) for kind in kinds.split()):  # older botocores lack some
+            return SpotboxError(what.format(text=text), hint, exit_code)
     return SpotboxError(f"{type(error).__name__}: {text}", _REPORT, Exit.FAILED)
-
-
-def _kinds(b: Any) -> tuple[tuple[tuple[type[BaseException], ...], str, str, Exit], ...]:
-    """botocore's exceptions by kind, the narrower first. `text` in a sentence is botocore's own."""
-    log_in = f"Log in again: `aws sso login` (or `aws login`); {_SANDBOX}."
-    network = "Check the network, the proxy, and that the region exists (`-r`)."
-    config = "Correct the AWS configuration (`aws configure list` shows where it comes from)."
-    return (
-        (
-            (b.NoCredentialsError, b.NoAuthTokenError),
-            "no AWS credentials",
-            "Try it without an account: `--sandbox`. With one: `aws configure` or `aws sso login`.",
-            Exit.DENIED,
-        ),
-        ((b.PartialCredentialsError,), "AWS credentials are incomplete: {text}", config, Exit.DENIED),
-        (
-            (b.ProfileNotFound,),
-            "{text}",
-            "`aws configure list-profiles` lists them; see `--profile` and AWS_PROFILE.",
-            Exit.DENIED,
-        ),
-        (
-            (b.SSOError, b.TokenRetrievalError, b.LoginError),
-            "the AWS login is missing or has expired: {text}",
-            log_in,
-            Exit.DENIED,
-        ),
-        (
-            (b.CredentialRetrievalError, b.MetadataRetrievalError, b.RefreshWithMFAUnsupportedError),
-            "AWS credentials could not be fetched: {text}",
-            log_in,
-            Exit.DENIED,
-        ),
-        (
-            (b.InvalidConfigError, b.ConfigParseError, b.ConfigNotFound, b.UnknownCredentialError),
-            "the AWS configuration cannot be used: {text}",
-            config,
-            Exit.DENIED,
-        ),
-        ((b.NoRegionError,), "no region", "Name one with `-r`, or set AWS_REGION.", Exit.USAGE),
-        (
-            (b.InvalidRegionError, b.UnknownRegionError, b.BaseEndpointResolverError, b.EndpointProviderError),
-            "{text}",
-            "Name a region such as us-east-1 with `-r`.",
-            Exit.USAGE,
-        ),
-        ((b.EndpointConnectionError, b.ProxyConnectionError), "AWS cannot be reached: {text}", network, Exit.FAILED),
-        ((b.SSLError,), "no trusted connection to AWS: {text}", "Check AWS_CA_BUNDLE, proxy and clock.", Exit.FAILED),
-        (
-            (b.ConnectTimeoutError, b.ReadTimeoutError),
-            "AWS did not answer in time: {text}",
-            network,
-            Exit.FAILED,
-        ),
-        ((b.HTTPClientError,), "the connection to AWS broke off: {text}", network, Exit.FAILED),
-        (
-            (b.ParamValidationError, b.ValidationError),
-            "the call to AWS is not valid: {text}",
-            f"Correct the value that it names. {_REPORT}",
-            Exit.USAGE,
-        ),
-        ((b.WaiterError,), "AWS did not get there: {text}", "`spotbox status` shows where it stands.", Exit.FAILED),
-    )
