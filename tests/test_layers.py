@@ -10,14 +10,14 @@ PACKAGE = Path(__file__).parent.parent / "spotbox"
 LEAVES = {"core", "resources", "__init__"}
 HELPERS = {"output", "prompts", "progress", "config", "system", "resources"}
 MAY = {
-    "core": {"core"},
+    "core": {"core", "__init__"},
     "resources": set(),
     "output": LEAVES,
     "prompts": LEAVES,
     "progress": LEAVES,
     "config": LEAVES,
     "system": LEAVES,
-    "options": LEAVES,
+    "options": LEAVES | {"config"},
     "aws": {"aws", "core", "__init__"},
     "sandbox": {"sandbox", "core", "resources", "__init__"},
     "app": HELPERS | LEAVES | {"aws", "sandbox", "options"},
