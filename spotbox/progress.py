@@ -53,6 +53,11 @@ class Progress:
             print(text, file=self.stream, flush=True)
         self._last = text
 
+    def glance(self, text: str) -> None:
+        """As `show`, for what seldom takes long: on a live terminal only, so that no log is filled with it."""
+        if self._live:
+            self.show(text)
+
     def done(self, text: str = "") -> None:
         """End the live line; `text` stays in its place, with the time since the first one. Without a text time ends."""
         self._clear()

@@ -40,7 +40,7 @@ def survey(app: App, region: str, ami: str, types: Sequence[str], subnet: str | 
 
     UsageError for an unknown type or image; SpotboxError where there is no default VPC.
     """
-    app.progress.show(f"reading prices of {region}")
+    app.progress.glance(f"reading prices of {region}")
     cloud = app.cloud
     wanted = (lambda: cloud.instance_types(region, types)) if types else (lambda: cloud.gpu_types(region))
     nets = (lambda: (cloud.subnet(region, subnet),)) if subnet else (lambda: cloud.subnets(region))

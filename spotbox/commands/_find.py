@@ -17,7 +17,7 @@ from spotbox.core.text import plural, safe
 def look(app: App, regions: Sequence[str], owner: str | None, name: str | None = None, full: bool = True) -> Any:
     """Observe these regions; those that could not be asked cost a remark, unless none could."""
     if len(regions) > 1:
-        app.progress.show(f"looking for boxes in {len(regions)} regions")
+        app.progress.glance(f"looking for boxes in {len(regions)} regions")
     seen = app.cloud.observe(regions, owner, name, full)
     app.progress.done()
     if seen.failed and not seen.sights:

@@ -1,7 +1,7 @@
 """Make a box where there is none: check, ask, show, ask once, then carry the plan out."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -22,8 +22,17 @@ from spotbox.core.steps import Launch, Plan, Wish
 from spotbox.core.units import Bid, show_usd
 
 
-def make_new(app: App, owner: str, asked: Asked, ask: bool) -> Box | Plan | None:
-    """The box that came of it; with --dry-run the plan; None where the user said no."""
+@dataclass(frozen=True)
+class Made:
+    """What came of it: the box (None for a dry run), the plan, and the flags with the answers filled in."""
+
+    box: Box | None
+    plan: Plan
+    asked: Asked
+
+
+def make_new(app: App, owner: str, asked: Asked, ask: bool) -> Made:
+    """Make the box, or with --dry-run only its plan. SpotboxError where the user said no."""
     user_data = read_user_data(asked)
     app.system.need_ssh()
     rules = admitted(app, asked)
@@ -36,12 +45,12 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool) -> Box | Plan | None
     plan = plan_new(wish, key.public, rules, generation(app, wish), app.cloud.spot_role_exists() is False)
     show_summary(app, wish, market, plan)
     if asked.dry_run:
-        return plan
+        return Made(None, plan, asked)
     if ask and not app.prompts.confirm("Go ahead?", True, "-y"):
-        return None
+        raise SpotboxError("nothing was made, as you said")
     if asked.key and key.private:
         remember_key(app, key.public, key.private)
-    return carry_out(app, plan, asked.wait)
+    return Made(carry_out(app, plan, asked.wait), plan, asked)
 
 
 def preflight(app: App, asked: Asked) -> tuple[choose.Market, Asked]:

@@ -98,13 +98,11 @@ def up(ctx: click.Context, /, name: str, region: str | None, output: str, owner:
     ask = _may_ask(app, flags["yes"] or asked.dry_run)
     if box is None:
         made = make_new(app, whose, asked, ask)
-        if made is None:
-            raise SpotboxError("nothing was made, as you said")
-        if not isinstance(made, Box):
-            for step in made:
+        if made.box is None:
+            for step in made.plan:
                 click.echo(f"would {step}")
             return
-        box = made
+        box, asked = made.box, made.asked
     else:
         box = _bring_up(app, box, asked)
     _report(app, box, asked, output, ask)
