@@ -164,6 +164,8 @@ def _from_aws(error: Any, action: str, region: str, instance_type: str, vcpus: i
     if known is DENIED:
         where = f" in {region}" if region else ""
         what, hint = f"no permission for {action}{where}", f"Allow {action}; {known.hint}"
+        if "explicit deny" in raw:
+            hint = f"A policy denies {action} outright: ask whoever manages the account or organisation."
         return SpotboxError(what, hint, known.exit, code)
     what = known.what or text or code
     if known.what and known.detail and text:
@@ -200,7 +202,10 @@ def _quota_hint(code: str, region: str, instance_type: str, vcpus: int | None) -
 
 def _from_botocore(error: BaseException) -> SpotboxError:
     from botocore import exceptions as b
+    from botocore.parsers import ResponseParserError
 
+    if isinstance(error, ResponseParserError):  # its text is the whole page that came instead
+        return SpotboxError("the endpoint's answer is not AWS's", f"{_NETWORK} Then run it again.")
     text = _sentence(str(error))
     for kinds, what, hint, exit_code in _KINDS:
         if any(isinstance(error, getattr(b, kind, ())) for kind in kinds.split()):  # older botocores lack some

@@ -161,6 +161,8 @@ def refusal(code: str) -> Refusal | None:
     """The words for `code`: its own, else those of its kind (`AuthFailure.*`, `*LimitExceeded`); None is unknown."""
     if code in REFUSALS:
         return REFUSALS[code]
+    if code.isdigit():  # botocore's code for an answer without one: a proxy, a load balancer, another kind of server
+        return Refusal(f"the endpoint answered HTTP {code} and names no AWS error", _RETRY, detail=False)
     if code.startswith("AuthFailure."):
         return DENIED
     if code.endswith("LimitExceeded"):  # SecurityGroupLimitExceeded, ResourceLimitExceeded, ...; throttles are above

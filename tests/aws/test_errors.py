@@ -110,6 +110,31 @@ def test_permission_names_the_action():
     assert (denied.message, "pricing:GetProducts" in denied.hint) == ("no permission for pricing:GetProducts", True)
 
 
+def test_an_explicit_deny_is_not_mended_by_allowing():
+    """Where a policy denies outright the hint does not say to allow it."""
+    text = (
+        "User: arn:x is not authorized to perform: ec2:RunInstances with an explicit deny in a service control policy"
+    )
+    assert translate(refused("UnauthorizedOperation", text)).hint.startswith(
+        "A policy denies ec2:RunInstances outright"
+    )
+
+
+def test_the_blob_is_dropped_from_any_refusal():
+    """An encoded authorization message is not shown, whatever the code is."""
+    error = translate(refused("SomethingNew", "It failed. Encoded authorization failure message: " + "x" * 90))
+    assert error.message == "ec2:RunInstances failed: SomethingNew: It failed"
+
+
+@pytest.mark.parametrize(
+    "error", [refused("502", "<html>\n<h1>Bad Gateway</h1>", status=502), ResponseParserError("<h1>")]
+)
+def test_a_page_is_not_shown(error):
+    """What came in the place of AWS's answer is not printed."""
+    assert "<h1>" not in translate(error).message
+    assert translate(error).exit_code == Exit.FAILED
+
+
 def test_quota_names_its_code_and_command():
     """The Spot quota refusal carries the code that counts the type, and the command that asks for more."""
     error = translate(refused("MaxSpotInstanceCountExceeded"), region="us-east-1", instance_type="p5.4xlarge", vcpus=16)
@@ -160,7 +185,7 @@ def test_no_secret():
         (b.ParamValidationError(report="Invalid length"), 2, "value"),
         (b.WaiterError(name="w", reason="Max attempts exceeded", last_response={}), 1, "status"),
         (b.MD5UnavailableError(), 1, "--verbose"),
-        (ResponseParserError("<html>"), 1, "--verbose"),
+        (ResponseParserError("<html>"), 1, "network"),
     ],
 )
 def test_botocore_exceptions(error, exit_code, hint):

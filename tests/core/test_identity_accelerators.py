@@ -14,6 +14,8 @@ from spotbox.core.records import Identity
     [
         ("arn:aws:iam::123456789012:user/alice", "alice"),
         ("arn:aws:iam::123456789012:user/division/team/alice", "alice"),
+        ("arn:aws:iam::123456789012:user/i-alice", "i-alice"),
+        ("arn:aws:iam::123456789012:user/12345", "12345"),
         ("arn:aws:iam::123456789012:root", "root"),
         ("arn:aws:sts::123456789012:assumed-role/Admin/alice@example.com", "alice@example.com"),
         ("arn:aws:sts::123456789012:assumed-role/Admin/botocore-session-1700000000", "Admin"),
