@@ -1,6 +1,6 @@
 """What Service Quotas says about the vCPU that the account may use."""
 
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from spotbox.aws.errors import translating
 from spotbox.aws.session import Aws
@@ -30,5 +30,6 @@ def spot_quota(aws: Aws, region: str, code: str) -> QuotaValue:
                 continue
             return QuotaValue(None, error.message)
         if value is not None:
-            return QuotaValue(Decimal(str(value)))
+            whole = Decimal(str(value)).to_integral_value(ROUND_FLOOR)  # a float on the wire, vCPU in meaning
+            return QuotaValue(whole)
     return QuotaValue(None, f"Service Quotas has no value for {code} in {region}")
