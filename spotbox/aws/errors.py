@@ -196,7 +196,7 @@ def _quota_hint(code: str, region: str, instance_type: str, vcpus: int | None) -
     else:
         quota = on_demand_quota_of(instance_type)
     if quota is None:
-        return "`spotbox doctor` shows the vCPU quotas and the command that asks for more."
+        return "Service Quotas in the AWS console shows which quota counts this type; ask for more vCPU there."
     return f'Ask for more of "{quota[1]}": {increase_command(quota[0], region, vcpus)}'
 
 

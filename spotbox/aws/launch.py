@@ -147,12 +147,14 @@ def _attempt(
     while True:
         params = launch_params(wish, offer, group_id, generation)
         try:
-            with translating("ec2:RunInstances", wish.region):
+            kind = offer.type
+            with translating("ec2:RunInstances", wish.region, instance_type=kind.name, vcpus=kind.vcpus):
                 answer = hands.aws.client("ec2", wish.region, once=True).run_instances(**params)
             return Launched(answer["Instances"][0]["InstanceId"], offer, refusals)
         except SpotboxError as error:
-            cause = error.__cause__
-            if cause is not None and unknown_outcome(cause) and unknown < UNKNOWN_TRIES:
+            # After one unclear answer, a connection that cannot even be made leaves it as unclear as it was.
+            unclear = unknown_outcome(error) or (unknown > 0 and error.code is None)
+            if unclear and unknown < UNKNOWN_TRIES:
                 # No refusal: the launch may have happened. The same token makes asking again safe.
                 unknown += 1
                 hands.show(f"no clear answer from AWS for {offer.zone}, asking again with the same token")

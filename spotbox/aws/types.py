@@ -63,10 +63,10 @@ def _unknown(aws: Aws, region: str, name: str) -> UsageError:
     """botocore's own list of types costs no call; newer types are missing from it, which only loses the suggestion."""
     known = aws.client("ec2", region).meta.service_model.shape_for("InstanceType").enum
     if name in known:
-        return UsageError(f"{name} is not offered in {region}", "Try another region (`-r`), or see `spotbox prices`.")
+        return UsageError(f"{name} is not offered in {region}", "Try another region (`-r`) or type (`-t`).")
     return UsageError(
         f"there is no instance type {safe(name)}{did_you_mean(name, known)}",
-        "`spotbox prices` lists the GPU types of the region.",
+        "`spotbox up` on a terminal lists the GPU types of the region.",
     )
 
 

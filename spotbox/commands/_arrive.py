@@ -1,7 +1,5 @@
 """From accepted to usable: through pending and boot until the box's SSH server answers."""
 
-from dataclasses import dataclass
-
 from spotbox.app import App
 from spotbox.commands._connect import CONSOLE_WAIT, learn_host, target, write_entry
 from spotbox.commands._find import again
@@ -16,12 +14,8 @@ RUN_WAIT = 600  # seconds for pending -> running; AWS takes well under a minute
 SSH_WAIT = 300  # seconds for boot -> ssh answers (the contract's 5 minutes)
 
 
-@dataclass(frozen=True)
-class Arrival:
-    """How far a box has come."""
-
-    box: Box
-    answers: bool
+class Died(SpotboxError):
+    """AWS accepted the launch and terminated it before it ran."""
 
 
 def arrive(app: App, box: Box, run_wait: float = RUN_WAIT) -> Box:
@@ -90,7 +84,7 @@ def _check_died(app: App, box: Box, launched: str | None) -> None:
         app.cloud.apply(Terminate(box.region, tuple(dict.fromkeys(alive))), app.progress.show)
     app.progress.done()
     why = dead.reason_message or dead.reason_code or "AWS gives no reason"
-    raise SpotboxError(
+    raise Died(
         f"AWS accepted the launch and terminated it before it ran: {safe(why)}",
         "Its Spot request is cancelled, so nothing is tried again. Mend the cause and run `spotbox up` again.",
     )

@@ -6,13 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 from spotbox.app import App
+from spotbox.aws.errors import unknown_outcome
 from spotbox.commands import _choose as choose
-from spotbox.commands._arrive import arrive
+from spotbox.commands._arrive import Died, arrive
 from spotbox.commands._connect import remember_key
 from spotbox.commands._find import again, look
 from spotbox.commands._inputs import Asked, admitted, read_key, read_user_data
 from spotbox.core.boxes import Box, gather
-from spotbox.core.errors import Exit, SpotboxError, UsageError
+from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.images import login_user
 from spotbox.core.names import group_name, key_fingerprint, key_name
 from spotbox.core.plans import plan_down, plan_new
@@ -187,25 +188,35 @@ def carry_out(app: App, plan: Plan, wait: float) -> Box:
     """Apply the plan and wait until the box answers. A refusal leaves nothing behind; Ctrl-C says what is there."""
     wish = next(step.wish for step in plan if isinstance(step, Launch))
     here = Box(wish.name, wish.owner, wish.region, State.STARTING, "", None, None)
+    launched = None
     try:
-        for step in plan:
-            app.progress.show(str(step))
-            if isinstance(step, Launch):
-                launched = app.cloud.launch(step, wait, app.progress.show)
-            else:
-                app.cloud.apply(step, app.progress.show)
+        launched = _launch(app, plan, wait)
         where = launched.offer.zone if launched.offer else wish.region
         app.progress.done(f"AWS accepted: {launched.instance_id or 'an earlier launch of this box'} in {where}")
         return arrive(app, _with_instance(app, here, launched.instance_id))
     except SpotboxError as error:
         app.progress.done()
-        if error.exit_code in (Exit.NO_CAPACITY, Exit.QUOTA, Exit.DENIED, Exit.USAGE):
-            clean_up(app, here)
+        if isinstance(error, Died) or (launched is None and error.code and not unknown_outcome(error)):
+            clean_up(app, here)  # AWS refused, so it is certain that nothing is to come
+        elif launched is None:
+            app.remark(f"Something of {wish.name} may exist: `spotbox status` shows it, `spotbox down` removes it.")
         raise
     except KeyboardInterrupt:
         app.progress.done()
         tell_what_is_there(app, here)
         raise
+
+
+def _launch(app: App, plan: Plan, wait: float) -> Any:
+    """Apply the steps; what AWS accepted (aws.launch.Launched)."""
+    launched = None
+    for step in plan:
+        app.progress.show(str(step))
+        if isinstance(step, Launch):
+            launched = app.cloud.launch(step, wait, app.progress.show)
+        else:
+            app.cloud.apply(step, app.progress.show)
+    return launched
 
 
 def _with_instance(app: App, box: Box, instance_id: str | None) -> Box:
@@ -217,13 +228,16 @@ def _with_instance(app: App, box: Box, instance_id: str | None) -> Box:
 
 
 def clean_up(app: App, box: Box) -> None:
-    """After a refusal: cancel stray open requests, and take away the group and the key if nothing uses them."""
+    """After a refusal: cancel stray open requests, and take away the group, and the key if nothing else needs it."""
     try:
         seen = look(app, [box.region], box.owner)
-        parts = gather(seen.sights[0]).get((box.owner, box.name))
-        if parts is None or any(i.state != "terminated" for i in parts.instances):
+        found = {name: parts for (whose, name), parts in gather(seen.sights[0]).items() if whose == box.owner}
+        mine = found.get(box.name)
+        if mine and any(i.state in ("pending", "running", "stopping", "stopped") for i in mine.instances):
             return
-        for step in plan_down(seen.sights, box.owner, [box.name]):
+        # Where this box is all there is, the key goes too, even if not so much as a group was made.
+        only = set(found) <= {box.name}
+        for step in plan_down(seen.sights, box.owner, None if only else [box.name]):
             app.cloud.apply(step, app.progress.show)
     except SpotboxError as error:
         app.remark(f"could not clean up: {error.message}; run: spotbox down {box.name}")

@@ -98,7 +98,8 @@ def plan_down(sights: Sequence[Sight], owner: str, names: Sequence[str] | None, 
         chosen = {name: parts for name, parts in found.items() if names is None or name in names}
         for parts in chosen.values():
             steps += _remove(sight.region, parts, keep_data)
-        others = any(_alive(parts) for name, parts in found.items() if name not in chosen)
+        # A group without a box may be one that is being made this moment: it needs the key.
+        others = any(_alive(parts) or parts.groups for name, parts in found.items() if name not in chosen)
         # With `--all` the key goes even from a region where no box is left at all.
         if not others and (any(_alive(p) or p.groups for p in chosen.values()) or names is None):
             steps += [DeleteKey(sight.region, key.id, key.name) for key in sight.keys if _owns(key, owner)]

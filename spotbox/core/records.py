@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from spotbox.core.names import Tags
+from spotbox.core.names import Tags as Tags
 
 
 @dataclass(frozen=True)

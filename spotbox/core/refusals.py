@@ -137,7 +137,7 @@ REFUSALS: dict[str, Refusal] = {
     "InsufficientFreeAddressesInSubnet": Refusal(
         "the subnet has no free address", "Stopped instances keep theirs: name another with `--subnet` or `-z`."
     ),
-    "InvalidInstanceType": Refusal("", "`spotbox prices` lists the GPU types of the region.", Exit.USAGE),
+    "InvalidInstanceType": Refusal("", "`spotbox up` on a terminal lists the GPU types of the region.", Exit.USAGE),
     **dict.fromkeys(
         ("InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable"),
         Refusal("", "Images belong to one region, and the account may allow only some: see `--ami`.", Exit.USAGE),

@@ -34,7 +34,9 @@ class Here:
             **self.extra,
         }
 
-    def run(self, *args: str, code: int | None = 0, stdin: str | None = None, timeout: float = 90) -> subprocess.CompletedProcess:
+    def run(
+        self, *args: str, code: int | None = 0, stdin: str | None = None, timeout: float = 90
+    ) -> subprocess.CompletedProcess:
         """Run spotbox; the exit code must be as expected (None: any)."""
         done = subprocess.run(
             [SPOTBOX, *args], env=self.env, cwd=self.home, capture_output=True, text=True, timeout=timeout, input=stdin
@@ -53,7 +55,9 @@ class Here:
     def exports(self) -> dict[str, str]:
         """The variables of `sandbox env`, as a shell would set them."""
         script = self.run("sandbox", "env").stdout + "\nenv -0"
-        out = subprocess.run(["bash", "-c", script], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True)
+        out = subprocess.run(
+            ["bash", "-c", script], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True
+        )
         return dict(item.split("=", 1) for item in out.stdout.split("\0") if "=" in item)
 
     def client(self, service: str, region: str = "us-east-1"):
@@ -80,7 +84,9 @@ def left_anywhere(here: Here) -> list[str]:
         instances = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
         found += [i["InstanceId"] for i in instances if i["State"]["Name"] != "terminated"]
         found += [v["VolumeId"] for v in ec2.describe_volumes()["Volumes"]]
-        found += [g["GroupName"] for g in ec2.describe_security_groups()["SecurityGroups"] if g["GroupName"] != "default"]
+        found += [
+            g["GroupName"] for g in ec2.describe_security_groups()["SecurityGroups"] if g["GroupName"] != "default"
+        ]
         found += [k["KeyName"] for k in ec2.describe_key_pairs()["KeyPairs"]]
         found += [a["PublicIp"] for a in ec2.describe_addresses()["Addresses"]]
     return found
@@ -100,7 +106,7 @@ def here(tmp_path_factory):
     place.run("sandbox", "stop", code=None)
 
 
-@pytest.fixture()
+@pytest.fixture
 def fresh(tmp_path):
     """A sandbox of one test's own."""
     place = make_here(tmp_path)

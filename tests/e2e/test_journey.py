@@ -20,10 +20,18 @@ pytestmark = needs_ssh
 def box(here):
     """A box made through the prompts, with arrow keys."""
     child = pexpect.spawn(
-        str(SPOTBOX), ["--sandbox", "up"], env=here.env, cwd=str(here.home), dimensions=(40, 140), encoding="utf-8", timeout=60
+        str(SPOTBOX),
+        ["--sandbox", "up"],
+        env=here.env,
+        cwd=str(here.home),
+        dimensions=(40, 140),
+        encoding="utf-8",
+        timeout=60,
     )
     screen = []
-    child.logfile_read = type("Log", (), {"write": lambda self, text: screen.append(text), "flush": lambda self: None})()
+    child.logfile_read = type(
+        "Log", (), {"write": lambda self, text: screen.append(text), "flush": lambda self: None}
+    )()
     child.expect("Region")
     child.send(ENTER)
     child.expect("Instance type")
@@ -49,7 +57,16 @@ def box(here):
 
 def test_the_summary_told_the_price_before_it_asked(box):
     """On-demand and Spot price, savings, the most it can cost, per day and per month stand above the question."""
-    for words in ("Spot", "on-demand", "savings", "at most", "per day", "/month", "This will:", "persistent Spot request"):
+    for words in (
+        "Spot",
+        "on-demand",
+        "savings",
+        "at most",
+        "per day",
+        "/month",
+        "This will:",
+        "persistent Spot request",
+    ):
         assert words in box["summary"]
 
 
@@ -94,9 +111,13 @@ def test_scp_and_plain_ssh_through_the_included_config(here, box, tmp_path):
     source.write_bytes(bytes(range(256)) * 400)
     plain = ["-F", str(config)]
     subprocess.run(["scp", *plain, "-q", source, "spotbox-dev:copy.bin"], env=here.env, check=True, timeout=60)
-    subprocess.run(["scp", *plain, "-q", "spotbox-dev:copy.bin", tmp_path / "back"], env=here.env, check=True, timeout=60)
+    subprocess.run(
+        ["scp", *plain, "-q", "spotbox-dev:copy.bin", tmp_path / "back"], env=here.env, check=True, timeout=60
+    )
     assert (tmp_path / "back").read_bytes() == source.read_bytes()
-    done = subprocess.run(["ssh", *plain, "spotbox-dev", "wc -c < copy.bin"], env=here.env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        ["ssh", *plain, "spotbox-dev", "wc -c < copy.bin"], env=here.env, capture_output=True, text=True, timeout=60
+    )
     assert done.stdout.strip() == str(source.stat().st_size)
 
 
@@ -189,7 +210,13 @@ def test_up_again_is_fine(here, box):
 def test_down_leaves_no_trace(here, box):
     """Last of the module: an independent client finds nothing in any region afterwards, and a second down is fine."""
     removed = json.loads(here.sandbox("down", "-y", "-o", "json").stdout)
-    assert {item["kind"] for item in removed["removed"]} == {"spot-request", "instance", "volume", "security-group", "key-pair"}
+    assert {item["kind"] for item in removed["removed"]} == {
+        "spot-request",
+        "instance",
+        "volume",
+        "security-group",
+        "key-pair",
+    }
     assert removed["unresolved"] == []
     assert removed["cost"] is None
     assert left_anywhere(here) == []

@@ -1,4 +1,4 @@
-"""Every failure of AWS or the user: one line that says what, one that says what next, its exit code, and nothing made."""
+"""Every failure of AWS or the user: a line that says what, one that says what next, its exit code, nothing made."""
 
 import os
 
@@ -18,9 +18,11 @@ def aws(here):
     endpoint = process.running(here.home / "spot box" / "sandbox")
 
     def fail(service, action, code, message="said the test", http=400, times=99):
-        process.call(endpoint, "fault", service=service, action=action, code=code, message=message, http=http, times=times)
+        process.call(
+            endpoint, "fault", service=service, action=action, code=code, message=message, http=http, times=times
+        )
 
-    yield fail
+    return fail
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +64,9 @@ FROM_AWS = [
 ]
 
 
-@pytest.mark.parametrize(("service", "action", "code", "http", "exit_code", "words"), FROM_AWS, ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(
+    ("service", "action", "code", "http", "exit_code", "words"), FROM_AWS, ids=lambda v: str(v)[:40]
+)
 def test_what_aws_refuses(here, aws, service, action, code, http, exit_code, words):
     """AWS's refusal becomes two lines and the contract's exit code; nothing is left behind."""
     aws(service, action, code, http=http)
@@ -105,7 +109,9 @@ FROM_USER = [
 ]
 
 
-@pytest.mark.parametrize(("args", "exit_code", "words"), FROM_USER, ids=lambda v: " ".join(v)[:50] if isinstance(v, list) else v)
+@pytest.mark.parametrize(
+    ("args", "exit_code", "words"), FROM_USER, ids=lambda v: " ".join(v)[:50] if isinstance(v, list) else v
+)
 def test_what_the_user_got_wrong(here, aws, args, exit_code, words):
     """Bad input is refused before anything is made, and the message names it."""
     done = here.sandbox(*args, code=exit_code)
@@ -171,7 +177,11 @@ def test_no_terminal_and_no_sandbox(here):
 
 def test_no_credentials(here):
     """Without credentials the hint is the sandbox, and the exit code 5."""
-    here.extra = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    here.extra = {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
     try:
         done = here.run("up", "-y", code=5)
     finally:
