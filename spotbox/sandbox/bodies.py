@@ -121,6 +121,14 @@ class MotoBodies:
         if address:
             self.computers.open(self._spec(box, instance), address)
 
+    def reopened(self, box: Box) -> None:
+        """Let a box answer again after the sandbox's own restart, at its old address where that is still free."""
+        try:
+            self.booted(box)
+        except OSError:
+            self.instance(box).nics[0].public_ip = self.computers.reserve()
+            self.booted(box)
+
     def _spec(self, box: Box, instance: Any) -> Any:
         hardware = TYPES[box.instance_type]
         key = instance.ec2_backend.key_pairs.get(instance.key_name)

@@ -39,7 +39,7 @@ def values(row: Any, path: str) -> list[str]:
     """All values under a dotted path; lists on the way are entered."""
     found = [row]
     for part in path.split("."):
-        step = []
+        step: list[Any] = []
         for item in found:
             here = item.get(part) if isinstance(item, Mapping) else None
             step += here if isinstance(here, list | tuple) else [] if here is None else [here]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from xml.sax.saxutils import escape
 
 from moto.core.exceptions import ServiceException
@@ -28,9 +28,9 @@ def plain_words(text: str) -> str:
     """moto puts Python sets and lists into some messages; AWS writes the ids, separated by commas."""
 
     def listed(found: re.Match[str]) -> str:
-        return "'" + ", ".join(re.findall(r"'([^']*)'", found[0])) + "'"
+        return "'" + ", ".join(re.findall(r"'([^']+)'", found[1])) + "'"
 
-    return re.sub(r"'?(?:\{|\[)('[^']*'(?:, '[^']*')*)(?:\}|\])'?", listed, text)
+    return re.sub(r"'?[{\[]((?:'[^']+'(?:, )?)+)[}\]]'?", listed, text)
 
 
 class Ec2Base(EC2BaseResponse):
@@ -38,7 +38,7 @@ class Ec2Base(EC2BaseResponse):
 
     world: World
     # moto shows every instance of a RunInstances reply as pending; here it is shown as it is.
-    RESPONSE_KEY_PATH_TO_TRANSFORMER = {
+    RESPONSE_KEY_PATH_TO_TRANSFORMER: ClassVar[dict[str, Any]] = {
         path: change
         for path, change in EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER.items()
         if not path.startswith("RunInstances.")
@@ -46,14 +46,26 @@ class Ec2Base(EC2BaseResponse):
 
     def call_action(self) -> Any:
         try:
-            return super().call_action()
+            return self._call()
         except Refusal as refused:
             return refused.http, {"Content-Type": "text/xml"}, error_body(refused.code, refused.message)
+
+    def _call(self) -> Any:
+        try:
+            return super().call_action()
+        except (NotImplementedError, KeyError) as error:
+            # Where moto does not know a filter it says so in many ways; AWS has one.
+            names = [str(f.get("Name")) for f in self.params.get("Filters") or []]
+            culprit = next((name for name in names if name in str(error)), None)
+            if culprit is None:
+                raise
+            raise refusal("InvalidParameterValue", f"The filter '{culprit}' is invalid") from error
 
     def serialized(self, action_result: ActionResult) -> Any:
         result = action_result.result
         if isinstance(result, ServiceException):
-            code, text = getattr(result, "code", "InternalError"), str(getattr(result, "message", result))
+            code, text = getattr(result, "code", "InternalError"), getattr(result, "message", None) or str(result)
+            text = text if text != "None" else "The resource of that id does not exist"
             return status(code), {"Content-Type": "text/xml"}, error_body(code, plain_words(text))
         return super().serialized(action_result)
 

@@ -72,6 +72,7 @@ class Gate:
             given = json.loads(_body(environ) or b"{}")
             with self.world.lock:
                 self.world.advance()
+                self.world.changes += verb != "status"
                 reply = self.control.do(verb, given if isinstance(given, dict) else {})
         except ValueError as error:
             return _send(start, 400, "application/json", json.dumps({"error": str(error)}))
@@ -104,10 +105,12 @@ class Gate:
 
     def _answer(self, service: str, region: str, action: str, body: bytes, environ: dict[str, Any]) -> Any:
         """The reply: JSON text of a service of ours, or moto's status, headers and body."""
-        if service == "s3" or not service:  # moto's own; bodies may be large, and it keeps no state with the world
+        if service == "s3" or not service:  # moto's own; bodies may be large, and it has no part in the world
+            self.world.changes += action not in ("GET", "HEAD")
             return self._moto(environ, service, action)
         with self.world.lock:
             self.world.advance()
+            self.world.changes += not action.startswith(("Describe", "Get", "List"))
             ours = services.ACTIONS.get(service, {}).get(action)
             if ours:
                 reply = ours(self.world, region, json.loads(body or b"{}"))

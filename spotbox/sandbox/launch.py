@@ -91,7 +91,8 @@ def spot_options(given: Mapping[str, Any], price: str | None, now: datetime) -> 
         )
     if kind == "one-time" and behavior != "terminate":
         raise combination(
-            f"The request with type 'one-time' is not supported when instanceInterruptionBehavior is set to '{behavior}'."
+            "The request with type 'one-time' is not supported when instanceInterruptionBehavior is set to "
+            f"'{behavior}'."
         )
     until, start = aware(given.get("ValidUntil")), aware(given.get("ValidFrom"))
     if until and until <= now:
@@ -159,8 +160,8 @@ def check_metadata(metadata: Mapping[str, Any], instance_tags: Mapping[str, str]
     for key in instance_tags:
         if not _METADATA_KEY.fullmatch(key) or key in (".", "..", "_index"):
             raise invalid(
-                f"'{key}' is not a valid tag key. Tag keys must match pattern ([0-9a-zA-Z\\-_+=,.@:]{{1,255}}), and must "
-                "not be a reserved name ('.', '..', '_index')"
+                f"'{key}' is not a valid tag key. Tag keys must match pattern ([0-9a-zA-Z\\-_+=,.@:]{{1,255}}), and "
+                "must not be a reserved name ('.', '..', '_index')"
             )
 
 

@@ -47,7 +47,6 @@ def _deep_learning(image: DeepLearningImage, region: str) -> dict[str, Any]:
         "PlatformDetails": "Linux/UNIX",
         "UsageOperation": "RunInstances",
         "EnaSupport": True,
-        "ImdsSupport": "v2.0",
         "BootMode": "uefi-preferred" if image.arch == "x86_64" else "uefi",
         "RootDeviceType": "ebs",
         "RootDeviceName": image.root,

@@ -48,7 +48,7 @@ class Server:
 
     def _computers(self) -> tuple[Any, Any]:
         try:
-            from spotbox.sandbox.boxes import BoxServers, BoxSpec
+            from spotbox.sandbox.boxes import BoxServers, BoxSpec  # type: ignore[import-not-found,unused-ignore]
         except ImportError as error:
             from spotbox.sandbox.silent import SilentServers, SilentSpec
 
@@ -64,6 +64,9 @@ class Server:
         return servers, BoxSpec
 
     def _assemble(self, spec: Any) -> Any:
+        from spotbox.sandbox import lean
+
+        lean.load_moto()
         from moto.backends import get_backend
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
@@ -81,7 +84,7 @@ class Server:
         ec2.install(world)
         control = Control(world, bodies.tags)
         moto = DomainDispatcherApplication(create_backend_app)
-        return world, Store(self.home, world), Gate(world, control, moto, self.nonce, self.use)
+        return world, Store(self.home, world, bodies), Gate(world, control, moto, self.nonce, self.use)
 
     def _bind(self) -> Any:
         """The port of last time where it is free, so that an environment exported then goes on to work."""

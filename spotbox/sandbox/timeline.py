@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 def utc_now() -> datetime:
@@ -51,10 +51,10 @@ class Timeline:
         self.now = until
         return played
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         """The queue alone: a clock cannot be saved."""
         return {"heap": self._heap, "order": self._order, "now": self.now}
 
-    def __setstate__(self, state: dict) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self._heap, self._order, self.now = state["heap"], state["order"], state["now"]
         self.clock = utc_now

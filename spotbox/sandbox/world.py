@@ -58,6 +58,7 @@ class World:
         self.tokens: dict[tuple[str, str, str], tuple[str, list[str]]] = {}  # (action, region, token) -> what it made
         self.pushed: list[tuple[datetime, str, str, str]] = []  # until, instance, user, key
         self.identity = f"arn:aws:iam::{ACCOUNT}:user/sandbox"
+        self.changes = 0  # counts what was done, so that it is known when to save
         self._looked = self.timeline.now
 
     @property
@@ -68,6 +69,7 @@ class World:
     def advance(self) -> bool:
         """Let time pass up to now; True if anything happened."""
         played = self.timeline.advance(self._handle)
+        self.changes += played
         if self.now - self._looked >= timedelta(seconds=0.5):
             self._looked = self.now
             self.spot.watch_prices()
