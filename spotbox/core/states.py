@@ -179,5 +179,6 @@ def _ended(
     if request is not None and (request.state in ("failed", "closed") or request.code in _FAILED_CODES):
         if "terminated" in request.code:  # a one-time request that ran its course
             return None
-        return Derived(State.FAILED, f"{_words(request)}: {request.message}".rstrip(": "))
+        told = f": {request.message}" if request.code in MEANING and request.message else ""
+        return Derived(State.FAILED, _words(request) + told)
     return None
