@@ -125,7 +125,10 @@ def gather(sight: Sight) -> dict[tuple[str, str], Belongings]:
             parts[whose].instances.append(instance)
             owner_of[instance.id] = whose
     for volume in sight.volumes:
-        if whose := owner_of.get(volume.instance_id or "") or key(volume.tags):
+        # Here its tags speak first: another box's volume may be attached to this one. An untagged volume is the box's
+        # where the launch made it, which deletes it with the instance; else the user attached a disk of his own.
+        reached = owner_of.get(volume.instance_id or "") if volume.delete_on_termination else None
+        if whose := key(volume.tags) or reached:
             parts[whose].volumes.append(volume)
     for group in sight.groups:
         if whose := key(group.tags):
