@@ -44,8 +44,8 @@ class Box:
 
     @property
     def market(self) -> str:
-        """`spot`, or `on-demand` for a box that fell back."""
-        return "spot" if self.request or (self.instance and self.instance.lifecycle == "spot") else "on-demand"
+        """`spot`, or `on-demand` for a box that fell back, which its instance alone can tell."""
+        return "on-demand" if not self.request and self.instance and self.instance.lifecycle != "spot" else "spot"
 
     @property
     def zone(self) -> str | None:
@@ -77,7 +77,7 @@ class Box:
     def max_price(self) -> Decimal | None:
         """The cap that was sent in USD/h, else None (AWS then reports the on-demand price, which is no cap)."""
         text = self.tags.get(MAX_PRICE_TAG)
-        return Decimal(text) if text and text.replace(".", "", 1).isdigit() else None
+        return Decimal(text) if text and text.replace(".", "", 1).isdecimal() else None
 
     @property
     def untagged(self) -> tuple[str, ...]:
