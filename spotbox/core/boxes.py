@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from spotbox.core.names import KEEP_TAG, MAX_PRICE_TAG, NAME_TAG, OWNER_TAG, ROLE_TAG, USER_TAG
+from spotbox.core.names import KEEP_TAG, MAX_PRICE_TAG, NAME_TAG, OWNER_TAG, ROLE_TAG, USER_TAG, is_login
 from spotbox.core.records import Group, Instance, KeyPair, Request, Tags, Volume
 from spotbox.core.states import LIVE, Derived, State, derive
 
@@ -66,8 +66,9 @@ class Box:
 
     @property
     def user(self) -> str | None:
-        """The login on the box, from its tag."""
-        return self.tags.get(USER_TAG)
+        """The login on the box, from its tag; None where the tag holds what is no login."""
+        login = self.tags.get(USER_TAG, "")
+        return login if is_login(login) else None
 
     @property
     def created(self) -> datetime | None:

@@ -16,6 +16,8 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TAG_KEY = re.compile(r"[A-Za-z0-9+\-=.,_:@]{1,128}")
 # EC2 tag values: letters, digits, spaces and + - = . _ : / @, up to 256.
 _TAG_VALUE = re.compile(r"[\w +\-=.:/@]{0,256}")
+# A login of Linux as useradd takes it, and dots; it never starts with a dash.
+_LOGIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _OWNER = re.compile(r"[A-Za-z0-9_+=,.@-]{1,128}")
 
 
@@ -34,6 +36,18 @@ def check_owner(owner: str) -> str:
     if not _OWNER.fullmatch(owner):
         raise UsageError(f"{owner!r} is not an owner", "Use letters, digits and +=,.@_- only, such as alice.")
     return owner
+
+
+def is_login(text: str) -> bool:
+    """Whether this can be a login on a box, and so can neither be an option of ssh nor a line of its configuration."""
+    return bool(_LOGIN.fullmatch(text))
+
+
+def check_login(text: str) -> str:
+    """The login itself. UsageError when it cannot be one."""
+    if not is_login(text):
+        raise UsageError(f"{text!r} is not a login", "Use letters, digits and _.- only, such as ubuntu.")
+    return text
 
 
 def parse_tag(text: str) -> tuple[str, str]:
