@@ -122,14 +122,19 @@ def _alive(parts: Belongings) -> bool:
 
 def _remove(region: str, parts: Belongings, keep_data: bool) -> list[Step]:
     steps: list[Step] = []
-    if requests := tuple(r.id for r in parts.requests if r.state in LIVE):
-        steps.append(Cancel(region, requests))
     alive = [i for i in parts.instances if i.state != "terminated"]
+    requests = [r.id for r in parts.requests if r.state in LIVE]
+    # An instance names its request even while a query by tag does not show it: just made, or its tags removed.
+    shown = {r.id for r in parts.requests}
+    requests += dict.fromkeys(i.request_id for i in alive if i.request_id and i.request_id not in shown)
+    if requests:
+        steps.append(Cancel(region, tuple(requests)))
     if alive:
         steps.append(Terminate(region, tuple(i.id for i in alive)))
     doomed = {i.id for i in parts.instances}
+    dying = {i.id for i in parts.instances if i.state in ("shutting-down", "terminated")}
     for volume in parts.volumes:
-        if volume.state in ("deleting", "deleted"):
+        if volume.state in ("deleting", "deleted") or (volume.delete_on_termination and volume.instance_id in dying):
             continue
         if keep_data and volume.tags.get(ROLE_TAG) == "data":
             if KEEP_TAG not in volume.tags:
