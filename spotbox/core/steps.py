@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from spotbox.core.records import Image, Offer, Rule, Tags
+from spotbox.core.text import safe
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class MakeKey:
     tags: Tags
 
     def __str__(self) -> str:
-        return f"import your public key as {self.name}"
+        return safe(f"import your public key as {self.name}")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class MakeGroup:
     tags: Tags
 
     def __str__(self) -> str:
-        return f"make security group {self.name}: port 22 from {', '.join(rule.cidr for rule in self.rules)}"
+        return safe(f"make security group {self.name}: port 22 from {', '.join(rule.cidr for rule in self.rules)}")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Launch:
         first, *rest = self.wish.offers
         pool = f"{first.type.name} in {first.zone}"
         more = f", then {', '.join(_pool(o, first) for o in rest)}" if rest else ""
-        return f"submit a persistent Spot request for {pool}{more}"
+        return safe(f"submit a persistent Spot request for {pool}{more}")
 
 
 def _pool(offer: Offer, first: Offer) -> str:
@@ -91,7 +92,7 @@ class TagAgain:
     tags: Tags
 
     def __str__(self) -> str:
-        return f"tag {', '.join(self.ids)} again"
+        return safe(f"tag {', '.join(self.ids)} again")
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Start:
     instance_id: str
 
     def __str__(self) -> str:
-        return f"start {self.instance_id}"
+        return safe(f"start {self.instance_id}")
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Stop:
     instance_id: str
 
     def __str__(self) -> str:
-        return f"stop {self.instance_id}"
+        return safe(f"stop {self.instance_id}")
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class GrowDisk:
     size_gib: int
 
     def __str__(self) -> str:
-        return f"grow {self.volume_id} to {self.size_gib} GiB (the file system grows at the next boot)"
+        return safe(f"grow {self.volume_id} to {self.size_gib} GiB (the file system grows at the next boot)")
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,9 @@ class Admit:
     replaces: Rule | None = None
 
     def __str__(self) -> str:
-        return f"admit {self.rule.cidr} to port 22" + (f" in place of {self.replaces.cidr}" if self.replaces else "")
+        return safe(
+            f"admit {self.rule.cidr} to port 22" + (f" in place of {self.replaces.cidr}" if self.replaces else "")
+        )
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ class Cancel:
     request_ids: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"cancel Spot request {', '.join(self.request_ids)} in {self.region}"
+        return safe(f"cancel Spot request {', '.join(self.request_ids)} in {self.region}")
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ class Terminate:
     instance_ids: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"terminate instance {', '.join(self.instance_ids)}"
+        return safe(f"terminate instance {', '.join(self.instance_ids)}")
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ class DeleteVolume:
     size_gib: int
 
     def __str__(self) -> str:
-        return f"delete volume {self.volume_id} ({self.size_gib} GiB) and all that is on it"
+        return safe(f"delete volume {self.volume_id} ({self.size_gib} GiB) and all that is on it")
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,7 @@ class KeepVolume:
     size_gib: int
 
     def __str__(self) -> str:
-        return f"keep volume {self.volume_id} ({self.size_gib} GiB); it bills until `down` without --keep-data"
+        return safe(f"keep volume {self.volume_id} ({self.size_gib} GiB); it bills until `down` without --keep-data")
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,7 @@ class DeleteGroup:
     name: str
 
     def __str__(self) -> str:
-        return f"delete security group {self.name} ({self.group_id})"
+        return safe(f"delete security group {self.name} ({self.group_id})")
 
 
 @dataclass(frozen=True)
@@ -208,7 +211,7 @@ class DeleteKey:
     name: str
 
     def __str__(self) -> str:
-        return f"delete key pair {self.name} from {self.region} (the last box there)"
+        return safe(f"delete key pair {self.name} from {self.region} (the last box there)")
 
 
 Step = (
