@@ -20,6 +20,7 @@ class Here:
 
     home: Path
     extra: dict[str, str] = field(default_factory=dict)
+    clients: dict = field(default_factory=dict)
 
     @property
     def env(self) -> dict[str, str]:
@@ -64,14 +65,17 @@ class Here:
         """An independent boto3 client that knows nothing of spotbox but the exported variables."""
         import boto3
 
-        known = self.exports()
-        return boto3.client(
-            service,
-            region_name=region,
-            endpoint_url=known["AWS_ENDPOINT_URL"],
-            aws_access_key_id=known["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=known["AWS_SECRET_ACCESS_KEY"],
-        )
+        if (service, region) not in self.clients:
+            known = self.clients.setdefault("exports", self.exports())
+            session = self.clients.setdefault("session", boto3.session.Session())
+            self.clients[service, region] = session.client(
+                service,
+                region_name=region,
+                endpoint_url=known["AWS_ENDPOINT_URL"],
+                aws_access_key_id=known["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=known["AWS_SECRET_ACCESS_KEY"],
+            )
+        return self.clients[service, region]
 
 
 def left_anywhere(here: Here) -> list[str]:

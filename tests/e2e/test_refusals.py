@@ -60,7 +60,7 @@ FROM_AWS = [
     ("ec2", "RunInstances", "SpotMaxPriceTooLow", 400, 3, ["price"]),
     ("ec2", "RunInstances", "AuthFailure.ServiceLinkedRoleCreationNotPermitted", 403, 5, ["spot.amazonaws.com"]),
     ("ec2", "RunInstances", "Unsupported", 400, 3, ["us-east-1"]),
-    ("ec2", "RunInstances", "PendingVerification", 400, 1, ["PendingVerification"]),
+    ("ec2", "RunInstances", "PendingVerification", 400, 5, ["account"]),
 ]
 
 
