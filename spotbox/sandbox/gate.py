@@ -26,8 +26,11 @@ GLOBAL = ("iam", "sts", "s3", "pricing")  # answer from us-east-1 whatever the r
 CONTROL = "/_sandbox/"
 
 
-class ConnectionBroken(Exception):
-    """The reply is not to be sent: the caller sees the connection break."""
+class ConnectionBroken(ConnectionError):
+    """The reply is not to be sent: the caller sees the connection break.
+
+    werkzeug closes the connection without a word where an application raises a ConnectionError.
+    """
 
 
 class Gate:

@@ -1,0 +1,115 @@
+"""One sandbox for the tests that speak HTTP to it, at a fifth of its usual pace."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from spotbox.sandbox import process
+from spotbox.sandbox.images import IMAGES
+
+PACE = 0.2
+PERSISTENT = {
+    "MarketType": "spot",
+    "SpotOptions": {"SpotInstanceType": "persistent", "InstanceInterruptionBehavior": "stop"},
+}
+
+
+class Aws:
+    """boto3 against the sandbox, with its control at hand."""
+
+    def __init__(self, endpoint: process.Endpoint):
+        self.endpoint = endpoint
+        self.session = boto3.Session("AKIATEST", "secret", region_name="us-east-1")
+        self.ec2 = self.client("ec2")
+
+    def client(self, name: str, region: str = "us-east-1", **config: Any) -> Any:
+        """A client that asks once."""
+        once = Config(retries={"total_max_attempts": 1}, **config)
+        return self.session.client(name, endpoint_url=self.endpoint.url, region_name=region, config=once)
+
+    def control(self, verb: str, **args: Any) -> dict[str, Any]:
+        """A control verb."""
+        return process.call(self.endpoint, verb, **args)
+
+    def launch(self, **more: Any) -> dict[str, Any]:
+        """RunInstances with Spot options, unless told otherwise; gives the instance."""
+        asked = {
+            "ImageId": IMAGES[0].id_in("us-east-1"),
+            "InstanceType": "g5.xlarge",
+            "MinCount": 1,
+            "MaxCount": 1,
+            "InstanceMarketOptions": PERSISTENT,
+            **more,
+        }
+        return self.ec2.run_instances(**{k: v for k, v in asked.items() if v is not None})["Instances"][0]
+
+    def instance(self, instance_id: str) -> dict[str, Any]:
+        """One instance as DescribeInstances shows it."""
+        return self.ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
+
+    def request(self, request_id: str) -> dict[str, Any]:
+        """One Spot request as DescribeSpotInstanceRequests shows it."""
+        found = self.ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[request_id])
+        return found["SpotInstanceRequests"][0]
+
+    def state(self, instance_id: str) -> str:
+        """The state of an instance."""
+        return self.instance(instance_id)["State"]["Name"]
+
+    def clear(self) -> None:
+        """Leave nothing for the next test."""
+        self.control("fault", clear=True)
+        live = [r for r in self.control("status")["requests"] if r["state"] in ("open", "active", "disabled")]
+        for request in live:
+            self.client("ec2", request["region"]).cancel_spot_instance_requests(SpotInstanceRequestIds=[request["id"]])
+        for box in self.control("status")["boxes"]:
+            self.client("ec2", box["region"]).terminate_instances(InstanceIds=[box["id"]])
+        for pool in self.control("status")["closed"]:
+            self.control("capacity", type=pool["type"], zone=pool["zone"], state="open")
+        assert until(lambda: self.control("status")["boxes"] == [])
+
+
+def until(look: Callable[[], Any], seconds: float = 15) -> Any:
+    """What `look` gives once it gives anything, or what it gave last."""
+    end = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found or time.monotonic() > end:
+            return found
+        time.sleep(0.05)
+
+
+def code_of(call: Callable[..., Any], **asked: Any) -> tuple[str, int]:
+    """AWS's code and HTTP status of a call that is to fail."""
+    with pytest.raises(ClientError) as refused:
+        call(**asked)
+    return refused.value.response["Error"]["Code"], refused.value.response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory):
+    """A sandbox of the test session's own."""
+    home: Path = tmp_path_factory.mktemp("home of a sandbox") / "sandbox"
+    before = os.environ.get("SPOTBOX_SANDBOX_PACE")
+    os.environ["SPOTBOX_SANDBOX_PACE"] = str(PACE)
+    endpoint = process.ensure(home)
+    yield Aws(endpoint)
+    process.stop(home)
+    if before is None:
+        del os.environ["SPOTBOX_SANDBOX_PACE"]
+    else:
+        os.environ["SPOTBOX_SANDBOX_PACE"] = before
+
+
+@pytest.fixture
+def aws(sandbox: Aws):
+    """The sandbox, cleared after the test."""
+    yield sandbox
+    sandbox.clear()

@@ -1,0 +1,306 @@
+"""What is beside the life cycle: prices, quotas, images, types, regions, keys, tags, volumes, IAM, STS and S3."""
+
+import json
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from spotbox.sandbox import regions
+from spotbox.sandbox.images import IMAGES
+
+from .conftest import code_of, until
+
+EIGHT = {
+    "operatingSystem": "Linux",
+    "preInstalledSw": "NA",
+    "tenancy": "Shared",
+    "capacitystatus": "Used",
+    "licenseModel": "No License required",
+    "marketoption": "OnDemand",
+}
+
+
+def rows(aws, kind="TERM_MATCH", service="AmazonEC2", **fields):
+    pricing = aws.client("pricing")
+    filters = [{"Type": kind, "Field": name, "Value": value} for name, value in fields.items()]
+    pages = pricing.get_paginator("get_products").paginate(ServiceCode=service, Filters=filters)
+    return [json.loads(row) for page in pages for row in page["PriceList"]]
+
+
+def usd(row):
+    (term,) = row["terms"]["OnDemand"].values()
+    (dimension,) = term["priceDimensions"].values()
+    return Decimal(dimension["pricePerUnit"]["USD"])
+
+
+@pytest.mark.parametrize(("region", "prefix", "price"), [("us-east-1", "", "1.006"), ("eu-west-1", "EU-", "1.12169")])
+def test_eight_filters_leave_one_price(aws, region, prefix, price):
+    """Linux, shared, on-demand: one row; the usage type has the region's prefix outside us-east-1."""
+    (row,) = rows(aws, instanceType="g5.xlarge", regionCode=region, **EIGHT)
+    assert usd(row) == Decimal(price)
+    assert row["product"]["attributes"]["usagetype"] == f"{prefix}BoxUsage:g5.xlarge"
+    assert row["product"]["attributes"]["operation"] == "RunInstances"
+    assert row["product"]["attributes"]["instanceFamily"] == "GPU instance"
+
+
+def test_decoys(aws):
+    """Without the filters there are dozens of rows: unused reservations, dedicated, Windows, SQL, capacity blocks."""
+    found = rows(aws, instanceType="p5.48xlarge", regionCode="us-east-1")
+    attributes = [row["product"]["attributes"] for row in found]
+    assert len(found) > 30
+    assert {"UnusedCapacityReservation", "AllocatedCapacityReservation"} <= {a["capacitystatus"] for a in attributes}
+    assert {"Dedicated", "Host"} <= {a["tenancy"] for a in attributes}
+    assert "CapacityBlock" in {a["marketoption"] for a in attributes}
+    assert Decimal(0) in {usd(row) for row in found}
+
+
+def test_pages_and_kinds_of_filters(aws):
+    """A page has at most 100 rows; ANY_OF and CONTAINS work; an unknown kind is refused."""
+    first = aws.client("pricing").get_products(ServiceCode="AmazonEC2", Filters=[])
+    assert len(first["PriceList"]) == 100
+    assert first["NextToken"]
+    types = {
+        r["product"]["attributes"]["instanceType"] for r in rows(aws, "ANY_OF", instanceType="g5.xlarge,g6.xlarge")
+    }
+    assert types == {"g5.xlarge", "g6.xlarge"}
+    assert rows(aws, "CONTAINS", instanceType="p4de", regionCode="us-east-1")
+    assert len(rows(aws, instanceFamily="GPU instance", regionCode="us-west-2", **EIGHT)) > 40
+
+
+def test_storage_and_addresses_are_priced(aws):
+    """gp3 per GB-month and a public IPv4 address per hour."""
+    (disk,) = rows(aws, productFamily="Storage", volumeApiName="gp3", regionCode="us-east-1")
+    assert usd(disk) == Decimal("0.08")
+    found = rows(aws, service="AmazonVPC", group="VPCPublicIPv4Address", regionCode="us-east-1")
+    assert {usd(row) for row in found} == {Decimal("0.005")}
+
+
+def test_price_history(aws):
+    """StartTime now gives one row per zone that offers the type; a month gives more, in pages."""
+    asked = {"InstanceTypes": ["g5.xlarge"], "ProductDescriptions": ["Linux/UNIX"]}
+    now = aws.ec2.describe_spot_price_history(**asked, StartTime=datetime.now(UTC))["SpotPriceHistory"]
+    zones = {row["AvailabilityZone"] for row in now}
+    assert len(now) == len(zones) == 5
+    assert "us-east-1e" not in zones
+    assert all(row["AvailabilityZoneId"].startswith("use1-az") for row in now)
+    pages = aws.ec2.get_paginator("describe_spot_price_history").paginate(
+        **asked, StartTime=datetime.now(UTC) - timedelta(days=30), PaginationConfig={"PageSize": 100}
+    )
+    month = [row for page in pages for row in page["SpotPriceHistory"]]
+    assert len(month) > 200
+    assert {(r["AvailabilityZone"], r["SpotPrice"]) for r in now} <= {
+        (r["AvailabilityZone"], r["SpotPrice"]) for r in month
+    }
+    assert aws.ec2.describe_spot_price_history(**asked, StartTime=datetime.now(UTC))["NextToken"] == ""
+    none = asked | {"ProductDescriptions": ["Windows"]}
+    assert aws.ec2.describe_spot_price_history(**none, StartTime=datetime.now(UTC))["SpotPriceHistory"] == []
+
+
+def test_a_price_set_by_hand_is_told(aws):
+    """The price verb moves the pool's price at once."""
+    aws.control("price", type="g6.xlarge", zone="us-east-1a", usd="0.4321")
+    row = aws.ec2.describe_spot_price_history(
+        InstanceTypes=["g6.xlarge"], AvailabilityZone="us-east-1a", StartTime=datetime.now(UTC)
+    )["SpotPriceHistory"][0]
+    assert row["SpotPrice"] == "0.432100"
+
+
+def test_quotas(aws):
+    """The Spot quota of G in vCPU, its default of 0, a code that does not exist, and a value set by hand."""
+    quotas = aws.client("service-quotas")
+    asked = {"ServiceCode": "ec2", "QuotaCode": "L-3819A6DF"}
+    quota = quotas.get_service_quota(**asked)["Quota"]
+    assert (quota["QuotaName"], quota["Value"]) == ("All G and VT Spot Instance Requests", 64.0)
+    assert quotas.get_aws_default_service_quota(**asked)["Quota"]["Value"] == 0.0
+    assert code_of(quotas.get_service_quota, ServiceCode="ec2", QuotaCode="L-0")[0] == "NoSuchResourceException"
+    assert len(quotas.list_service_quotas(ServiceCode="ec2")["Quotas"]) == 13
+    aws.control("quota", code="L-3819A6DF", value=0, region="us-east-1")
+    assert code_of(aws.launch) == ("MaxSpotInstanceCountExceeded", 400)
+    aws.control("quota", code="L-3819A6DF", value=64)
+    assert aws.launch()
+
+
+def test_parameters_and_images_agree(aws):
+    """Each region's parameter names an image of that region; discovery by path pages by ten."""
+    ids = set()
+    for region in ("us-east-1", "eu-central-1"):
+        ssm, ec2 = aws.client("ssm", region), aws.client("ec2", region)
+        name = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
+        image_id = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+        image = ec2.describe_images(ImageIds=[image_id])["Images"][0]
+        assert image["RootDeviceName"] == "/dev/sda1"
+        assert image["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] == 75
+        assert "Supported EC2 instances: G4dn, G5, G6" in image["Description"]
+        ids.add(image_id)
+    assert len(ids) == 2
+    pages = ssm.get_paginator("get_parameters_by_path").paginate(Path="/aws/service/deeplearning/ami", Recursive=True)
+    assert sum(len(page["Parameters"]) for page in pages) == len(IMAGES)
+    missing = "/aws/service/deeplearning/ami/x86_64/none/latest/ami-id"
+    assert code_of(ssm.get_parameter, Name=missing)[0] == "ParameterNotFound"
+    both = ssm.get_parameters(Names=[name, missing])
+    assert (len(both["Parameters"]), both["InvalidParameters"]) == (1, [missing])
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "arm64"])
+def test_the_fallback_by_name_finds_the_newest(aws, arch):
+    """DescribeImages by owner, name and architecture finds the image that the parameter names."""
+    prefix = "Deep Learning ARM64 Base" if arch == "arm64" else "Deep Learning Base"
+    name = f"{prefix} OSS Nvidia Driver GPU AMI (Ubuntu 24.04) *"
+    filters = [{"Name": "name", "Values": [name]}, {"Name": "architecture", "Values": [arch]}]
+    filters.append({"Name": "state", "Values": ["available"]})
+    (image,) = aws.ec2.describe_images(Owners=["amazon"], Filters=filters)["Images"]
+    assert image["CreationDate"] == "2026-10-28T07:12:31.000Z"
+    assert image["OwnerId"] != "123456789012"
+
+
+def test_instance_types(aws):
+    """Paged, wildcards, usage class, GPU facts; a whole listing takes well under a second once it is warm."""
+    pages = aws.ec2.get_paginator("describe_instance_types").paginate(PaginationConfig={"PageSize": 30})
+    names = [t["InstanceType"] for page in pages for t in page["InstanceTypes"]]
+    assert len(names) == len(set(names)) > 80
+    list(aws.ec2.get_paginator("describe_instance_types").paginate())
+    began = time.monotonic()
+    list(aws.ec2.get_paginator("describe_instance_types").paginate())
+    assert time.monotonic() - began < 1
+    filters = [
+        {"Name": "instance-type", "Values": ["g5.*"]},
+        {"Name": "supported-usage-class", "Values": ["spot"]},
+        {"Name": "processor-info.supported-architecture", "Values": ["x86_64"]},
+    ]
+    found = aws.ec2.describe_instance_types(Filters=filters)["InstanceTypes"]
+    assert {t["InstanceType"].split(".")[0] for t in found} == {"g5"}
+    gpu = next(t for t in found if t["InstanceType"] == "g5.12xlarge")["GpuInfo"]["Gpus"][0]
+    assert (gpu["Name"], gpu["Count"], gpu["MemoryInfo"]["SizeInMiB"]) == ("A10G", 4, 22888)
+    assert code_of(aws.ec2.describe_instance_types, InstanceTypes=["g9.xlarge"]) == ("InvalidInstanceType", 400)
+
+
+def test_offerings(aws):
+    """Offerings by zone, and by its id."""
+    wanted = [{"Name": "instance-type", "Values": ["g5.xlarge"]}]
+    kinds = {}
+    for kind in ("availability-zone", "availability-zone-id", "region"):
+        found = aws.ec2.describe_instance_type_offerings(LocationType=kind, Filters=wanted)
+        kinds[kind] = {o["Location"] for o in found["InstanceTypeOfferings"]}
+    assert "us-east-1e" not in kinds["availability-zone"]
+    assert len(kinds["availability-zone-id"]) == len(kinds["availability-zone"]) == 5
+    assert kinds["region"] == {"us-east-1"}
+
+
+def test_regions(aws):
+    """17 enabled by default; AllRegions shows those that are not; a call to one of them is AuthFailure 401."""
+    assert {r["RegionName"] for r in aws.ec2.describe_regions()["Regions"]} == set(regions.ENABLED)
+    assert len(regions.ENABLED) == 17
+    every = {r["RegionName"]: r["OptInStatus"] for r in aws.ec2.describe_regions(AllRegions=True)["Regions"]}
+    assert every["ap-east-1"] == "not-opted-in"
+    assert every["us-east-1"] == "opt-in-not-required"
+    assert code_of(aws.client("ec2", "ap-east-1").describe_instances) == ("AuthFailure", 401)
+
+
+def test_every_enabled_region_has_a_default_vpc_with_subnets(aws):
+    """A default subnet per zone, that maps public addresses."""
+    for region in regions.ENABLED:
+        subnets = aws.client("ec2", region).describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])
+        assert len(subnets["Subnets"]) >= 2
+        assert all(s["MapPublicIpOnLaunch"] for s in subnets["Subnets"])
+
+
+def test_tags(aws):
+    """Tags on what is there; not on what is not, and not AWS's own."""
+    made = aws.launch()
+    wanted = [{"Key": "a", "Value": "b"}]
+    aws.ec2.create_tags(Resources=[made["InstanceId"], made["SpotInstanceRequestId"]], Tags=wanted)
+    assert aws.instance(made["InstanceId"])["Tags"] == aws.request(made["SpotInstanceRequestId"])["Tags"] == wanted
+    for unknown, code in (
+        ("i-0123456789abcdef0", "InvalidInstanceID.NotFound"),
+        ("sir-0a1b2c3d", "InvalidSpotInstanceRequestID.NotFound"),
+        ("vol-0123456789abcdef0", "InvalidVolume.NotFound"),
+    ):
+        assert code_of(aws.ec2.create_tags, Resources=[unknown], Tags=wanted) == (code, 400)
+    own = [{"Key": "aws:mine", "Value": "b"}]
+    assert code_of(aws.ec2.create_tags, Resources=[made["InstanceId"]], Tags=own) == ("InvalidParameterValue", 400)
+    aws.ec2.delete_tags(Resources=[made["InstanceId"]], Tags=[{"Key": "a"}])
+    assert "Tags" not in aws.instance(made["InstanceId"])
+
+
+def test_key_pairs(aws):
+    """Imported, found and deleted by name or id, with AWS's words for one that is not there."""
+    public = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOInvm1QTGjxDAFGFDtLNPa/VNt/c0miRiRQpCQkEwBa me@here"
+    name = uuid.uuid4().hex
+    pair = aws.ec2.import_key_pair(KeyName=name, PublicKeyMaterial=public)
+    assert code_of(aws.ec2.import_key_pair, KeyName=name, PublicKeyMaterial=public)[0] == "InvalidKeyPair.Duplicate"
+    by_id = aws.ec2.describe_key_pairs(KeyPairIds=[pair["KeyPairId"]], IncludePublicKey=True)["KeyPairs"][0]
+    assert by_id["KeyName"] == name
+    assert by_id["PublicKey"].split()[:2] == public.decode().split()[:2]
+    aws.ec2.delete_key_pair(KeyPairId=pair["KeyPairId"])
+    assert code_of(aws.ec2.describe_key_pairs, KeyNames=[name]) == ("InvalidKeyPair.NotFound", 400)
+
+
+def test_volumes_of_another_zone_do_not_attach(aws):
+    """InvalidVolume.ZoneMismatch; in the right zone it attaches once, and detaches without the instance named."""
+    made = aws.launch(Placement={"AvailabilityZone": "us-east-1a"})
+    until(lambda: aws.state(made["InstanceId"]) == "running")
+    here, there = (
+        aws.ec2.create_volume(AvailabilityZone=zone, Size=5, VolumeType="gp3")["VolumeId"]
+        for zone in ("us-east-1a", "us-east-1b")
+    )
+    asked = {"InstanceId": made["InstanceId"], "Device": "/dev/sdg"}
+    assert code_of(aws.ec2.attach_volume, VolumeId=there, **asked)[0] == "InvalidVolume.ZoneMismatch"
+    aws.ec2.attach_volume(VolumeId=here, **asked)
+    assert code_of(aws.ec2.attach_volume, VolumeId=here, **asked)[0] == "VolumeInUse"
+    assert code_of(aws.ec2.delete_volume, VolumeId=here)[0] == "VolumeInUse"
+    aws.ec2.detach_volume(VolumeId=here)
+    for volume in (here, there):
+        aws.ec2.delete_volume(VolumeId=volume)
+
+
+def test_instance_connect(aws):
+    """A key is taken for a running instance only."""
+    made = aws.launch()
+    connect = aws.client("ec2-instance-connect")
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOInvm1QTGjxDAFGFDtLNPa/VNt/c0miRiRQpCQkEwBa"
+    asked = {"InstanceId": made["InstanceId"], "InstanceOSUser": "ubuntu", "SSHPublicKey": key}
+    assert code_of(connect.send_ssh_public_key, **asked)[0] == "EC2InstanceStateInvalidException"
+    until(lambda: aws.state(made["InstanceId"]) == "running")
+    assert connect.send_ssh_public_key(**asked)["Success"]
+    asked["InstanceId"] = "i-0123456789abcdef0"
+    assert code_of(connect.send_ssh_public_key, **asked)[0] == "EC2InstanceNotFoundException"
+
+
+def test_who_am_i_and_the_spot_role(aws):
+    """The sandbox's user; Spot's role by its real name, and InvalidInput for a second one."""
+    assert aws.client("sts").get_caller_identity()["Arn"] == "arn:aws:iam::123456789012:user/sandbox"
+    aws.launch()
+    iam = aws.client("iam")
+    assert iam.get_role(RoleName="AWSServiceRoleForEC2Spot")["Role"]["Path"] == "/aws-service-role/spot.amazonaws.com/"
+    again = code_of(iam.create_service_linked_role, AWSServiceName="spot.amazonaws.com")
+    assert again == ("InvalidInput", 400)
+    assert code_of(iam.get_role, RoleName="nobody") == ("NoSuchEntity", 404)
+
+
+def test_s3(aws):
+    """Buckets are moto's: put, get, and a precondition that fails."""
+    s3 = aws.client("s3", s3={"addressing_style": "path"})
+    bucket = uuid.uuid4().hex
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x" * 100_000)
+    assert len(s3.get_object(Bucket=bucket, Key="k")["Body"].read()) == 100_000
+    assert code_of(s3.put_object, Bucket=bucket, Key="k", Body=b"", IfNoneMatch="*") == ("PreconditionFailed", 412)
+
+
+def test_messages_hold_no_python(aws):
+    """Ids are written as AWS writes them, not as sets or lists of Python."""
+    for call, asked in (
+        ("describe_security_groups", {"GroupIds": ["sg-0123456789abcdef0", "sg-0123456789abcdef1"]}),
+        ("describe_volumes", {"VolumeIds": ["vol-0123456789abcdef0"]}),
+        ("describe_key_pairs", {"KeyNames": ["nobody"]}),
+        ("describe_subnets", {"SubnetIds": ["subnet-0123456789abcdef0"]}),
+        ("describe_snapshots", {"SnapshotIds": ["snap-0123456789abcdef0"]}),
+    ):
+        with pytest.raises(aws.ec2.exceptions.ClientError) as refused:
+            getattr(aws.ec2, call)(**asked)
+        message = refused.value.response["Error"]["Message"]
+        assert not set("{}[]") & set(message)
+        assert message not in ("", "None")
