@@ -84,7 +84,10 @@ class BoxServers:
         self._ask = Callbacks(*self._callbacks)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, args=(self._loop,), name="boxes", daemon=True)
+        running = threading.Event()
+        self._loop.call_soon(running.set)
         self._thread.start()
+        running.wait()
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
@@ -164,7 +167,11 @@ class BoxServers:
         files.prepare(spec)
         assert self._ask is not None  # noqa: S101  # the loop runs, so start() has set it
         server = BoxServer(spec, files, self._ask)
-        await server.open(target, host_keys)
+        try:
+            await server.open(target, host_keys)
+        except BaseException:
+            await server.close()
+            raise
         self._servers[spec.instance_id] = (address, server)
 
     def close(self, instance_id: str) -> None:

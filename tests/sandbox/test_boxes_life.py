@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from spotbox.sandbox import boxserver
+from spotbox.sandbox.boxfiles import BoxFiles
 from tests.sandbox.boxkit import SPEC, Lab, alive, keepers, nap, processes, until
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -297,3 +298,4 @@ def test_a_killed_sandbox_leaves_no_programs(tmp_path):
     assert until(lambda: not alive(nap(7601)) and not alive(nap(7602)))
     assert until(lambda: not kept & {pid for pid, _, _ in processes()})
     terminal.communicate(timeout=5)
+    BoxFiles(tmp_path / "sandbox home", SPEC.instance_id).clear_run()
