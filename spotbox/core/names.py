@@ -93,12 +93,11 @@ def key_name(owner: str, fingerprint: str) -> str:
 def key_fingerprint(public_key: str) -> str:
     """16 hex digits of the SHA-256 of an OpenSSH public key's blob. UsageError when it is not such a line."""
     import base64
-    import binascii
 
     parts = public_key.split()
     try:
         kind, blob = parts[0], base64.b64decode(parts[1], validate=True)
-    except (IndexError, binascii.Error):
+    except (IndexError, ValueError):  # ValueError: not ASCII, or not base64
         kind, blob = "", b""
     # The blob starts with the length and the name of its own type (RFC 4253, section 6.6).
     if kind not in ("ssh-ed25519", "ssh-rsa") or not blob[4:].startswith(kind.encode()):

@@ -16,7 +16,7 @@ def parse_duration(text: str) -> int:
     """Seconds in `90s`, `45m`, `8h`, `2d`, `1h30m`; only `0` may stand without a unit. UsageError otherwise."""
     if text.strip() == "0":
         return 0
-    parts = re.fullmatch(r"(?:\d+[smhd])+", text.strip())
+    parts = re.fullmatch(r"(?:\d{1,9}[smhd])+", text.strip())
     if not parts:
         raise UsageError(f"{text!r} is not a duration", "Give a number with a unit: 90s, 45m, 8h or 2d.")
     seconds = sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([smhd])", text))
