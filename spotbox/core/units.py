@@ -72,7 +72,7 @@ class Bid:
     def against(self, on_demand: Decimal | None) -> Decimal | None:
         """The cap to send in USD/h, or None for no cap below on-demand (AWS then caps at on-demand).
 
-        UsageError when a share is asked of an on-demand price that is unknown.
+        UsageError when a share is asked of an on-demand price that is unknown, or comes to 0.001 or less.
         """
         if self.percent is not None:
             if on_demand is None:
@@ -80,7 +80,10 @@ class Bid:
                     f"{self} of on-demand cannot be worked out: the on-demand price is unknown",
                     "Give the maximum in USD per hour with --max-price.",
                 )
-            return (on_demand * self.percent / 100).quantize(Decimal("0.0001"), ROUND_HALF_UP)
+            cap = (on_demand * self.percent / 100).quantize(Decimal("0.0001"), ROUND_HALF_UP)
+            if cap <= LEAST_PRICE:
+                raise UsageError(f"{self} of {show_usd(on_demand)} is less than AWS takes", "Give a larger share.")
+            return cap
         return self.usd
 
     def __str__(self) -> str:
