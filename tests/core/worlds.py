@@ -72,7 +72,10 @@ def data_volume(kept=False, **fields):
     return volume(**{**values, "tags": box_tags("dev", "alice", extra), **fields})
 
 
-def group(rules=(Rule("198.51.100.7/32", "spotbox auto aaaaaaaa"),), **fields):
+RULES = (Rule("198.51.100.7/32", "spotbox auto aaaaaaaa"),)
+
+
+def group(rules=RULES, **fields):
     """Its security group."""
     values = {
         "id": "sg-1",
