@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spotbox.core.errors import UsageError
+from spotbox.core.names import check_login
 from spotbox.core.text import shell
 
 # OpenSSH's own limits and ours: notice within a minute that a box went away.
@@ -50,7 +52,7 @@ def ssh_command(target: Target, forwards: Sequence[str] = (), command: Sequence[
         words += ["-p", str(target.port)]
     for forward in forwards:
         words += ["-L", forward]
-    words.append(f"{target.user}@{target.host}")
+    words.append(f"{check_login(target.user)}@{target.host}")
     # After the destination ssh still reads options; `--` keeps a command that starts with a dash a command.
     return [*words, *(["--", *command] if command else [])]
 
@@ -64,18 +66,31 @@ def parse_forward(text: str) -> str:
 
 
 def quote_path(path: str) -> str:
-    """A path as ssh_config and -o take it: quoted against spaces, `%` doubled against token expansion."""
-    return '"' + path.replace("%", "%%").replace('"', '\\"') + '"'
+    """A path as ssh_config and -o take it: quoted against spaces, `%` doubled against token expansion.
+
+    UsageError for a line break or `${`, which no quoting of OpenSSH's holds (ssh_config(5), ENVIRONMENT VARIABLES).
+    """
+    if re.search(r"[\r\n\0]|\$\{", path):
+        raise UsageError(f"ssh cannot be told the path {path!r}", "Use a path without line breaks and without ${.")
+    return '"' + path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def config_entry(target: Target, connect: Sequence[str]) -> str:
-    """An ssh_config entry for `ssh spotbox-NAME`. `connect` is the command that finds the box and pipes to it."""
+    """An ssh_config entry for `ssh spotbox-NAME`. `connect` is the command that finds the box and pipes to it.
+
+    UsageError where it cannot be written: one entry that ssh refuses makes it refuse the whole file.
+    """
     proxy = shell(connect).replace("%", "%%")
+    # ssh looks for the end of quotes in this line too, and there a backslash takes the quote after it away.
+    if re.search(r"[\r\n\0]|\\['\"]", proxy):
+        raise UsageError(
+            f"ssh_config cannot hold the command {proxy!r}", "Use paths and names without line breaks and backslashes."
+        )
     lines = [
         begin(target.name),
         f"Host spotbox-{target.name}",
         f"    HostName {target.alias}",
-        f"    User {target.user}",
+        f"    User {check_login(target.user)}",
         *(f"    {key} {value}" for key, value in options(target).items() if key != "ConnectTimeout"),
         f"    ProxyCommand {proxy}",
         end(target.name),
@@ -96,7 +111,8 @@ def end(name: str) -> str:
 def replace_entry(config: str, name: str, entry: str) -> str:
     """The config with this box's entry replaced, added, or (empty `entry`) removed; other text is untouched."""
     pattern = re.compile(rf"^{re.escape(begin(name))}\n.*?^{re.escape(end(name))}\n", re.MULTILINE | re.DOTALL)
-    return pattern.sub("", config) + entry
+    text = config if config.endswith("\n") or not config else config + "\n"
+    return pattern.sub("", text) + entry
 
 
 @dataclass(frozen=True)
@@ -121,7 +137,8 @@ def _block(console: str, what: str) -> list[str]:
     found = re.findall(
         rf"-----BEGIN SSH HOST KEY {what}-----(.*?)-----END SSH HOST KEY {what}-----", console, re.DOTALL
     )
-    lines = found[-1].splitlines() if found else []
+    # A block that was cut off before another began is no part of that one.
+    lines = re.split(rf"-----BEGIN SSH HOST KEY {what}-----", found[-1])[-1].splitlines() if found else []
     return [re.sub(r"^.*?ec2: ", "", line).strip() for line in lines]
 
 
