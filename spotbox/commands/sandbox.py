@@ -107,10 +107,10 @@ def reset(ctx: click.Context, yes: bool) -> None:
 def interrupt(ctx: click.Context, name: str, notice: int | None) -> None:
     """Let AWS interrupt the box NAME: a notice, then a stop; it comes back when there is capacity."""
     extra = {} if notice is None else {"notice": notice}
-    said = process.call(_running(get_app(ctx)), "interrupt", name=name, **extra)
+    said = process.call(_running(get_app(ctx)), "interrupt", box=name, **extra)
     wait = said.get("notice")
     when = f" in {show_duration(wait)}" if isinstance(wait, int | float) else ""
-    click.echo(f"{name} ({safe(said.get('instance_id', 'its instance'))}) will be stopped by AWS{when}")
+    click.echo(f"{name} ({safe(said.get("id", "its instance"))}) will be stopped by AWS{when}")
 
 
 @sandbox.command(cls=Command)

@@ -74,6 +74,7 @@ WAIT = 15 * 60
 @flag(
     "--wait", type=DURATION, default=str(WAIT) + "s", help="How long to try for capacity (default 15m; 0: one round)."
 )
+@flag("--pool", metavar="NAME", expose_value=False, help="Take the settings of [pool.NAME] of the config file.")
 @yes_option
 @dry_run_option
 @output_option("text", "json")

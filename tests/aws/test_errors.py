@@ -143,7 +143,7 @@ def test_quota_names_its_code_and_command():
         " --quota-code L-C4BD4855 --desired-value 16"
     )
     assert "L-417A185B" in translate(refused("VcpuLimitExceeded"), instance_type="p6-b200.48xlarge").hint
-    assert "doctor" in translate(refused("MaxSpotInstanceCountExceeded"), instance_type="p6-b200.48xlarge").hint
+    assert "Service Quotas" in translate(refused("MaxSpotInstanceCountExceeded"), instance_type="p6-b200.48xlarge").hint
 
 
 def test_nothing_in_a_text_moves_the_cursor():

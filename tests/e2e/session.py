@@ -1,6 +1,6 @@
 """The session that the README shows: run for real in a terminal, and written into the README.
 
-    python -m tests.e2e.session
+python -m tests.e2e.session
 """
 
 import re
