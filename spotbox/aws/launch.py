@@ -4,24 +4,28 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from spotbox.aws.apply import cancel
 from spotbox.aws.errors import translating, unknown_outcome
 from spotbox.aws.hands import Hands
-from spotbox.aws.observe import describe, observe
+from spotbox.aws.observe import describe, observe, tag_filters
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.names import MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags, client_token, wire_tags
+from spotbox.core.quotas import quota_of
 from spotbox.core.records import Offer
 from spotbox.core.states import LIVE
-from spotbox.core.steps import Launch, Wish
+from spotbox.core.steps import Cancel, Launch, Wish
 from spotbox.core.units import show_duration
+from spotbox.core.waiting import Look
 
 # Refusals that concern this pool only: the next one may do (Error codes for the Amazon EC2 API).
 NEXT_POOL = {
     "InsufficientInstanceCapacity", "InsufficientCapacityOnHost", "Unsupported", "SpotMaxPriceTooLow",
-    "InsufficientFreeAddressesInSubnet", "InsufficientCapacity",
+    "InsufficientFreeAddressesInSubnet", "InsufficientCapacity", "InsufficientVolumeCapacity",
 }  # fmt: skip
 QUOTA = {"MaxSpotInstanceCountExceeded", "VcpuLimitExceeded", "InstanceLimitExceeded"}
 TOKEN_USED = {"IdempotentInstanceTerminated", "IdempotentParameterMismatch"}
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0  # seconds between rounds
+SHOWN_WITHIN = 20.0  # seconds in which AWS shows a launch that it knows of
 UNKNOWN_TRIES = 8  # how often an unknown outcome is asked again before we stop and say so
 
 
@@ -101,24 +105,49 @@ def launch(hands: Hands, step: Launch, wait: float) -> Launched:
     group_id = find_group(hands, wish)
     end, pause = hands.now() + wait, FIRST_PAUSE
     pools, refusals, last = list(wish.offers), list[str](), None
+    short, refused = None, None  # the last refusal for quota, and for capacity or price
     while pools:
-        for offer in list(pools):
+        for offer in [*pools]:
+            if offer not in pools:  # its quota was found used up a moment ago
+                continue
             hands.show(f"asking for {offer.type.name} in {offer.zone}" + (f" ({last.message})" if last else ""))
             try:
                 return _attempt(hands, wish, offer, group_id, generation, tuple(refusals))
             except SpotboxError as error:
                 if error.code in QUOTA:
-                    pools = [o for o in pools if o.type != offer.type]
-                elif error.code not in NEXT_POOL:
+                    short, pools = error, [o for o in pools if not _same_quota(o, offer)]
+                elif error.code in NEXT_POOL:
+                    refused = error
+                else:
                     raise
                 last = error
                 refusals.append(f"{offer.type.name} in {offer.zone}: {error.message}")
+            _cancel_strays(hands, wish)
         if not pools or hands.now() + pause > end:
             break
-        why = last.message if last else ""
-        hands.rest(pause, partial(_countdown, why))
+        hands.rest(pause, partial(_countdown, last.message if last else ""))
         pause = min(LONGEST_PAUSE, pause * 2)
-    raise _given_up(last, refusals, wish, wait)
+    raise _given_up(refused if pools else short, refusals, wish, wait)
+
+
+def _same_quota(offer: Offer, refused: Offer) -> bool:
+    """Whether what was refused for quota says that this pool would be too: same quota, no fewer vCPUs."""
+    if offer.type == refused.type:
+        return True
+    quota = quota_of(refused.type.name)
+    return quota is not None and quota == quota_of(offer.type.name) and offer.type.vcpus >= refused.type.vcpus
+
+
+def _cancel_strays(hands: Hands, wish: Wish) -> None:
+    """Cancel what a refused launch left standing: two requests of one name are never open.
+
+    "No instance is launched and your request remains open" (Error codes for the Amazon EC2 API, SpotMaxPriceTooLow);
+    whether RunInstances leaves one is not said.
+    """
+    requests = describe(hands.aws, wish.region, "requests", tag_filters("requests", wish.owner, wish.name))
+    strays = tuple(r.id for r in requests if r.state == "open" and not r.instance_id)
+    if strays:
+        cancel(hands, Cancel(wish.region, strays))
 
 
 def _countdown(why: str, left: float) -> str:
@@ -143,11 +172,10 @@ def _attempt(
     hands: Hands, wish: Wish, offer: Offer, group_id: str, generation: int, refusals: tuple[str, ...]
 ) -> Launched:
     """One pool, asked until AWS answers. A token that was used up leads to what is there, else to the next one."""
-    unknown = 0
+    unknown, kind = 0, offer.type
     while True:
         params = launch_params(wish, offer, group_id, generation)
         try:
-            kind = offer.type
             with translating("ec2:RunInstances", wish.region, instance_type=kind.name, vcpus=kind.vcpus):
                 answer = hands.aws.client("ec2", wish.region, once=True).run_instances(**params)
             return Launched(answer["Instances"][0]["InstanceId"], offer, refusals)
@@ -160,22 +188,24 @@ def _attempt(
                 hands.show(f"no clear answer from AWS for {offer.zone}, asking again with the same token")
                 hands.sleep(min(10.0, 0.5 * 2**unknown))
             elif error.code in TOKEN_USED:
-                if _box_is_there(hands, wish):
+                # What was launched a moment ago with other parameters may not be shown yet.
+                patience = SHOWN_WITHIN if error.code == "IdempotentParameterMismatch" else 0
+                if hands.wait(partial(_box_is_there, hands, wish), patience).done:
                     return Launched(None, None, refusals)
                 generation += 1
             else:
                 raise
 
 
-def _box_is_there(hands: Hands, wish: Wish) -> bool:
+def _box_is_there(hands: Hands, wish: Wish) -> Look[bool]:
     """Whether an earlier launch under this name lives."""
     seen = observe(hands.aws, [wish.region], wish.owner, wish.name)
     if seen.failed:
         raise seen.failed[wish.region]
     sight = seen.sights[0]
-    return any(r.state in LIVE for r in sight.requests) or any(
-        i.state not in ("terminated", "shutting-down") for i in sight.instances
-    )
+    alive = any(i.state not in ("terminated", "shutting-down") for i in sight.instances)
+    there = alive or any(r.state in LIVE for r in sight.requests)
+    return Look(there, there, "an earlier launch of this box used the token; looking for it")
 
 
 def find_group(hands: Hands, wish: Wish) -> str:

@@ -40,13 +40,14 @@ def observe(
     are asked for by its id too (filter spot-instance-request-id), because a relaunched instance has no tags.
     """
     kinds = list(_KINDS) if full else ["requests", "instances", "volumes"]
-    calls = [(region, kind, _tag_filters(kind, owner, name)) for region in regions for kind in kinds]
+    calls = [(region, kind, tag_filters(kind, owner, name)) for region in regions for kind in kinds]
     found, failed = _ask(aws, calls)
     sights = {r: Sight(r, **{kind: found[r, kind] for kind in kinds}) for r in regions if r not in failed}
     return _complete(aws, sights, failed)
 
 
-def _tag_filters(kind: str, owner: str | None, name: str | None) -> list[dict[str, Any]]:
+def tag_filters(kind: str, owner: str | None, name: str | None) -> list[dict[str, Any]]:
+    """The filters of a Describe call for what carries spotbox's tags, of one owner and box name or of all."""
     filters = []
     if owner is not None:
         filters.append({"Name": f"tag:{OWNER_TAG}", "Values": [owner]})
