@@ -31,7 +31,7 @@ def test_a_whole_box():
 
 def test_what_is_not_ours_is_no_box():
     """Things without spotbox's tags and without a request that has them are not seen."""
-    bare = dict.fromkeys(("tags",), {"Name": "other"})
+    bare = {"tags": {"Name": "other"}}
     parts = {
         "requests": [request(**bare)],
         "instances": [instance(**bare)],

@@ -124,8 +124,8 @@ def test_the_fingerprint_of_a_key():
 
 @pytest.mark.parametrize(
     "line",
-    ["", "ssh-ed25519", "ssh-ed25519 !!!", "ssh-ed25519 AAAA", f"ssh-rsa {ED25519}", f"ssh-dss {ED25519}", "ssh-ed25519 é",
-     f"ecdsa-sha2-nistp256 {ED25519}", "-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-ed25519 A"],
+    ["", "ssh-ed25519", "ssh-ed25519 !!!", "ssh-ed25519 AAAA", f"ssh-rsa {ED25519}", f"ssh-dss {ED25519}",
+     "ssh-ed25519 é", f"ecdsa-sha2-nistp256 {ED25519}", "-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-ed25519 A"],
 )  # fmt: skip
 def test_what_is_no_public_key(line):
     """Anything but an ed25519 or rsa line in OpenSSH's form is a usage error, never a crash."""

@@ -286,7 +286,12 @@ def test_keep_data():
     seen = healthy(volumes=[volume(), data_volume()], keys=[])
     keep, gone = plan_down([seen], "alice", ["dev"], keep_data=True), plan_down([seen], "alice", ["dev"])
     assert named(keep) == [("Cancel", "sir-1"), ("KeepVolume", "vol-d"), ("Terminate", "i-1"), ("DeleteGroup", "sg-1")]
-    assert named(gone) == [("Cancel", "sir-1"), ("Terminate", "i-1"), ("DeleteVolume", "vol-d"), ("DeleteGroup", "sg-1")]
+    assert named(gone) == [
+        ("Cancel", "sir-1"),
+        ("Terminate", "i-1"),
+        ("DeleteVolume", "vol-d"),
+        ("DeleteGroup", "sg-1"),
+    ]
 
 
 def test_a_kept_volume_goes_by_down_without_the_flag():
@@ -313,9 +318,7 @@ def test_a_new_box():
 
 
 def box_of(request_state=("active", "fulfilled"), instance_state="running", **fields):
-    (box,) = assemble(
-        healthy(requests=[request(*request_state)], instances=[instance(instance_state, **fields)])
-    )
+    (box,) = assemble(healthy(requests=[request(*request_state)], instances=[instance(instance_state, **fields)]))
     return box
 
 

@@ -56,7 +56,9 @@ def test_the_sentence_of_a_step(step, sentence):
 def spoiled(value):
     """The same value with control characters in every text of it."""
     if dataclasses.is_dataclass(value):
-        return dataclasses.replace(value, **{f.name: spoiled(getattr(value, f.name)) for f in dataclasses.fields(value)})
+        return dataclasses.replace(
+            value, **{f.name: spoiled(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        )
     if isinstance(value, tuple):
         return tuple(spoiled(item) for item in value)
     return value + NASTY if isinstance(value, str) else value
