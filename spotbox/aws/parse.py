@@ -92,9 +92,9 @@ def group(region: str, item: Wire) -> Group:
     """One of SecurityGroups, with its rules that let port 22 in."""
     rules = []
     for permission in item.get("IpPermissions") or ():
-        if permission.get("IpProtocol") not in ("tcp", "-1"):
-            continue
-        if not permission.get("FromPort", 0) <= 22 <= permission.get("ToPort", 65535):
+        protocol = permission.get("IpProtocol")  # -1 is every protocol on every port, whatever ports are shown
+        ports = permission.get("FromPort", 0), permission.get("ToPort", 65535)
+        if protocol != "-1" and not (protocol == "tcp" and ports[0] <= 22 <= ports[1]):
             continue
         rules += [Rule(r["CidrIp"], r.get("Description", "")) for r in permission.get("IpRanges") or ()]
         rules += [Rule(r["CidrIpv6"], r.get("Description", "")) for r in permission.get("Ipv6Ranges") or ()]
