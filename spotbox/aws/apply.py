@@ -157,7 +157,10 @@ def _settled(hands: Hands, region: str, operation: str, instance_id: str) -> Non
 
 
 def grow_disk(hands: Hands, step: s.GrowDisk) -> None:
-    """ModifyVolume to the larger size."""
+    """ModifyVolume to the larger size, unless it has it: EBS refuses to change one volume twice within hours."""
+    found = describe(hands.aws, step.region, "volumes", [{"Name": "volume-id", "Values": [step.volume_id]}])
+    if any(volume.size_gib >= step.size_gib for volume in found):
+        return
     _call(hands, step.region, "modify_volume", VolumeId=step.volume_id, Size=step.size_gib)
 
 
