@@ -1,0 +1,375 @@
+import pytest
+
+from spotbox.aws.apply import CANCEL_WAIT, GROUP_WAIT, START_WAIT, TERMINATE_WAIT, apply
+from spotbox.core import steps as s
+from spotbox.core.errors import Exit, SpotboxError, UsageError
+from spotbox.core.names import box_tags, group_name, wire_tags
+from spotbox.core.records import Rule
+from tests.aws.stubs import World
+from tests.core.worlds import REGION
+
+TAGS = box_tags("dev", "alice")
+RULE4 = Rule("198.51.100.7/32", "spotbox auto me")
+RULE6 = Rule("2001:db8::/64", "spotbox given")
+OPEN4 = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22,
+         "IpRanges": [{"CidrIp": "198.51.100.7/32", "Description": "spotbox auto me"}]}  # fmt: skip
+OPEN6 = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22,
+         "Ipv6Ranges": [{"CidrIpv6": "2001:db8::/64", "Description": "spotbox given"}]}  # fmt: skip
+GROUP = s.MakeGroup(REGION, group_name("dev", "alice"), "vpc-1", (RULE4, RULE6), TAGS)
+
+
+def done(world, step):
+    """The step succeeds with exactly the calls that were expected."""
+    apply(world.hands, step)
+    world.aws.spent()
+
+
+def fails(world, step):
+    with pytest.raises(SpotboxError) as told:
+        apply(world.hands, step)
+    assert "Stub" not in str(told.value), "another call than the test expects"
+    return told.value
+
+
+def shows(world, *requests):
+    """One look at Spot requests: (id, state) each."""
+    items = [{"SpotInstanceRequestId": id_, "State": state} for id_, state in requests]
+    world.answers("describe_spot_instance_requests", {"SpotInstanceRequests": items})
+
+
+def cancels(world, id_):
+    answer = {"CancelledSpotInstanceRequests": [{"SpotInstanceRequestId": id_, "State": "cancelled"}]}
+    world.answers("cancel_spot_instance_requests", answer, {"SpotInstanceRequestIds": [id_]})
+
+
+def lives(world, *instances):
+    """One look at instances: (id, state) each."""
+    items = [{"InstanceId": id_, "State": {"Name": state}} for id_, state in instances]
+    world.answers("describe_instances", {"Reservations": [{"Instances": items}]})
+
+
+# -- key and group -------------------------------------------------------------------------------------------------
+
+KEY = s.MakeKey(REGION, "spotbox-alice-1", "ssh-ed25519 AAAA", {"spotbox:owner": "alice"})
+
+
+def test_the_key_is_imported_with_its_tags():
+    """The raw OpenSSH line as bytes, tagged in the call that makes it."""
+    world = World()
+    world.answers(
+        "import_key_pair",
+        params={
+            "KeyName": "spotbox-alice-1",
+            "PublicKeyMaterial": b"ssh-ed25519 AAAA",
+            "TagSpecifications": [
+                {"ResourceType": "key-pair", "Tags": [{"Key": "spotbox:owner", "Value": "alice"}]}
+            ],
+        },
+    )
+    done(world, KEY)
+
+
+def test_a_key_that_is_there_is_the_same_key():
+    """The name carries the fingerprint, so a duplicate is no error."""
+    world = World()
+    world.refuses("import_key_pair", "InvalidKeyPair.Duplicate")
+    done(world, KEY)
+
+
+def authorizes(world, permission):
+    world.answers("authorize_security_group_ingress", params={"GroupId": "sg-1", "IpPermissions": [permission]})
+
+
+def test_the_group_is_made_with_its_rules():
+    """Tagged in the call that makes it; port 22 alone, for each range in its own family."""
+    world = World()
+    world.answers(
+        "create_security_group",
+        {"GroupId": "sg-1"},
+        {
+            "GroupName": "spotbox-dev-alice",
+            "Description": "spotbox dev: SSH from its owner",
+            "VpcId": "vpc-1",
+            "TagSpecifications": [{"ResourceType": "security-group", "Tags": wire_tags(TAGS)}],
+        },
+    )
+    authorizes(world, OPEN4)
+    authorizes(world, OPEN6)
+    done(world, GROUP)
+
+
+def test_the_boxs_own_group_gets_only_what_it_lacks():
+    """A second run takes the group that is there and adds no rule twice."""
+    world = World()
+    world.refuses("create_security_group", "InvalidGroup.Duplicate")
+    found = {"GroupId": "sg-1", "IpPermissions": [OPEN4], "Tags": wire_tags(TAGS)}
+    world.answers("describe_security_groups", {"SecurityGroups": []})
+    world.answers("describe_security_groups", {"SecurityGroups": [found]})
+    authorizes(world, OPEN6)
+    done(world, GROUP)
+
+
+def test_a_rule_that_another_run_added_is_fine():
+    """InvalidPermission.Duplicate is what was wanted."""
+    world = World()
+    world.answers("create_security_group", {"GroupId": "sg-1"})
+    world.refuses("authorize_security_group_ingress", "InvalidPermission.Duplicate")
+    world.refuses("authorize_security_group_ingress", "InvalidPermission.Duplicate")
+    done(world, GROUP)
+
+
+@pytest.mark.parametrize("tags", [{}, box_tags("dev", "bob"), box_tags("other", "alice")])
+def test_anothers_group_is_not_touched(tags):
+    """A group of the same name without this box's tags is named, and no rule is added."""
+    world = World()
+    world.refuses("create_security_group", "InvalidGroup.Duplicate")
+    found = {"GroupId": "sg-9", "Tags": wire_tags(tags)}
+    world.answers("describe_security_groups", {"SecurityGroups": [found]})
+    told = fails(world, GROUP)
+    assert isinstance(told, UsageError)
+    assert "sg-9" in told.message
+    world.aws.spent()
+
+
+def test_admit_lets_the_new_in_before_it_shuts_the_old_out():
+    """In this order nobody is locked out between the two calls."""
+    world = World()
+    authorizes(world, OPEN4)
+    world.answers("revoke_security_group_ingress", params={"GroupId": "sg-1", "IpPermissions": [OPEN6]})
+    done(world, s.Admit(REGION, "sg-1", RULE4, RULE6))
+
+
+def test_admit_twice():
+    """The new one is there and the old one gone: done already."""
+    world = World()
+    world.refuses("authorize_security_group_ingress", "InvalidPermission.Duplicate")
+    world.refuses("revoke_security_group_ingress", "InvalidPermission.NotFound")
+    done(world, s.Admit(REGION, "sg-1", RULE4, RULE6))
+
+
+# -- cancel and terminate ------------------------------------------------------------------------------------------
+
+CANCEL = s.Cancel(REGION, ("sir-1", "sir-2"))
+
+
+def test_cancel_looks_until_every_request_is_shown_as_ended():
+    """The answer to the call is no proof; what DescribeSpotInstanceRequests shows is."""
+    world = World()
+    cancels(world, "sir-1")
+    cancels(world, "sir-2")
+    shows(world, ("sir-1", "active"), ("sir-2", "disabled"))
+    shows(world, ("sir-1", "cancelled"), ("sir-2", "open"))
+    shows(world, ("sir-1", "cancelled"))
+    shows(world, ("sir-1", "cancelled"), ("sir-2", "closed"))
+    done(world, CANCEL)
+
+
+@pytest.mark.parametrize("state", ["open", "active", "disabled"])
+def test_a_cancel_that_is_not_proved_fails(state):
+    """While a request may launch, the step fails with exit 6, so that nothing is terminated after it."""
+    world = World()
+    cancels(world, "sir-1")
+    for _ in range(200):
+        shows(world, ("sir-1", state))
+    told = fails(world, s.Cancel(REGION, ("sir-1",)))
+    assert told.exit_code is Exit.STILL_BILLS
+    assert "sir-1" in told.message
+    assert world.clock.at == pytest.approx(CANCEL_WAIT)
+
+
+def test_a_request_that_aws_does_not_show_is_not_proved():
+    """An empty answer may be lag; it is no proof."""
+    world = World()
+    cancels(world, "sir-1")
+    for _ in range(200):
+        shows(world)
+    assert fails(world, s.Cancel(REGION, ("sir-1",))).exit_code is Exit.STILL_BILLS
+
+
+def test_a_request_that_aws_forgot_is_cancelled():
+    """AWS deletes a request four hours after its end; then there is nothing to cancel and to prove."""
+    world = World()
+    world.refuses("cancel_spot_instance_requests", "InvalidSpotInstanceRequestID.NotFound")
+    cancels(world, "sir-2")
+    shows(world, ("sir-2", "cancelled"))
+    done(world, CANCEL)
+
+
+def test_a_cancel_that_is_refused_fails():
+    """No permission to cancel is an error, and is not looked away."""
+    world = World()
+    world.refuses("cancel_spot_instance_requests", "UnauthorizedOperation")
+    assert fails(world, CANCEL).exit_code is Exit.DENIED
+
+
+TERMINATE = s.Terminate(REGION, ("i-1", "i-2"))
+
+
+def test_terminate_waits_until_none_lives():
+    """shutting-down is not gone; terminated, or no longer shown, is."""
+    world = World()
+    world.answers("terminate_instances", params={"InstanceIds": ["i-1"]})
+    world.answers("terminate_instances", params={"InstanceIds": ["i-2"]})
+    lives(world, ("i-1", "running"), ("i-2", "shutting-down"))
+    lives(world, ("i-1", "shutting-down"), ("i-2", "terminated"))
+    lives(world, ("i-2", "terminated"))
+    done(world, TERMINATE)
+
+
+def test_terminate_twice():
+    """An instance that AWS does not know any more is gone; the other is terminated all the same."""
+    world = World()
+    world.refuses("terminate_instances", "InvalidInstanceID.NotFound")
+    world.answers("terminate_instances", params={"InstanceIds": ["i-2"]})
+    lives(world)
+    done(world, TERMINATE)
+
+
+def test_an_instance_that_does_not_die_is_told():
+    """Exit 6 with the id, after the time is up."""
+    world = World()
+    world.answers("terminate_instances")
+    for _ in range(400):
+        lives(world, ("i-1", "shutting-down"))
+    told = fails(world, s.Terminate(REGION, ("i-1",)))
+    assert (told.exit_code, "i-1" in told.message) == (Exit.STILL_BILLS, True)
+    assert world.clock.at == pytest.approx(TERMINATE_WAIT)
+
+
+# -- start and stop ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("step", "operation"), [(s.Start(REGION, "i-1"), "start_instances"), (s.Stop(REGION, "i-1"), "stop_instances")]
+)
+class TestStartAndStop:
+    def test_at_once(self, step, operation):
+        """One call with the instance's id."""
+        world = World()
+        world.answers(operation, params={"InstanceIds": ["i-1"]})
+        done(world, step)
+
+    @pytest.mark.parametrize("code", ["IncorrectSpotRequestState", "IncorrectInstanceState"])
+    def test_a_state_that_has_not_settled_is_asked_again(self, step, operation, code):
+        """Right after a change AWS refuses for a while."""
+        world = World()
+        world.refuses(operation, code)
+        world.refuses(operation, code)
+        world.answers(operation)
+        done(world, step)
+        assert world.clock.naps == [2.0, 2.0]
+
+    def test_a_state_that_never_settles_ends(self, step, operation):
+        """The refusal is told once the time is up."""
+        world = World()
+        for _ in range(100):
+            world.refuses(operation, "IncorrectSpotRequestState")
+        assert fails(world, step).code == "IncorrectSpotRequestState"
+        assert START_WAIT <= world.clock.at <= START_WAIT + 5
+
+    @pytest.mark.parametrize(
+        ("code", "exit_code"),
+        [("InsufficientInstanceCapacity", Exit.NO_CAPACITY), ("UnsupportedOperation", Exit.FAILED)],
+    )
+    def test_another_refusal_is_told_at_once(self, step, operation, code, exit_code):
+        """No capacity to start, or a one-time Spot instance to stop, does not heal by asking."""
+        world = World()
+        world.refuses(operation, code)
+        assert fails(world, step).exit_code is exit_code
+        assert world.clock.naps == []
+
+
+# -- tags and disks ------------------------------------------------------------------------------------------------
+
+
+def test_tag_again():
+    """All of them in one call; CreateTags overwrites, so twice is fine."""
+    world = World()
+    world.answers("create_tags", params={"Resources": ["i-1", "vol-1"], "Tags": wire_tags(TAGS)})
+    done(world, s.TagAgain(REGION, ("i-1", "vol-1"), TAGS))
+
+
+def test_a_kept_volume_is_marked():
+    """spotbox:keep on the volume."""
+    world = World()
+    tags = [{"Key": "spotbox:keep", "Value": "true"}]
+    world.answers("create_tags", params={"Resources": ["vol-1"], "Tags": tags})
+    done(world, s.KeepVolume(REGION, "vol-1", 100))
+
+
+def test_the_disk_grows():
+    """ModifyVolume to the new size."""
+    world = World()
+    world.answers("describe_volumes", {"Volumes": [{"VolumeId": "vol-1", "Size": 100}]})
+    world.answers("modify_volume", params={"VolumeId": "vol-1", "Size": 200})
+    done(world, s.GrowDisk(REGION, "vol-1", 200))
+
+
+def test_a_disk_that_has_grown_is_left():
+    """EBS refuses a second change of the same volume within hours: what is large enough is not asked again."""
+    world = World()
+    world.answers("describe_volumes", {"Volumes": [{"VolumeId": "vol-1", "Size": 200}]})
+    done(world, s.GrowDisk(REGION, "vol-1", 200))
+
+
+# -- deletes -------------------------------------------------------------------------------------------------------
+
+DELETES = pytest.mark.parametrize(
+    ("step", "operation", "params", "busy", "gone"),
+    [
+        (s.DeleteVolume(REGION, "vol-1", 9), "delete_volume", {"VolumeId": "vol-1"}, "VolumeInUse",
+         "InvalidVolume.NotFound"),
+        (s.DeleteGroup(REGION, "sg-1", "n"), "delete_security_group", {"GroupId": "sg-1"}, "DependencyViolation",
+         "InvalidGroup.NotFound"),
+    ],
+    ids=["volume", "group"],
+)  # fmt: skip
+
+
+@DELETES
+def test_a_delete_waits_until_nothing_holds_the_thing(step, operation, params, busy, gone):
+    """In use right after a terminate: asked again until it is free."""
+    world = World()
+    world.refuses(operation, busy, params)
+    world.refuses(operation, busy, params)
+    world.answers(operation, params=params)
+    done(world, step)
+    assert world.clock.at == 2
+
+
+@DELETES
+def test_a_delete_of_what_is_gone_is_done(step, operation, params, busy, gone):
+    """Twice is fine."""
+    world = World()
+    world.refuses(operation, gone, params)
+    done(world, step)
+
+
+@DELETES
+def test_a_delete_of_what_stays_in_use_ends(step, operation, params, busy, gone):
+    """The refusal is told once the time is up."""
+    world = World()
+    for _ in range(250):
+        world.refuses(operation, busy, params)
+    assert fails(world, step).code == busy
+    assert GROUP_WAIT <= world.clock.at <= GROUP_WAIT + 3
+
+
+@DELETES
+def test_a_delete_that_is_refused_is_told_at_once(step, operation, params, busy, gone):
+    """No permission does not heal."""
+    world = World()
+    world.refuses(operation, "UnauthorizedOperation", params)
+    assert fails(world, step).exit_code is Exit.DENIED
+    assert world.clock.naps == []
+
+
+@pytest.mark.parametrize("answer", [None, "InvalidKeyPair.NotFound"])
+def test_the_key_is_deleted_by_its_id(answer):
+    """By id, so that a pair of the same name made since is left; gone is fine."""
+    world = World()
+    if answer:
+        world.refuses("delete_key_pair", answer, {"KeyPairId": "key-1"})
+    else:
+        world.answers("delete_key_pair", params={"KeyPairId": "key-1"})
+    done(world, s.DeleteKey(REGION, "key-1", "n"))
