@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from spotbox import __version__
 from spotbox.core import names, units
 from spotbox.core.errors import UsageError
 from spotbox.core.settings import NO_VARIABLE, read_settings
@@ -97,6 +98,7 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        click.version_option(__version__, message="spotbox %(version)s")(self)
         common_options(self)
         # common_options leaves its options in __click_params__, as decorators do on functions.
         self.params += reversed(self.__dict__.pop("__click_params__", []))
@@ -105,7 +107,7 @@ class Command(click.Command):
         """Read the config file before the flags, because it is where their defaults come from."""
         if not ctx.resilient_parsing:
             given, _, _ = self.make_parser(ctx).parse_args(list(args))
-            if not given.get("help"):
+            if not given.get("help") and not given.get("version"):
                 self._read_defaults(ctx, given)
         return super().parse_args(ctx, args)
 
