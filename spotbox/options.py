@@ -11,7 +11,7 @@ import click
 from spotbox import __version__
 from spotbox.core import names, units
 from spotbox.core.errors import UsageError
-from spotbox.core.settings import NO_VARIABLE, read_settings
+from spotbox.core.settings import NO_VARIABLE, Value, read_settings
 
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
@@ -120,10 +120,19 @@ class Command(click.Command):
         settings = read_settings(read_config(path, bool(named)), KNOWN_FLAGS, pool, str(path))
         mine = {o.name: _long(o) for o in self.params if isinstance(o, click.Option)}
         ctx.default_map = {
-            name: ([value] if o.multiple and not isinstance(value, list) else value)
+            name: _fitting(value, o, f"{path}: {mine[name]}")
             for o in self.params
             if isinstance(o, click.Option) and (name := o.name) and (value := settings.get(mine[name])) is not None
         }
+
+
+def _fitting(value: Value, option: click.Option, place: str) -> Value:
+    """The setting in the form that the option takes: a switch, one text, or texts. UsageError where it has another."""
+    if isinstance(value, list) and not option.multiple:
+        raise UsageError(f"{place} takes one value, not a list", "Give it without brackets.")
+    if isinstance(value, bool) and not option.is_flag:
+        raise UsageError(f"{place} takes a value, not true or false", "Give it as the flag takes it, in quotes.")
+    return [value] if option.multiple and isinstance(value, str) else value
 
 
 def _long(option: click.Option) -> str:
