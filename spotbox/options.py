@@ -144,7 +144,7 @@ KNOWN_FLAGS = frozenset(
     {
         *("profile", "sandbox", "verbose", "region", "zone", "instance-type", "gpu", "min-vram", "max-price", "ami"),
         *("disk-size", "disk-type", "key", "allow-cidr", "subnet", "iam-profile", "user-data", "tag", "ssh-user"),
-        *("owner", "wait", "pool", "output"),
+        *("owner", "wait", "pool", "output", "forward", "keep-data", "notice"),
     }
 )
 
