@@ -180,8 +180,8 @@ class MotoBodies:
     def admitted(self, box: Box, peer: str) -> bool:
         """Whether a rule of the box's security groups lets `peer` reach port 22."""
         address = ip_address(peer)
-        for group in self.instance(box).security_groups:
-            for rule in group.ingress_rules:
+        for group in tuple(self.instance(box).security_groups):
+            for rule in tuple(group.ingress_rules):
                 if str(rule.ip_protocol) not in ("tcp", "6", "-1"):
                     continue
                 if str(rule.ip_protocol) != "-1" and not int(rule.from_port) <= 22 <= int(rule.to_port):

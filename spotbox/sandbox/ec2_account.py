@@ -1,6 +1,7 @@
 """EC2's calls where moto is right but for a detail: tags, security groups, key pairs, volumes."""
 
 import re
+from ipaddress import ip_network
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -63,6 +64,18 @@ class Account(Ec2Base):
         return EmptyResult()
 
     # Security groups
+
+    def authorize_security_group_ingress(self) -> Any:
+        """EC2 keeps a CIDR in canonical form: 100.68.0.18/18 becomes 100.68.0.0/18 (API reference)."""
+        for permission in self.params.get("IpPermissions") or []:
+            for field, ranges in (("CidrIp", "IpRanges"), ("CidrIpv6", "Ipv6Ranges")):
+                for given in permission.get(ranges) or []:
+                    try:
+                        given[field] = str(ip_network(given.get(field) or "", strict=False))
+                    except ValueError:
+                        text = f"CIDR block {given.get(field)} is malformed"
+                        raise refusal("InvalidParameterValue", text) from None
+        return super().authorize_security_group_ingress()
 
     def delete_security_group(self) -> Any:
         group_id = self.params.get("GroupId")

@@ -1,6 +1,7 @@
 """The way in: every HTTP request to the sandbox passes here before it reaches a service.
 
-Refused is what a web page could send (another Host, an Origin), and control without the secret of this sandbox.
+Refused is what a web page could send (another Host, an Origin), what another user of the machine sends, and control
+without the secret of this sandbox.
 Then come the failures on order, regions that the account has not, the JSON services, and moto for the rest.
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
-from spotbox.sandbox import faults, regions, services
+from spotbox.sandbox import faults, peer, regions, services
 from spotbox.sandbox.control import Control
 from spotbox.sandbox.refusals import NOT_VALIDATED, Refusal
 from spotbox.sandbox.world import World
@@ -45,8 +46,8 @@ class Gate:
         self.faults = control.faults
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
-        if self._from_a_page(environ):
-            return _send(start, 403, "text/plain", "The sandbox answers programs on this machine only.\n")
+        if self._from_a_page(environ) or not self._from_this_user(environ):
+            return _send(start, 403, "text/plain", "The sandbox answers programs of its own user only.\n")
         path = environ.get("PATH_INFO", "")
         if path.startswith(CONTROL):
             return self._control(environ, start, path.removeprefix(CONTROL))
@@ -61,6 +62,12 @@ class Gate:
         # A bucket may be named in the host (my-bucket.localhost); nothing else may.
         local = host in ("127.0.0.1", "localhost") or host.endswith(".localhost")
         return from_browser or not local
+
+    def _from_this_user(self, environ: dict[str, Any]) -> bool:
+        try:
+            return peer.is_ours(int(environ["REMOTE_PORT"]), int(environ["SERVER_PORT"]))
+        except (KeyError, ValueError):
+            return True
 
     # Control
 

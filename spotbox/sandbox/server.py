@@ -43,7 +43,7 @@ class Server:
         self.ending = threading.Event()
         self.idle = float(os.environ.get("SPOTBOX_SANDBOX_IDLE") or IDLE)
         self.boxes, spec = self._computers()
-        self.world, self.store, self.gate = self._assemble(spec)
+        self.world, self.bodies, self.store, self.gate = self._assemble(spec)
         self.http = self._bind()
 
     def _computers(self) -> tuple[Any, Any]:
@@ -84,7 +84,7 @@ class Server:
         ec2.install(world)
         control = Control(world, bodies.tags)
         moto = DomainDispatcherApplication(create_backend_app)
-        return world, Store(self.home, world, bodies), Gate(world, control, moto, self.nonce, self.use)
+        return world, bodies, Store(self.home, world, bodies), Gate(world, control, moto, self.nonce, self.use)
 
     def _bind(self) -> Any:
         """The port of last time where it is free, so that an environment exported then goes on to work."""
@@ -94,6 +94,10 @@ class Server:
         class Handler(MotoRequestHandler):
             def log_request(self, *args: Any) -> None:
                 """Requests are not logged: they carry what users tag and send."""
+
+            def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
+                """A reply that is not to be sent: the caller sees the connection close."""
+                self.close_connection = True
 
             def log(self, type: str, message: str, *args: Any) -> None:
                 log.info(message, *args)
@@ -109,23 +113,27 @@ class Server:
                 continue
         raise OSError("no port on 127.0.0.1")
 
-    # What boxes ask
+    # What boxes ask. They ask from the thread that serves them, and a call that holds the world's lock may at that
+    # moment wait for that thread to open or close a box: so nothing here waits for the lock.
 
     def use(self) -> None:
         """Someone uses the sandbox now."""
         self.used_at = time.monotonic()
 
     def _admitted(self, box_id: str, peer: str) -> bool:
-        with self.world.lock:
-            box = self.world.life.boxes.get(box_id)
-            return box is not None and self.world.maker.admitted(box, peer)
+        box = self.world.life.boxes.get(box_id)
+        return box is not None and self.bodies.admitted(box, peer)
 
     def _shut_down(self, box_id: str) -> None:
+        threading.Thread(target=self._shut_down_now, args=(box_id,), name="shutdown", daemon=True).start()
+
+    def _shut_down_now(self, box_id: str) -> None:
         with self.world.lock:
             self.world.advance()
             box = self.world.life.boxes.get(box_id)
             if box:
                 self.world.spot.shutdown_inside(box)
+                self.world.changes += 1
 
     # Running
 
@@ -191,7 +199,8 @@ def main(argv: list[str]) -> int:
     os.environ.update(MOTO)
     handler = logging.handlers.RotatingFileHandler(home / "log", maxBytes=LOG_LIMIT, backupCount=1)
     logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    for name in ("werkzeug", "asyncssh"):  # what users send and type stays out of the log
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         server = Server(home)
         signal.signal(signal.SIGTERM, lambda *_: server.ending.set())

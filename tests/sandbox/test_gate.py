@@ -1,5 +1,8 @@
 """Who is let in, and failures on order."""
 
+import os
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -7,7 +10,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError, HTTPClientError
 
 from spotbox.core.errors import SpotboxError, UsageError
-from spotbox.sandbox import process
+from spotbox.sandbox import peer, process
 
 from .conftest import code_of, until
 
@@ -29,6 +32,34 @@ def test_a_web_page_is_not_let_in(aws, headers):
     """Another Host (DNS rebinding), an Origin or a browser's fetch headers are refused, with no CORS leave."""
     status, _ = get(aws.endpoint.url + "/?Action=DescribeRegions&Version=2016-11-15", **headers)
     assert status == 403
+
+
+TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:9C40 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1234        0 5 1 0 20 4 30 10 -1
+   1: 0100007F:1F90 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 6 1 0 20 4 30 10 -1
+"""
+
+
+def test_the_user_at_the_other_end(tmp_path):
+    """The owner of the client's end of a connection is read from the kernel's table; unknown is None."""
+    (tmp_path / "tcp").write_text(TABLE)
+    assert peer.user_of(40000, 8080, tmp_path / "tcp") == 1234
+    assert peer.user_of(40001, 8080, tmp_path / "tcp") is None
+    assert peer.user_of(40000, 8080, tmp_path / "missing") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "setuid") or os.getuid() != 0, reason="only root can be another user")
+def test_another_user_is_not_let_in(aws):
+    """A program of another user of this machine gets 403, so it can launch no box and get no shell."""
+    code = (
+        "import os, socket, sys; os.setuid(65534)\n"
+        "line = socket.socket(); line.connect(('127.0.0.1', int(sys.argv[1])))\n"
+        "line.sendall(b'GET /_sandbox/checkip HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n')\n"
+        "print(line.recv(100).split()[1].decode())"
+    )
+    port = aws.endpoint.url.rsplit(":", 1)[1]
+    run = subprocess.run([sys.executable, "-c", code, port], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "403"
 
 
 @pytest.mark.parametrize("nonce", ["", "0" * 32])

@@ -225,6 +225,28 @@ def test_tags(aws):
     assert "Tags" not in aws.instance(made["InstanceId"])
 
 
+def test_rules_are_canonical_and_added_once(aws):
+    """A CIDR with host bits is kept without them; a rule that exists is a Duplicate; junk is refused."""
+    group = aws.ec2.create_security_group(GroupName=uuid.uuid4().hex, Description="x")["GroupId"]
+
+    def rule(cidr):
+        ranges = [{"CidrIp": cidr, "Description": "mine"}]
+        return {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": ranges}
+
+    def admit(cidr):
+        return {"GroupId": group, "IpPermissions": [rule(cidr)]}
+
+    aws.ec2.authorize_security_group_ingress(**admit("100.68.0.18/18"))
+    known = aws.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
+    assert known[0]["IpRanges"] == [{"CidrIp": "100.68.0.0/18", "Description": "mine"}]
+    again = code_of(aws.ec2.authorize_security_group_ingress, **admit("100.68.0.0/18"))
+    assert again == ("InvalidPermission.Duplicate", 400)
+    junk = code_of(aws.ec2.authorize_security_group_ingress, **admit("1.2.3/99"))
+    assert junk == ("InvalidParameterValue", 400)
+    aws.ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[rule("100.68.0.0/18")])
+    aws.ec2.delete_security_group(GroupId=group)
+
+
 def test_key_pairs(aws):
     """Imported, found and deleted by name or id, with AWS's words for one that is not there."""
     public = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOInvm1QTGjxDAFGFDtLNPa/VNt/c0miRiRQpCQkEwBa me@here"
