@@ -164,7 +164,6 @@ def _network(body: Any) -> dict[str, Any]:
             "Status": "attached",
         },
     }
-    profile = body.ec2_backend.iam_instance_profile_associations.get(body.id)
     return {
         "SubnetId": interface.subnet.id,
         "VpcId": interface.subnet.vpc_id,
@@ -175,10 +174,13 @@ def _network(body: Any) -> dict[str, Any]:
         "SecurityGroups": groups,
         "SourceDestCheck": body.source_dest_check,
         "NetworkInterfaces": [{k: v for k, v in card.items() if v is not None}],
-        "IamInstanceProfile": {"Arn": profile.instance_profile.arn, "Id": profile.instance_profile.id}
-        if profile
-        else None,
+        "IamInstanceProfile": _profile(body),
     }
+
+
+def _profile(body: Any) -> dict[str, str] | None:
+    held = body.ec2_backend.iam_instance_profile_associations.get(body.id)
+    return {"Arn": held.instance_profile.arn, "Id": held.instance_profile.id} if held else None
 
 
 def status(box: Box) -> dict[str, Any]:

@@ -63,8 +63,8 @@ def test_an_event_for_an_earlier_state_is_dropped():
     box = stage.on_demand()
     stage.after(1.2)
     stage.spot.stop(box)
-    stage.after(5)
-    assert box.state == "stopped"
+    stage.after(1.4)
+    assert (box.state, box.booted) == ("stopping", False)
     assert box.id not in stage.bodies.answering
 
 
