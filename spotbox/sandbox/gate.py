@@ -76,8 +76,7 @@ class Gate:
             return _send(start, 200, "text/plain", environ.get("REMOTE_ADDR", "127.0.0.1") + "\n")
         if not hmac.compare_digest(environ.get("HTTP_X_SANDBOX_NONCE", ""), self.nonce):
             return _send(start, 403, "text/plain", "This needs the secret of this sandbox.\n")
-        if verb != "status":
-            self.used()
+        self.used()  # status too: whoever finds a sandbox running is about to call it
         try:
             given = json.loads(_body(environ) or b"{}")
             with self.world.lock:

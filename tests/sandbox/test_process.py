@@ -175,13 +175,12 @@ def test_reset_forgets(home, is_running):
 
 def test_it_ends_when_idle(home, monkeypatch):
     """Without a call for the idle time the process ends by itself, and its state file goes; a call keeps it."""
-    monkeypatch.setenv("SPOTBOX_SANDBOX_IDLE", "2")
-    aws = Aws(process.ensure(home))
-    for _ in range(5):
-        time.sleep(0.6)
-        aws.ec2.describe_regions()
-    assert process.running(home)
-    assert until(lambda: not (home / "state.json").exists(), 10)
+    monkeypatch.setenv("SPOTBOX_SANDBOX_IDLE", "4")
+    endpoint = process.ensure(home)
+    for _ in range(4):
+        time.sleep(1.5)
+        assert process.call(endpoint, "status")["boxes"] == []
+    assert until(lambda: not (home / "state.json").exists(), 15)
     assert until(lambda: process.running(home) is None)
 
 
