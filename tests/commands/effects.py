@@ -1,0 +1,108 @@
+"""What each step of a plan does to a World, as AWS would do it."""
+
+from dataclasses import replace
+
+from spotbox.core import steps as s
+from spotbox.core.errors import SpotboxError
+from spotbox.core.names import KEEP_TAG, MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags
+from spotbox.core.records import Group, Request
+
+
+def launched(world, wish, offer):
+    """AWS accepts a launch: a request, its instance and its volume, tagged in the call."""
+    bid = wish.bids.get(offer.type.name)
+    tags = box_tags(wish.name, wish.owner, {**wish.tags, USER_TAG: wish.user})
+    tags |= {MAX_PRICE_TAG: f"{bid:f}"} if bid is not None else {}
+    request = Request(f"sir-{world.number()}", wish.region, "active", "fulfilled", "", "persistent", None,
+                      offer.type.name, offer.zone, bid or offer.on_demand, world.now(), tags=tags)  # fmt: skip
+    groups = [g.id for g in world.groups.values() if g.name == wish.group_name and g.region == wish.region]
+    return world.launched(request, tags, tags | {ROLE_TAG: "root"}, wish.key_name, groups, wish.disk_gib)
+
+
+def _make_group(world, step):
+    have = [g for g in world.groups.values() if g.name == step.name and g.region == step.region]
+    group = have[0] if have else Group(f"sg-{world.number()}", step.region, step.name, step.vpc_id, (), dict(step.tags))
+    new = tuple(rule for rule in step.rules if rule.cidr not in {old.cidr for old in group.rules})
+    world.groups[group.id] = replace(group, rules=group.rules + new)
+
+
+def _admit(world, step):
+    group = world.groups[step.group_id]
+    kept = tuple(rule for rule in group.rules if rule != step.replaces)
+    world.groups[group.id] = replace(group, rules=(*kept, step.rule))
+
+
+def _tag(world, step):
+    for things in (world.requests, world.instances, world.volumes, world.groups):
+        for id_ in step.ids:
+            if id_ in things:
+                things[id_] = replace(things[id_], tags={**things[id_].tags, **step.tags})
+
+
+def _start(world, step):
+    world.instances[step.instance_id] = replace(world.instances[step.instance_id], state="pending", reason_code="")
+    world.request_of(step.instance_id, state="active", code="fulfilled")
+    world.later(world.boot, lambda: world.runs(step.instance_id))
+
+
+def _stop(world, step):
+    if world.instances[step.instance_id].state in ("pending", "running"):
+        world.instances[step.instance_id] = replace(world.instances[step.instance_id], state="stopping")
+        world.request_of(step.instance_id, code="marked-for-stop")
+        world.later(world.boot, lambda: world.stopped(step.instance_id))
+
+
+def _grow(world, step):
+    world.volumes[step.volume_id] = replace(world.volumes[step.volume_id], size_gib=step.size_gib)
+
+
+def _cancel(world, step):
+    for id_ in step.request_ids:
+        request = world.requests[id_]
+        box = world.instances.get(request.instance_id or "")
+        code = "request-canceled-and-instance-running" if box else "canceled-before-fulfillment"
+        world.requests[id_] = replace(request, state="cancelled", code=code)
+        if box and box.state == "stopped":  # the Spot service terminates what was stopped
+            world.later(2, lambda at=box.id: world.gone(at))
+
+
+def _terminate(world, step):
+    for id_ in step.instance_ids:
+        if world.instances[id_].state != "terminated":
+            world.gone(id_)
+    world.sleep(5)
+
+
+def _delete_volume(world, step):
+    held = world.volumes.get(step.volume_id)
+    if held and held.instance_id:
+        raise SpotboxError(f"{step.volume_id} is in use", code="VolumeInUse")
+    world.volumes.pop(step.volume_id, None)
+
+
+def _keep(world, step):
+    _tag(world, s.TagAgain(step.region, (step.volume_id,), {KEEP_TAG: "true"}))
+
+
+def _delete_group(world, step):
+    if any(step.group_id in i.group_ids and i.state != "terminated" for i in world.instances.values()):
+        raise SpotboxError(f"{step.group_id} has a dependent object", code="DependencyViolation")
+    world.groups.pop(step.group_id, None)
+
+
+EFFECTS = {
+    s.MakeSpotRole: lambda world, step: setattr(world, "role", True),
+    s.MakeKey: lambda world, step: world.key(step.region, step.name, dict(step.tags)),
+    s.MakeGroup: _make_group,
+    s.Admit: _admit,
+    s.TagAgain: _tag,
+    s.Start: _start,
+    s.Stop: _stop,
+    s.GrowDisk: _grow,
+    s.Cancel: _cancel,
+    s.Terminate: _terminate,
+    s.DeleteVolume: _delete_volume,
+    s.KeepVolume: _keep,
+    s.DeleteGroup: _delete_group,
+    s.DeleteKey: lambda world, step: world.keys.pop(step.key_id, None),
+}

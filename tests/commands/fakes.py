@@ -1,0 +1,285 @@
+"""An App of fakes over a World: the verbs of Cloud, System and Prompts, without AWS, process, network or terminal."""
+
+from pathlib import Path
+
+from spotbox.app import App
+from spotbox.aws.launch import NEXT_POOL, QUOTA, Launched
+from spotbox.aws.observe import Seen
+from spotbox.core import steps as s
+from spotbox.core.boxes import Sight
+from spotbox.core.errors import Exit, SpotboxError, UsageError
+from spotbox.core.names import NAME_TAG, OWNER_TAG
+from spotbox.core.prices import OnDemandPrices
+from spotbox.core.quotas import QuotaValue
+from spotbox.core.records import Identity, Request
+from spotbox.core.states import LIVE
+from spotbox.options import Common
+from spotbox.progress import Progress
+from spotbox.prompts import Prompts
+from tests.commands.effects import EFFECTS, launched
+from tests.commands.world import World, public_key
+
+ACTIONS = {
+    s.MakeSpotRole: "CreateServiceLinkedRole",
+    s.MakeKey: "ImportKeyPair",
+    s.MakeGroup: "CreateSecurityGroup",
+    s.Admit: "AuthorizeSecurityGroupIngress",
+    s.TagAgain: "CreateTags",
+    s.Start: "StartInstances",
+    s.Stop: "StopInstances",
+    s.GrowDisk: "ModifyVolume",
+    s.Cancel: "CancelSpotInstanceRequests",
+    s.Terminate: "TerminateInstances",
+    s.DeleteVolume: "DeleteVolume",
+    s.KeepVolume: "CreateTags",
+    s.DeleteGroup: "DeleteSecurityGroup",
+    s.DeleteKey: "DeleteKeyPair",
+}
+
+
+class FakeCloud:
+    """The verbs of spotbox.aws.cloud.Cloud over a World; a test holds the two against each other."""
+
+    def __init__(self, world: World):
+        self.world = world
+
+    def default_region(self):
+        return None
+
+    def identity(self):
+        self.world.meets("GetCallerIdentity")
+        return Identity("123456789012", "arn:aws:iam::123456789012:user/alice", "AIDA")
+
+    def regions(self):
+        self.world.meets("DescribeRegions")
+        return dict(self.world.regions)
+
+    def spot_role_exists(self):
+        return self.world.role
+
+    def together(self, calls):
+        return [_tried(call) for call in calls]
+
+    def observe(self, regions, owner=None, name=None, full=True):
+        sights, failed = [], {}
+        for region in regions:
+            try:
+                self.world.meets("DescribeInstances", region)
+                sights.append(self._sight(region, owner, name, full))
+            except SpotboxError as error:
+                failed[region] = error
+        return Seen(tuple(sights), failed)
+
+    def _sight(self, region, owner, name, full):
+        def mine(part, key=False):
+            named = key or (part.tags.get(NAME_TAG) == name if name else NAME_TAG in part.tags)
+            owned = part.tags.get(OWNER_TAG) == owner if owner else OWNER_TAG in part.tags or not key
+            return part.region == region and named and owned
+
+        w = self.world
+        requests = tuple(r for r in w.requests.values() if mine(r))
+        ids = {r.id for r in requests}
+        instances = tuple(i for i in w.instances.values() if mine(i) or i.request_id in ids)
+        held = {i.id for i in instances}
+        volumes = tuple(v for v in w.volumes.values() if mine(v) or v.instance_id in held)
+        groups = tuple(g for g in w.groups.values() if mine(g)) if full else ()
+        keys = tuple(k for k in w.keys.values() if mine(k, key=True)) if full else ()
+        return Sight(region, requests, instances, volumes, groups, keys)
+
+    def apply(self, step, show):
+        region, action = getattr(step, "region", None), ACTIONS[type(step)]
+        self.world.meets(action, region)
+        EFFECTS[type(step)](self.world, step)
+        self.world.meets(action, region, after=True)
+
+    def launch(self, step, wait, show):
+        wish, last = step.wish, None
+        for offer in wish.offers:
+            try:
+                self.world.meets("RunInstances", wish.region, offer.zone)
+            except SpotboxError as error:
+                if error.code not in NEXT_POOL | QUOTA:
+                    raise
+                last = error
+                continue
+            at = launched(self.world, wish, offer)
+            self.world.meets("RunInstances", wish.region, offer.zone, after=True)
+            return Launched(at, offer)
+        if last.code in QUOTA:
+            raise last
+        raise SpotboxError(f"AWS accepted none: {last.message}", last.hint, Exit.NO_CAPACITY, last.code)
+
+    def console(self, region, instance_id):
+        self.world.meets("GetConsoleOutput", region)
+        known = f"-----BEGIN SSH HOST KEY KEYS-----\n{public_key('h')}\n-----END SSH HOST KEY KEYS-----\n"
+        return self.world.consoles.get(instance_id, self.world.consoles.get("", known))
+
+    def push_key(self, region, instance_id, user, public_key):
+        self.world.meets("SendSSHPublicKey", region)
+        self.world.pushed.append((instance_id, user))
+
+    def image(self, region, wanted, architecture):
+        return self.world.image
+
+    def gpu_types(self, region):
+        return tuple(self.world.types.values())
+
+    def instance_types(self, region, names):
+        self.world.meets("DescribeInstanceTypes", region)
+        for name in names:
+            if name not in self.world.types:
+                raise UsageError(f"there is no instance type {name}")
+        return {name: self.world.types[name] for name in names}
+
+    def offerings(self, region, names):
+        here = self.world.market.get(region, {})
+        return {name: frozenset(zone for type_, zone in here if type_ == name) for name in names}
+
+    def spot_prices(self, region, names):
+        self.world.meets("DescribeSpotPriceHistory", region)
+        return {pool: usd for pool, usd in self.world.market.get(region, {}).items() if pool[0] in names}
+
+    def on_demand(self, region, names):
+        return OnDemandPrices({name: usd for name, usd in self.world.demand.items() if name in names})
+
+    def disk_price(self, region, volume_type):
+        from decimal import Decimal
+
+        return Decimal("0.08")
+
+    def spot_quota(self, region, code):
+        return QuotaValue(self.world.quota)
+
+    def subnets(self, region):
+        return self.world.subnets(region)
+
+    def subnet(self, region, subnet_id):
+        found = [net for net in self.world.subnets(region) if net.id == subnet_id]
+        if not found:
+            raise UsageError(f"there is no subnet {subnet_id} in {region}")
+        return found[0]
+
+    def zones(self, region):
+        return tuple(net.zone for net in self.world.subnets(region))
+
+
+def _tried(call):
+    try:
+        return call()
+    except SpotboxError as error:
+        return error
+
+
+class FakeSystem:
+    """The verbs of spotbox.system.System: a clock of the world's, no process, no network. `ran` is what ssh became."""
+
+    def __init__(self, world: World):
+        self.world = world
+        self.ran: list[str] | None = None
+        self.piped: tuple[str, int] | None = None
+        self.ssh_code = 0
+        self.programs = {"ssh", "ssh-keygen", "ssh-keyscan"}
+
+    def now(self):
+        return self.world.now()
+
+    def monotonic(self):
+        return self.world.clock
+
+    def sleep(self, seconds):
+        self.world.meets("Sleep")
+        self.world.sleep(seconds)
+
+    def find(self, program):
+        return f"/usr/bin/{program}" if program in self.programs else None
+
+    def need_ssh(self):
+        if "ssh" not in self.programs:
+            raise SpotboxError("ssh not found on this machine", "Install OpenSSH's client.")
+
+    def run_ssh(self, command):
+        self.ran = list(command)
+        return self.ssh_code
+
+    def make_key(self, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("the private half")
+        Path(f"{path}.pub").write_text(public_key() + " spotbox\n")
+
+    def scan_host_keys(self, host, port):
+        return self.world.shown_keys
+
+    def ssh_answers(self, host, port, timeout=3.0):
+        return self.world.ssh_answers(host)
+
+    def pipe(self, host, port):
+        self.piped = (host, port)
+
+    def own_address(self, env):
+        self.world.meets("CheckIp")
+        return self.world.address
+
+    def machine(self):
+        return "thismachine"
+
+
+class Unexpected(BaseException):
+    """A question that the test's script does not answer; no command can mistake it for an error of its own."""
+
+
+class ScriptedPrompts(Prompts):
+    """Answers in order: (words of the question, answer). None: nobody is there. An unexpected question ends the test.
+
+    Of `choose` the answer must be among the rows; of `text` it must pass the check; `...` takes the default.
+    """
+
+    def __init__(self, script: list | None):
+        self.script = script
+        self.asked: list[str] = []
+
+    @property
+    def possible(self):
+        return self.script is not None
+
+    def choose(self, question, rows, default, flag, heading=""):
+        answer = self._answer(question, flag, default)
+        if answer not in [value for _, value in rows]:
+            raise Unexpected(f"{answer!r} is not among {rows}")
+        self.asked += [heading, *(text for text, _ in rows)]
+        return answer
+
+    def text(self, question, default, check, flag):
+        answer = self._answer(question, flag, default)
+        if wrong := check(answer):
+            raise Unexpected(f"{answer!r}: {wrong}")
+        return answer
+
+    def confirm(self, question, default, flag):
+        return self._answer(question, flag, default)
+
+    def _answer(self, question, flag, default):
+        if self.script is None:
+            raise self.refuse(flag)
+        if not self.script or self.script[0][0] not in question:
+            raise Unexpected(f"asked {question!r}, not {self.script[:1]}")
+        answer = self.script.pop(0)[1]
+        return default if answer is ... else answer
+
+
+class FakeApp(App):
+    """spotbox.app.App with fakes for everything outside the process; its files lie under SPOTBOX_HOME."""
+
+    def __init__(self, world: World, script: list | None, env: dict[str, str], sandbox: bool = False):
+        super().__init__(Common(sandbox=sandbox), env)
+        self.cloud = FakeCloud(world)
+        self.system = FakeSystem(world)
+        self.prompts = ScriptedPrompts(script)
+        self.progress = Progress(now=lambda: world.clock)
+
+    def ssh_target(self, address):
+        return address, 22
+
+
+def live(world: World) -> list[Request]:
+    """The requests that may launch."""
+    return [request for request in world.requests.values() if request.state in LIVE]

@@ -1,0 +1,194 @@
+"""`up` from every state a box can be in."""
+
+from dataclasses import replace
+
+import pytest
+
+from spotbox.core.boxes import assemble
+from spotbox.core.records import Rule
+from tests.commands.fakes import FakeCloud, live
+from tests.commands.world import HOME
+
+REFUSED = ["orphaned", "kept"]
+
+
+def state(world, region="us-east-1", name="dev"):
+    """The state that the box is in now."""
+    boxes = assemble(FakeCloud(world).observe([region], name=name).sights[0])
+    return str(boxes[0].state) if boxes else "absent"
+
+
+@pytest.mark.parametrize("was", ["starting", "running", "stopping", "stopped"])
+def test_up_brings_a_box_of_its_own_to_running(user, was):
+    """Whatever the user's box was doing, `up` ends with it running, and makes no second one."""
+    user.world.has_box("dev", was)
+    said = user.run("up", "-y")
+    assert (said.code, state(user.world), len(live(user.world))) == (0, "running", 1)
+    assert said.out.startswith("dev is up: g4dn.xlarge in us-east-1a, $0.1578/h on Spot, 70.00 % under on-demand\n")
+
+
+def test_up_of_a_running_box_is_a_report(user):
+    """`up` on a running box says so, changes nothing, and exits 0."""
+    user.world.has_box("dev")
+    before = replace(user.world.requests["sir-1"]), user.world.left()
+    said = user.run("up", "-y")
+    assert said.code == 0
+    assert "dev runs already\n" in said.err
+    assert (user.world.requests["sir-1"], user.world.left()) == before
+
+
+def test_up_waits_for_a_waiting_box(user):
+    """A request that stands open is waited for, and no second one is made."""
+    user.world.has_box("dev", "waiting")
+    user.world.later(30, lambda: user.world.relaunch("sir-1"))
+    said = user.run("up", "-y")
+    assert (said.code, state(user.world), len(live(user.world))) == (0, "running", 1)
+    assert "waiting: AWS has no Spot capacity of this type in this zone\n" in said.err
+
+
+def test_up_waits_for_aws_to_restart_an_interrupted_box(user):
+    """An interrupted box that AWS restarts within --wait is up."""
+    user.world.has_box("dev", "interrupted")
+    user.world.later(60, lambda: user.world.restart("i-1"))
+    assert user.run("up", "-y", "--wait", "2m").code == 0
+    assert state(user.world) == "running"
+
+
+@pytest.mark.parametrize("was", ["waiting", "interrupted"])
+def test_up_gives_up_after_wait_with_3(user, was):
+    """Where AWS has no capacity within --wait the exit code is 3, and the box is left as it is."""
+    user.world.has_box("dev", was)
+    before = user.world.left()
+    said = user.run("up", "-y", "--wait", "90s")
+    assert (said.code, state(user.world), user.world.left()) == (3, was, before)
+    assert 90 <= user.world.clock < 95
+    assert said.err.splitlines()[-2].startswith(f"spotbox: dev is {was}: AWS ")
+    assert "spotbox down dev" in said.err.splitlines()[-1]
+
+
+def test_up_with_wait_0_looks_once(user):
+    """--wait 0 is one round."""
+    user.world.has_box("dev", "waiting")
+    assert user.run("up", "-y", "--wait", "0").code == 3
+    assert user.world.clock == 0
+
+
+@pytest.mark.parametrize("was", REFUSED)
+def test_up_refuses_what_is_left_over(user, was):
+    """An orphaned or kept box is not touched: exit 1, and `down` is named."""
+    user.world.has_box("dev", was)
+    before = user.world.left()
+    said = user.run("up", "-y")
+    assert (said.code, user.world.left()) == (1, before)
+    assert said.err.splitlines()[-2].startswith(f"spotbox: dev is {was}: ")
+    assert said.err.splitlines()[-1] == "  Remove it first with: spotbox down dev"
+
+
+def test_up_tags_a_relaunch_again(user):
+    """What AWS relaunched has no tags; `up` gives it the box's."""
+    number = user.world.has_box("dev")
+    user.world.instances["i-1"] = replace(user.world.instances["i-1"], tags={})
+    user.world.volumes["vol-1"] = replace(user.world.volumes["vol-1"], tags={})
+    assert user.run("up", "-y").code == 0
+    assert user.world.instances[f"i-{number}"].tags["spotbox:name"] == "dev"
+    assert user.world.volumes[f"vol-{number}"].tags["spotbox:owner"] == "alice"
+
+
+def test_up_finds_the_box_in_another_region(user):
+    """A name is unique per owner across regions: `up -r` elsewhere finds the box, says where it is, makes no other."""
+    user.world.has_box("dev", region="eu-west-1")
+    said = user.run("up", "-y", "-r", "us-east-1")
+    assert (said.code, len(live(user.world))) == (0, 1)
+    assert "dev is in eu-west-1, not us-east-1; boxes do not change region by `up`\n" in said.err
+
+
+def test_up_makes_a_box_beside_another_owners(user):
+    """A box of the same name that belongs to somebody else is no box of mine."""
+    user.world.has_box("dev", owner="bob")
+    assert user.run("up", "-y").code == 0
+    assert sorted(r.tags["spotbox:owner"] for r in live(user.world)) == ["alice", "bob"]
+
+
+DIFFERENT = [
+    (["-t", "g5.xlarge"], "dev is a g4dn.xlarge, not g5.xlarge; a Spot request cannot be changed: `spotbox down dev`"),
+    (["-z", "us-east-1b"], "dev is in us-east-1a, not us-east-1b; a box does not change zone by `up`"),
+    (["--max-price", "0.30"], "the maximum price of dev is on-demand, not 0.30; a Spot request cannot be changed"),
+    (["--disk-size", "80"], "the disk of dev is 100 GiB; EBS cannot make it smaller"),
+    (["--ami", "pytorch"], "--ami counts at the first launch only"),
+    (["--subnet", "subnet-1"], "--subnet counts at the first launch only"),
+    (["--iam-profile", "p"], "--iam-profile counts at the first launch only"),
+]
+
+
+@pytest.mark.parametrize(("flags", "words"), DIFFERENT, ids=lambda v: v[0] if isinstance(v, list) else "")
+def test_a_flag_that_differs_is_named(user, flags, words):
+    """A flag that the box that exists does not follow is named, never silently ignored; it stays no error."""
+    user.world.has_box("dev")
+    request = user.world.requests["sir-1"]
+    said = user.run("up", "-y", *flags)
+    assert said.code == 0
+    assert words in said.err
+    assert user.world.requests["sir-1"] == request
+
+
+def test_a_flag_that_agrees_is_not_named(user):
+    """Flags that say what the box already is cause no remark."""
+    user.world.has_box("dev")
+    same = ["-t", "g4dn.xlarge", "-z", "us-east-1a", "--max-price", "on-demand", "--disk-size", "100"]
+    assert user.run("up", "-y", *same).err == user.run("up", "-y").err
+
+
+def test_a_larger_disk_grows(user):
+    """A larger --disk-size grows the root volume."""
+    user.world.has_box("dev")
+    said = user.run("up", "-y", "--disk-size", "250")
+    assert (said.code, user.world.volumes["vol-1"].size_gib) == (0, 250)
+    assert "done: grow vol-1 to 250 GiB (the file system grows at the next boot)\n" in said.err
+
+
+def test_a_new_tag_and_a_new_cidr_are_added(user):
+    """--tag and --allow-cidr of a box that exists are carried out."""
+    user.world.has_box("dev")
+    assert user.run("up", "-y", "--tag", "team=vision", "--allow-cidr", "192.0.2.0/24").code == 0
+    assert user.world.instances["i-1"].tags["team"] == "vision"
+    assert "192.0.2.0/24" in {rule.cidr for rule in user.world.groups["sg-1"].rules}
+
+
+@pytest.mark.parametrize("was", ["running", "stopped"])
+def test_dry_run_changes_nothing(user, was):
+    """--dry-run prints what would be done and does none of it."""
+    user.world.has_box("dev", was)
+    before = dict(user.world.volumes), dict(user.world.instances)
+    said = user.run("up", "--dry-run", "--disk-size", "250")
+    assert said.code == 0
+    start = "would start i-1\n" if was == "stopped" else ""
+    assert said.out == f"would grow vol-1 to 250 GiB (the file system grows at the next boot)\n{start}"
+    assert (user.world.volumes, user.world.instances) == before
+    assert user.world.clock == 0
+
+
+def test_a_box_that_runs_but_does_not_answer(user):
+    """No SSH banner within 5 minutes: exit 1 with likely causes; the box is left."""
+    user.world.has_box("dev")
+    user.world.deaf = True
+    said = user.run("up", "-y")
+    assert (said.code, state(user.world)) == (1, "running")
+    assert 300 <= user.world.clock < 310
+    assert "the box is left as it is and bills" in said.err
+    assert said.err.splitlines()[-1].startswith("  Likely: your address is not admitted")
+
+
+def test_an_unsettled_spot_request_that_fails_to_start(user):
+    """A start that AWS refuses for want of capacity exits 3; the box stays stopped."""
+    user.world.has_box("dev", "stopped")
+    user.world.refuses("StartInstances", "InsufficientInstanceCapacity", "There is no Spot capacity available", 500)
+    said = user.run("up", "-y")
+    assert (said.code, state(user.world)) == (3, "stopped")
+
+
+def test_given_cidrs_are_not_widened(user):
+    """Where the user said who may come in, the caller's own address is not let in besides."""
+    user.world.has_box("dev", rules=(Rule("192.0.2.0/24", "spotbox given"),))
+    user.run("up", "-y")
+    assert [rule.cidr for rule in user.world.groups["sg-1"].rules] == ["192.0.2.0/24"]
+    assert f"{HOME}/32" not in {rule.cidr for rule in user.world.groups["sg-1"].rules}
