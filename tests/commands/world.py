@@ -40,6 +40,7 @@ class Will:
     region: str | None = None
     zone: str | None = None
     times: int = 10**6
+    then: Callable[[], None] = lambda: None  # what happens at the same time
 
 
 @dataclass
@@ -97,9 +98,9 @@ class World:
         meta = {"ResponseMetadata": {"HTTPStatusCode": http}, "Error": {"Code": code, "Message": message}}
         self.wills.append(Will(action, translate(ClientError(meta, action), f"ec2:{action}"), **where))
 
-    def interrupts(self, action: str, after: bool = False) -> None:
+    def interrupts(self, action: str, after: bool = False, then: Callable[[], None] = lambda: None) -> None:
         """The user presses Ctrl-C while that call is under way."""
-        self.wills.append(Will(action, KeyboardInterrupt(), after=after, times=1))
+        self.wills.append(Will(action, KeyboardInterrupt(), after=after, times=1, then=then))
 
     def later(self, seconds: float, happens: Callable[[], None]) -> None:
         """Something that happens by itself."""
@@ -235,6 +236,7 @@ class World:
             same = will.action == action and will.after == after and will.times > 0
             if same and will.region in (None, region) and will.zone in (None, zone):
                 will.times -= 1
+                will.then()
                 raise will.error
 
     def new_address(self) -> str:

@@ -1,0 +1,112 @@
+"""`up` when AWS refuses, a launch dies, nobody knows, or the user has had enough."""
+
+from functools import partial
+
+import pytest
+
+from tests.commands.fakes import live
+
+REFUSALS = [
+    ("InsufficientInstanceCapacity", 500, 3),
+    ("SpotMaxPriceTooLow", 400, 3),
+    ("Unsupported", 400, 3),
+    ("MaxSpotInstanceCountExceeded", 400, 4),
+    ("UnauthorizedOperation", 403, 5),
+    ("AuthFailure.ServiceLinkedRoleCreationNotPermitted", 403, 5),
+    ("InvalidParameterValue", 400, 2),
+]
+
+
+@pytest.mark.parametrize(("code", "http", "exit_code"), REFUSALS, ids=[row[0] for row in REFUSALS])
+def test_a_refused_launch_leaves_nothing_behind(user, code, http, exit_code):
+    """AWS refuses the launch: its exit code, two lines, and neither key nor group stays."""
+    user.world.refuses("RunInstances", code, http=http)
+    said = user.run("up", "-y")
+    assert (said.code, said.out, user.world.left()) == (exit_code, "", [])
+    assert said.err.splitlines()[-2].startswith("spotbox: ")
+    assert said.err.splitlines()[-1].startswith("  ")
+
+
+def test_a_refused_group_leaves_nothing_behind(user):
+    """What was made before the refusal is taken away again."""
+    user.world.refuses("CreateSecurityGroup", "UnauthorizedOperation", http=403)
+    said = user.run("up", "-y")
+    assert (said.code, user.world.left()) == (5, [])
+    assert "no permission for ec2:CreateSecurityGroup" in said.err
+
+
+def test_a_refusal_leaves_another_boxs_key(user):
+    """The key pair belongs to the owner: a refusal does not take it from a box that uses it."""
+    user.world.has_box("other")
+    before = user.world.left()
+    user.world.refuses("RunInstances", "Unsupported")
+    assert user.run("up", "-y").code == 3
+    assert user.world.left() == before
+
+
+def test_a_clean_up_that_fails_is_told(user):
+    """A refusal whose traces cannot be removed names the command that removes them, and keeps its exit code."""
+    user.world.refuses("RunInstances", "Unsupported")
+    user.world.refuses("DeleteSecurityGroup", "UnauthorizedOperation", http=403)
+    said = user.run("up", "-y")
+    assert said.code == 3
+    assert "could not clean up: no permission for ec2:DeleteSecurityGroup; run: spotbox down dev\n" in said.err
+
+
+def test_a_launch_that_dies_before_it_runs(user):
+    """Accepted, then terminated: the request is cancelled so that it is not tried for ever, and AWS's reason shown."""
+    user.world.dies = "Client.VolumeLimitExceeded: Volume limit\x1b[2J exceeded"
+    said = user.run("up", "-y")
+    user.world.sleep(600)
+    assert (said.code, said.out, live(user.world)) == (1, "", [])
+    assert [i.state for i in user.world.instances.values() if i.state != "terminated"] == []
+    assert "terminated it before it ran: Client.VolumeLimitExceeded: Volume limit\\x1b[2J exceeded\n" in said.err
+    assert said.err.splitlines()[-1].startswith("  Its Spot request is cancelled")
+
+
+def test_a_relaunch_that_slips_in_before_the_cancel_dies_too(user):
+    """AWS launches again before the cancel arrives: that instance is terminated as well."""
+    user.world.dies = "no"
+    user.world.has_box("dev", "starting", age=5)
+    said = user.run("up", "-y")
+    user.world.sleep(600)
+    assert said.code == 1
+    assert [i.id for i in user.world.instances.values() if i.state != "terminated"] == []
+
+
+STEPS = ["ImportKeyPair", "CreateSecurityGroup", "RunInstances"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("action", STEPS)
+def test_ctrl_c_tells_what_exists(user, action, after):
+    """Ctrl-C at any step: exit 130, and what exists at AWS is told with the commands that go on or remove it."""
+    user.world.interrupts(action, after=after)
+    said = user.run("up", "-y")
+    assert (said.code, said.out) == (130, "")
+    if action == "RunInstances" and after:
+        assert "sir-3 and i-4 exist and bill; go on with `spotbox up dev`, remove with `spotbox down dev`\n" in said.err
+    else:
+        assert "no Spot request of dev is shown yet; to be sure nothing bills, run: spotbox down dev\n" in said.err
+    assert user.run("down", "--all", "-y").code == 0
+    assert user.world.left() == []
+
+
+def test_ctrl_c_while_it_boots(user):
+    """Ctrl-C while waiting tells the ids; `up` again goes on with the same box."""
+    user.world.interrupts("Sleep")
+    said = user.run("up", "-y")
+    assert said.code == 130
+    assert "sir-3 and i-4 exist and bill" in said.err
+    assert user.run("up", "-y").code == 0
+    assert len(user.world.requests) == 1
+
+
+def test_ctrl_c_where_aws_cannot_be_seen(user):
+    """When AWS cannot be asked after Ctrl-C, the user is told that something may bill."""
+    user.world.interrupts(
+        "RunInstances", after=True, then=partial(user.world.refuses, "DescribeInstances", "RequestExpired")
+    )
+    said = user.run("up", "-y")
+    assert said.code == 130
+    assert "run `spotbox status`, something may bill" in said.err
