@@ -43,8 +43,8 @@ def start(ctx: click.Context, name: str, region: str | None, owner: str | None) 
     for step in plan_start(box):
         app.progress.show(str(step))
         app.cloud.apply(step, app.progress.show)
+    admit_caller(app, box)  # first: an address that is not admitted would wait in vain for the box's SSH server
     box = arrive(app, box)
-    admit_caller(app, box)
     (box,) = priced(app, [box])
     click.echo(f"{name} runs in {box.zone}, {show_usd(box.spot)}/h. A shell on it: spotbox ssh {name}")
 

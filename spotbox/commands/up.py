@@ -17,6 +17,7 @@ from spotbox.core.errors import SpotboxError
 from spotbox.core.names import check_name
 from spotbox.core.plans import plan_start, plan_tags
 from spotbox.core.states import State
+from spotbox.core.steps import Step
 from spotbox.core.text import shell
 from spotbox.core.units import Bid, show_usd
 from spotbox.core.waiting import Look, wait
@@ -156,13 +157,16 @@ def _bring_up(app: App, box: Box, asked: Asked) -> Box:
         for step in (*changed.steps, *plan_start(box)):
             click.echo(f"would {step}")
         return box
-    box = _to_running(app, box, asked.wait)
-    for step in changed.steps:
+    return _to_running(app, box, asked.wait, changed.steps)
+
+
+def _adapt(app: App, box: Box, steps: Sequence[Step]) -> None:
+    """Carry out the differences and admit the caller: both before its SSH server is waited for, which may need them."""
+    for step in steps:
         app.cloud.apply(step, app.progress.show)
         app.progress.done()
         app.remark(f"done: {step}")
     admit_caller(app, again(app, box) or box)
-    return box
 
 
 def _wanted(asked: Asked) -> dict[str, Any]:
@@ -184,7 +188,7 @@ def _wanted(asked: Asked) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key in asked.given}
 
 
-def _to_running(app: App, box: Box, patience: float) -> Box:
+def _to_running(app: App, box: Box, patience: float, changes: Sequence[Step]) -> Box:
     match box.state:
         case State.ORPHANED | State.KEPT | State.FAILED:
             raise SpotboxError(
@@ -194,6 +198,7 @@ def _to_running(app: App, box: Box, patience: float) -> Box:
             app.remark(f"{box.name} runs already")
             for step in plan_tags(box):
                 app.cloud.apply(step, app.progress.show)
+            _adapt(app, box, changes)
             return arrive(app, box)
     settled = _settle(app, box, patience)
     if settled is None:
@@ -203,6 +208,7 @@ def _to_running(app: App, box: Box, patience: float) -> Box:
     for step in plan_start(settled):
         app.progress.show(str(step))
         app.cloud.apply(step, app.progress.show)
+    _adapt(app, settled, changes)
     return arrive(app, settled)
 
 

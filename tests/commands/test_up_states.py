@@ -186,6 +186,12 @@ def test_an_unsettled_spot_request_that_fails_to_start(user):
     assert (said.code, state(user.world)) == (3, "stopped")
 
 
+def test_a_cidr_is_let_in_before_ssh_is_waited_for(user):
+    """`up --allow-cidr` opens a box that the caller could not reach before."""
+    user.world.has_box("dev", rules=(Rule("192.0.2.0/24", "spotbox given"),))
+    assert user.run("up", "-y", "--allow-cidr", f"{HOME}/32").code == 0
+
+
 def test_given_cidrs_are_not_widened(user):
     """Where the user said who may come in, the caller's own address is not let in besides."""
     user.world.has_box("dev", rules=(Rule("192.0.2.0/24", "spotbox given"),))

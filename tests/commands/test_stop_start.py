@@ -1,0 +1,112 @@
+"""`stop` and `start`: pause and resume."""
+
+from dataclasses import replace
+
+import pytest
+
+from spotbox.core.records import Rule
+from tests.commands.test_up_states import state
+
+STOPPED = "dev is stopped; its disk bills about $8.00/month. Bring it back with: spotbox start dev\n"
+RUNS = "dev runs in us-east-1a, $0.1578/h. A shell on it: spotbox ssh dev\n"
+
+
+@pytest.mark.parametrize("was", ["running", "starting", "stopping", "stopped"])
+def test_stop_waits_until_it_is_stopped(user, was):
+    """Whatever the box was doing, `stop` ends with it stopped by the user, and its disk there."""
+    user.world.has_box("dev", was)
+    said = user.run("stop")
+    assert (said.code, said.out, state(user.world), list(user.world.volumes)) == (0, STOPPED, "stopped", ["vol-1"])
+
+
+def test_stop_twice_is_fine(user):
+    """A second `stop` says the same and changes nothing."""
+    user.world.has_box("dev")
+    assert user.run("stop").out == user.run("stop").out == STOPPED
+
+
+@pytest.mark.parametrize("was", ["stopped", "stopping", "starting", "running"])
+def test_start_waits_until_it_answers(user, was):
+    """`start` ends with a running box whose SSH server answers; fine twice."""
+    user.world.has_box("dev", was)
+    said = user.run("start")
+    assert (said.code, said.out, state(user.world)) == (0, RUNS, "running")
+    assert user.run("start").out == RUNS
+
+
+@pytest.mark.parametrize("was", ["interrupted", "waiting"])
+def test_start_cannot_bring_back_what_aws_has(user, was):
+    """Only AWS restarts an interrupted box: exit 3, and nothing is tried."""
+    user.world.has_box("dev", was)
+    said = user.run("start")
+    assert (said.code, said.out, state(user.world)) == (3, "", was)
+    assert "Only AWS can bring it up" in said.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("was", ["terminating", "orphaned", "kept", "failed", "waiting"])
+def test_stop_of_what_cannot_be_stopped(user, was):
+    """There is nothing to stop: exit 1, nothing changed."""
+    user.world.has_box("dev", was)
+    before = user.world.left()
+    said = user.run("stop")
+    assert (said.code, said.out, user.world.left()) == (1, "", before)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_stop_of_an_interrupted_box_that_stays_with_aws(user, refused):
+    """AWS refuses, or accepts and changes nothing: exit 1, AWS will restart and bill it."""
+    user.world.has_box("dev", "interrupted")
+    if refused:
+        user.world.refuses("StopInstances", "UnsupportedOperation")
+    said = user.run("stop")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.splitlines()[-1] == (
+        "  AWS will restart and bill it as soon as there is capacity; `spotbox down dev` prevents that."
+    )
+
+
+def test_stop_of_an_interrupted_box_that_becomes_the_users(user):
+    """Where AWS then says that the user stopped it, `stop` is done."""
+    user.world.has_box("dev", "interrupted")
+    user.world.later(1, lambda: user.world.stopped("i-1"))
+    assert user.run("stop").out == STOPPED
+
+
+@pytest.mark.parametrize("command", ["stop", "start", "ssh", "status"])
+def test_no_such_box(user, command):
+    """A name that is no box: exit 7, and the boxes that exist are named."""
+    user.world.has_box("train", "stopped", region="eu-west-1")
+    said = user.run(command, "dev")
+    assert (said.code, said.out) == (7, "")
+    assert said.err == "spotbox: there is no box named dev\n  alice has 1 box: train (stopped, eu-west-1).\n"
+
+
+@pytest.mark.parametrize("command", ["stop", "start"])
+def test_a_relaunch_is_tagged_again(user, command):
+    """`stop` and `start` give a relaunched instance and its volume the box's tags."""
+    user.world.has_box("dev")
+    user.world.instances["i-1"] = replace(user.world.instances["i-1"], tags={})
+    user.world.volumes["vol-1"] = replace(user.world.volumes["vol-1"], tags={})
+    assert user.run(command).code == 0
+    assert user.world.instances["i-1"].tags["spotbox:name"] == "dev"
+    assert user.world.volumes["vol-1"].tags["spotbox:owner"] == "alice"
+
+
+@pytest.mark.parametrize("was", ["running", "stopped"])
+@pytest.mark.parametrize("command", [("start",), ("up", "-y")])
+def test_a_new_address_is_admitted_before_ssh_is_waited_for(user, command, was):
+    """The caller's address has changed: it is let in first, or the box's SSH server could never answer it."""
+    user.world.has_box("dev", was)
+    user.world.address = "192.0.2.9"
+    said = user.run(*command)
+    assert said.code == 0
+    assert [rule.cidr for rule in user.world.groups["sg-1"].rules] == ["192.0.2.9/32"]
+    assert "your address is now 192.0.2.9: admit 192.0.2.9/32 to port 22 in place of 198.51.100.7/32\n" in said.err
+
+
+def test_another_machines_rule_stays(user):
+    """Only this machine's own automatic rule is replaced; a rule of another machine stays."""
+    other = Rule("203.0.113.200/32", "spotbox auto another")
+    user.world.has_box("dev", rules=(other,))
+    user.run("start")
+    assert [rule.cidr for rule in user.world.groups["sg-1"].rules] == [other.cidr, "198.51.100.7/32"]
