@@ -39,6 +39,7 @@ class Tally:
     removed: list[dict[str, str]] = field(default_factory=list)
     kept: list[dict[str, str]] = field(default_factory=list)
     unresolved: list[dict[str, Any]] = field(default_factory=list)
+    standing: set[str] = field(default_factory=set)  # regions where a cancel could not be proved
 
 
 @click.command(cls=Command)
@@ -116,13 +117,16 @@ def _remove(
     _apply(app, plan, tally)
     while True:
         late = _late(app, sights, owner, names, keep, tally)
-        _apply(app, late, tally)
+        if late:
+            _apply(app, late, tally)
         if app.system.now() >= doubt_until:
             break
         app.progress.show("looking again for a late launch")
         app.system.sleep(1.0)
     app.progress.done()
-    tally.removed += [{"kind": "volume", "id": volume, "region": region} for region, volume in roots]
+    stuck = {item["id"] for item in tally.unresolved}
+    held = {v for sight in sights for i in sight.instances if i.id in stuck for v in i.volume_ids}
+    tally.removed += [{"kind": "volume", "id": v, "region": region} for region, v in roots if v not in held]
     for sight in sights:
         mine = {n: parts for (whose, n), parts in gather(sight).items() if whose == owner and (not names or n in names)}
         for name in mine:
@@ -161,10 +165,11 @@ def _doubt(app: App, sights: Sequence[Sight], plan: Plan, owner: str, names: lis
 
 
 def _apply(app: App, plan: Plan, tally: Tally) -> None:
-    """Every step in order. What fails is told at the end; nothing is terminated whose request is not cancelled."""
-    standing: set[str] = set()  # regions where a cancel could not be proved
+    """Every step in order; what fails is told at the end. Where a request may still launch, nothing else is taken away:
+    neither its instance, which would be launched again, nor the key and group that the launch would need."""
     for step in plan:
-        if isinstance(step, Terminate) and step.region in standing:
+        held = {part["region"] for part in parts_of(step)} & tally.standing
+        if held and not isinstance(step, Cancel):
             _unresolved(app, step, "its request could not be cancelled, so AWS would launch another", tally)
             continue
         app.progress.show(str(step))
@@ -172,7 +177,7 @@ def _apply(app: App, plan: Plan, tally: Tally) -> None:
             app.cloud.apply(step, app.progress.show)
         except SpotboxError as error:
             if isinstance(step, Cancel):
-                standing.add(step.region)
+                tally.standing.add(step.region)
             _unresolved(app, step, error.message, tally)
         else:
             (tally.kept if isinstance(step, KeepVolume) else tally.removed).extend(parts_of(step))
@@ -201,7 +206,10 @@ def _monthly(app: App, step: Step) -> Decimal | None:
 def _compute(app: App, step: Terminate) -> Decimal | None:
     seen = app.cloud.observe([step.region])
     found = [i for sight in seen.sights for i in sight.instances if i.id in step.instance_ids]
-    prices = [app.cloud.spot_prices(step.region, [i.instance_type]).get((i.instance_type, i.zone)) for i in found]
+    try:
+        prices = [app.cloud.spot_prices(step.region, [i.instance_type]).get((i.instance_type, i.zone)) for i in found]
+    except SpotboxError:
+        return None
     known = [price for price in prices if price is not None]
     return sum(known, Decimal(0)) * HOURS_PER_MONTH if len(known) == len(prices) and known else None
 

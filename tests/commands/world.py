@@ -166,6 +166,8 @@ class World:
 
     def stopped(self, at: str) -> None:
         """A stopping instance has stopped, by the user's will."""
+        if self.instances[at].state not in ("stopping", "stopped"):
+            return
         self.instances[at] = replace(self.instances[at], state="stopped", public_ip=None)
         self.request_of(at, state="disabled", code="instance-stopped-by-user")
 
