@@ -64,6 +64,10 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run spotbox and exit with the contract's code."""
+    if asked := os.environ.get("_SPOTBOX_COMPLETE"):  # the shell completes; click sees to it in `cli()`, not in `run`
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(cli, {}, "spotbox", "_SPOTBOX_COMPLETE", asked))
     sys.exit(run(args))
 
 
