@@ -110,7 +110,7 @@ def interrupt(ctx: click.Context, name: str, notice: int | None) -> None:
     said = process.call(_running(get_app(ctx)), "interrupt", box=name, **extra)
     wait = said.get("notice")
     when = f" in {show_duration(wait)}" if isinstance(wait, int | float) else ""
-    click.echo(f"{name} ({safe(said.get("id", "its instance"))}) will be stopped by AWS{when}")
+    click.echo(f"{name} ({safe(said.get('id', 'its instance'))}) will be stopped by AWS{when}")
 
 
 @sandbox.command(cls=Command)

@@ -45,7 +45,7 @@ def start(tty: bool, argv0: str, program: str, args: list[str]) -> int:
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and exec would pass that on
             signal.signal(number, signal.SIG_DFL)
         os.umask(0o022)
-        os.execvp(program, [argv0, *args])  # noqa: S606  # no shell is meant
+        os.execvp(program, [argv0, *args])  # no shell is meant
     except OSError as error:
         os.write(2, f"{program}: {error.strerror}\n".encode())
     finally:

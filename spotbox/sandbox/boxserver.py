@@ -59,7 +59,7 @@ class Callbacks:
             return None
 
 
-class Door(asyncssh.SSHServer):  # type: ignore[misc]  # asyncssh is read without its types
+class Door(asyncssh.SSHServer):
     """One connection to a box."""
 
     def __init__(self, box: "BoxServer"):
@@ -97,7 +97,7 @@ class Door(asyncssh.SSHServer):  # type: ignore[misc]  # asyncssh is read withou
         return True
 
 
-class Sftp(asyncssh.SFTPServer):  # type: ignore[misc]
+class Sftp(asyncssh.SFTPServer):
     """SFTP that starts in the box's home; absolute paths are those of the machine, as in its shell."""
 
     def __init__(self, chan: Any, spec: BoxSpec, files: BoxFiles):

@@ -47,13 +47,8 @@ class Server:
         self.http = self._bind()
 
     def _computers(self) -> tuple[Any, Any]:
-        try:
-            from spotbox.sandbox.boxes import BoxServers, BoxSpec  # type: ignore[import-not-found,unused-ignore]
-        except ImportError as error:
-            from spotbox.sandbox.silent import SilentServers, SilentSpec
+        from spotbox.sandbox.boxes import BoxServers, BoxSpec
 
-            log.warning("boxes have no SSH here: %s", error)
-            return SilentServers(), SilentSpec
         servers = BoxServers(
             self.home,
             admitted=self._admitted,

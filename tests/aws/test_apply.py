@@ -61,9 +61,7 @@ def test_the_key_is_imported_with_its_tags():
         params={
             "KeyName": "spotbox-alice-1",
             "PublicKeyMaterial": b"ssh-ed25519 AAAA",
-            "TagSpecifications": [
-                {"ResourceType": "key-pair", "Tags": [{"Key": "spotbox:owner", "Value": "alice"}]}
-            ],
+            "TagSpecifications": [{"ResourceType": "key-pair", "Tags": [{"Key": "spotbox:owner", "Value": "alice"}]}],
         },
     )
     done(world, KEY)

@@ -170,7 +170,7 @@ def test_console_output_holds_the_host_keys_after_a_while(aws):
         lines.index("ec2: -----BEGIN SSH HOST KEY KEYS-----"),
         lines.index("ec2: -----END SSH HOST KEY KEYS-----"),
     )
-    assert [line.split()[1] for line in lines[first + 1 : last]] == ["ssh-ed25519"]
+    assert "ssh-ed25519" in [line.split()[1] for line in lines[first + 1 : last]]
     assert "ec2: -----BEGIN SSH HOST KEY FINGERPRINTS-----" in lines
 
 
