@@ -107,7 +107,9 @@ class Command(click.Command):
         """Read the config file before the flags, because it is where their defaults come from."""
         if not ctx.resilient_parsing:
             given, _, _ = self.make_parser(ctx).parse_args(list(args))
-            if not given.get("help") and not given.get("version"):
+            help_option = self.get_help_option(ctx)  # its name differs between click's versions
+            asked = {"version", help_option.name if help_option else "help"}
+            if not any(given.get(name) for name in asked):
                 self._read_defaults(ctx, given)
         return super().parse_args(ctx, args)
 
