@@ -36,7 +36,7 @@ class Places:
 def find_places(env: Mapping[str, str]) -> Places:
     """Under SPOTBOX_HOME where that is set, else the platform's own places."""
     if home := env.get("SPOTBOX_HOME"):
-        root = Path(home).expanduser().absolute()
+        root = Path(os.path.expanduser(home)).absolute()  # which leaves ~nobody alone; Path's own would raise
         return Places(root, root, root / "cache", root / "sandbox")
     from platformdirs import PlatformDirs
 
@@ -65,7 +65,8 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
+        # Bytes of the user's own file that are no UTF-8 were read as surrogates, and go back as they were.
+        with os.fdopen(fd, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -117,7 +117,7 @@ class Command(click.Command):
         from spotbox.config import find_places, read_config
 
         named = given.get("config") or common(ctx).config or os.environ.get("SPOTBOX_CONFIG")
-        path = Path(named).expanduser() if named else find_places(os.environ).config / "config.toml"
+        path = Path(os.path.expanduser(named)) if named else find_places(os.environ).config / "config.toml"
         pool = given.get("pool") or os.environ.get("SPOTBOX_POOL")
         settings = read_settings(read_config(path, bool(named)), KNOWN_FLAGS, pool, str(path))
         mine = {o.name: _long(o) for o in self.params if isinstance(o, click.Option)}
