@@ -73,9 +73,11 @@ def main(args: list[str] | None = None) -> None:
 
 def run(args: list[str] | None = None, obj: Any = None) -> int:
     """Run spotbox; returns the exit code. Errors become two lines on stderr, never a traceback but with --verbose."""
-    verbose = bool({"-v", "--verbose"} & set(args if args is not None else sys.argv[1:]))
+    words = list(sys.argv[1:] if args is None else args)
+    own = words[: words.index("--")] if "--" in words else words  # what follows is for the box
+    verbose = bool({"-v", "--verbose"} & set(own))
     try:
-        with cli.make_context("spotbox", list(sys.argv[1:] if args is None else args), obj=obj) as ctx:
+        with cli.make_context("spotbox", words, obj=obj) as ctx:
             try:
                 cli.invoke(ctx)
             finally:
@@ -83,8 +85,11 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
         return Exit.DONE
     except click.exceptions.Exit as end:
         return end.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return Exit.USAGE
+    except click.ClickException as error:
+        _tell(" ".join(error.format_message().split()), _where_to_look(error))
         return Exit.USAGE if isinstance(error, click.UsageError) else error.exit_code
     except SpotboxError as error:
         if verbose:
@@ -113,6 +118,11 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
             "with the output of the same command and --verbose.",
         )
         return Exit.FAILED
+
+
+def _where_to_look(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"See: {context.command_path if context else 'spotbox'} --help"
 
 
 def _tell(message: str, hint: str) -> None:
