@@ -43,6 +43,7 @@ class Parsed(click.ParamType[Any]):
 
 
 NAME = Parsed("name", names.check_name)
+LOGIN = Parsed("name", names.check_login)
 OWNER = Parsed("name", names.check_owner)
 LOGIN = Parsed("name", names.check_login)
 DURATION = Parsed("duration", units.parse_duration)

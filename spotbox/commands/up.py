@@ -25,6 +25,7 @@ from spotbox.options import (
     BID,
     CIDR,
     DURATION,
+    LOGIN,
     SIZE,
     TAG,
     Command,
@@ -70,7 +71,7 @@ WAIT = 15 * 60
 @flag("--iam-profile", "profile_name", metavar="NAME", help="IAM instance profile of the box.")
 @flag("--user-data", metavar="FILE", help="cloud-init script or config for the first boot, at most 16 KB.")
 @flag("--tag", "tags", type=TAG, multiple=True, help="Tag of your own on everything; repeatable.")
-@flag("--ssh-user", "user", metavar="NAME", help="Login on an image of your own.")
+@flag("--ssh-user", "user", type=LOGIN, metavar="NAME", help="Login on an image of your own.")
 @owner_option
 @flag(
     "--wait", type=DURATION, default=str(WAIT) + "s", help="How long to try for capacity (default 15m; 0: one round)."

@@ -203,3 +203,17 @@ def test_a_relaunch_is_tagged_again(keyed):
     keyed.world.instances["i-1"] = replace(keyed.world.instances["i-1"], tags={})
     keyed.run("ssh")
     assert keyed.world.instances["i-1"].tags["spotbox:name"] == "dev"
+
+
+HOSTILE = ["-oProxyCommand=touch /tmp/owned", "ubuntu\n    ProxyCommand touch /tmp/owned", "a b", "", "\x1b[2Jroot"]
+
+
+@pytest.mark.parametrize("login", HOSTILE)
+def test_a_login_tag_that_is_no_login_is_not_used(keyed, login):
+    """The tag spotbox:user comes from AWS: what is no login name reaches neither ssh's options nor its config."""
+    request = keyed.world.requests["sir-1"]
+    keyed.world.requests["sir-1"] = replace(request, tags={**request.tags, "spotbox:user": login})
+    keyed.run("ssh")
+    assert keyed.app.system.ran[-1] == "ubuntu@203.0.113.3"
+    assert "owned" not in (keyed.home / "ssh_config").read_text()
+    assert keyed.run("up", "-y", "--ssh-user", login or " ").code == 2
