@@ -105,17 +105,22 @@ def learn_host(app: App, box: Box, timeout: float) -> bool:
     """Learn the box's host key from its console output, so that the first connection is already proven.
 
     Where the log has fingerprints only, what the server shows is compared with them. False where AWS gives neither.
+    SpotboxError where the server shows keys and none of them has such a fingerprint.
     """
     where = target(app, box)
     if where is None or where.checked:
         return where is not None
 
+    wrong = False
+
     def see() -> Look[tuple[str, ...]]:
+        nonlocal wrong
         found = sshtext.parse_host_keys(app.cloud.console(box.region, where.alias))
         keys = found.keys
         if not keys and found.fingerprints:
             shown = app.system.scan_host_keys(where.host, where.port)
             keys = tuple(key for key in shown if sshtext.fingerprint(key) in found.fingerprints)
+            wrong = bool(shown) and not keys
         return Look(keys, bool(keys), "waiting for AWS to show the box's host key")
 
     try:
@@ -123,6 +128,11 @@ def learn_host(app: App, box: Box, timeout: float) -> bool:
     except SpotboxError as error:
         app.debug(f"no host key from the console output: {error.message}")
         return False
+    if not found.done and wrong:
+        raise SpotboxError(
+            f"the host key that {safe(where.host)} shows is not the one that AWS tells of {box.name}",
+            f"Something else may answer at that address: do not log in. Look with: spotbox status {box.name}",
+        )
     if not found.done:
         return False
     with locked(app.places.known_hosts.with_name(".known_hosts.lock")):

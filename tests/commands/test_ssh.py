@@ -174,6 +174,15 @@ def test_fingerprints_prove_what_the_server_shows(keyed):
     assert options(keyed.app.system.ran)["StrictHostKeyChecking"] == "yes"
 
 
+def test_a_server_that_shows_another_key_is_not_trusted(keyed):
+    """The server's keys have none of the fingerprints that AWS tells: no connection, and the user is told."""
+    keyed.world.consoles[""] = FINGERPRINTS.format(fingerprint(public_key("h")))
+    keyed.world.shown_keys = (public_key("z"),)
+    said = keyed.run("ssh")
+    assert (said.code, keyed.app.system.ran, known(keyed)) == (1, None, [])
+    assert "host key" in said.err.splitlines()[-2]
+
+
 def test_the_box_keeps_its_identity_across_addresses(keyed):
     """After stop and start the address is new and the host key is still known under the instance's id."""
     keyed.run("ssh")
