@@ -54,7 +54,7 @@ def read_key(asked: Asked, app: App) -> Key:
     if not asked.key:
         private, public = own_key(app)
         return Key(public, private)
-    path = Path(asked.key).expanduser()
+    path = Path(asked.key).expanduser().absolute()  # remembered, and read again from any folder
     try:
         line = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -151,6 +151,18 @@ def test_a_push_that_aws_refuses_leaves_it_to_the_agent(user):
     assert f"copy the key into {user.home}/keys or add it to your ssh agent\n" in said.err
 
 
+def test_a_key_of_ones_own_is_found_from_any_folder(user, tmp_path, monkeypatch):
+    """--key takes a path relative to where `up` ran; `ssh` finds its private half from everywhere."""
+    (tmp_path / "id.pub").write_text(public_key("m") + "\n")
+    (tmp_path / "id").write_text("the private half")
+    monkeypatch.chdir(tmp_path)
+    assert user.run("up", "-y", "--key", "id.pub").code == 0
+    monkeypatch.chdir("/")
+    user.run("ssh")
+    assert options(user.app.system.ran)["IdentityFile"] == f'"{tmp_path}/id"'
+    assert user.world.pushed == []
+
+
 def test_no_host_key_is_said(keyed):
     """AWS shows no host key: the first one seen is kept, and the user knows that it is unproven."""
     keyed.world.consoles[""] = ""
