@@ -12,8 +12,13 @@ Record = Mapping[str, Any]
 
 
 def to_json(data: Record | Sequence[Record]) -> str:
-    """JSON text, keys in their order; non-ASCII stays readable, control characters are escaped by JSON itself."""
-    return json.dumps(data, indent=2, ensure_ascii=False)
+    """JSON text, keys in their order; non-ASCII stays readable.
+
+    JSON itself escapes the control characters below U+0020 only: C1 controls (U+009B is CSI), bidirectional overrides
+    and the like are escaped here, and stay the same data.
+    """
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    return "".join(c if c == "\n" or safe(c) == c else json.dumps(c)[1:-1] for c in text)
 
 
 def to_csv(rows: Sequence[Record], keys: Sequence[str]) -> str:

@@ -79,7 +79,7 @@ def down(
         _finish(tally, flags["output"])
         return
     for step in plan:
-        (click.echo if dry_run else app.remark)(f"would {step}" if dry_run else f"  - {step}")
+        (click.echo if dry_run else app.remark)(safe(f"would {step}") if dry_run else f"  - {step}")
     if dry_run:
         return
     _confirm(app, yes)

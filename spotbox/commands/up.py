@@ -18,7 +18,7 @@ from spotbox.core.names import check_name
 from spotbox.core.plans import plan_start, plan_tags
 from spotbox.core.states import State
 from spotbox.core.steps import Step
-from spotbox.core.text import shell
+from spotbox.core.text import safe, shell
 from spotbox.core.units import Bid, show_usd
 from spotbox.core.waiting import Look, wait
 from spotbox.options import (
@@ -103,7 +103,7 @@ def up(ctx: click.Context, /, name: str, region: str | None, output: str, owner:
         made = make_new(app, whose, asked, ask)
         if made.box is None:
             for step in made.plan:
-                click.echo(f"would {step}")
+                click.echo(safe(f"would {step}"))
             return
         box, asked = made.box, made.asked
     else:
@@ -156,7 +156,7 @@ def _bring_up(app: App, box: Box, asked: Asked) -> Box:
         app.remark(line)
     if asked.dry_run:
         for step in (*changed.steps, *plan_start(box)):
-            click.echo(f"would {step}")
+            click.echo(safe(f"would {step}"))
         return box
     return _to_running(app, box, asked.wait, changed.steps)
 
