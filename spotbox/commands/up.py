@@ -98,8 +98,9 @@ def up(ctx: click.Context, /, name: str, region: str | None, output: str, owner:
     mine = frozenset(given(ctx, list(ctx.params)))
     asked = _asked(app, name, place, mine, flags)
     box = find_box(app, app.enabled_regions, whose, name)
-    ask = _may_ask(app, flags["yes"] or asked.dry_run)
+    told = flags["yes"] or asked.dry_run
     if box is None:
+        ask = _may_ask(app, told)
         made = make_new(app, whose, asked, ask)
         if made.box is None:
             for step in made.plan:
@@ -107,6 +108,7 @@ def up(ctx: click.Context, /, name: str, region: str | None, output: str, owner:
             return
         box, asked = made.box, made.asked
     else:
+        ask = not told and app.prompts.possible  # a box that exists leaves nothing to ask for
         box = _bring_up(app, box, asked)
     _report(app, box, asked, output, ask)
 

@@ -84,6 +84,13 @@ def test_up_refuses_what_is_left_over(user, was):
     assert said.err.splitlines()[-1] == "  Remove it first with: spotbox down dev"
 
 
+@pytest.mark.parametrize("was", ["running", "stopped"])
+def test_what_needs_no_question_needs_no_terminal(user, was):
+    """`up` of a box that exists asks nothing, so neither a terminal nor -y is missing."""
+    user.world.has_box("dev", was)
+    assert user.run("up").code == 0
+
+
 def test_up_tags_a_relaunch_again(user):
     """What AWS relaunched has no tags; `up` gives it the box's."""
     number = user.world.has_box("dev")
