@@ -99,7 +99,9 @@ def up(ctx: click.Context, /, name: str, region: str | None, output: str, owner:
     asked = _asked(app, name, place, mine, flags)
     box = find_box(app, app.enabled_regions, whose, name)
     told = flags["yes"] or asked.dry_run
-    if box is None:
+    if box is not None and box.state is State.TERMINATING and not asked.dry_run:
+        box = _settle(app, box, asked.wait)
+    if box is None or box.state is State.FAILED:
         ask = _may_ask(app, told)
         made = make_new(app, whose, asked, ask)
         if made.box is None:
@@ -193,7 +195,7 @@ def _wanted(asked: Asked) -> dict[str, Any]:
 
 def _to_running(app: App, box: Box, patience: float, changes: Sequence[Step]) -> Box:
     match box.state:
-        case State.ORPHANED | State.KEPT | State.FAILED:
+        case State.ORPHANED | State.KEPT:
             raise SpotboxError(
                 f"{box.name} is {box.state}: {box.reason}", f"Remove it first with: spotbox down {box.name}"
             )

@@ -91,6 +91,15 @@ def test_what_needs_no_question_needs_no_terminal(user, was):
     assert user.run("up").code == 0
 
 
+@pytest.mark.parametrize("was", ["failed", "terminating"])
+def test_up_makes_a_new_box_where_the_old_one_ended(user, was):
+    """A failed request is made anew, and a box on its way out is waited for and then made anew."""
+    user.world.has_box("dev", was)
+    said = user.run("up", "-y")
+    assert (said.code, state(user.world)) == (0, "running")
+    assert [r.id for r in live(user.world)] != ["sir-1"]
+
+
 def test_up_tags_a_relaunch_again(user):
     """What AWS relaunched has no tags; `up` gives it the box's."""
     number = user.world.has_box("dev")
