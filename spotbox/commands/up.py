@@ -189,6 +189,10 @@ def _wanted(asked: Asked) -> dict[str, Any]:
         "subnet": asked.subnet,
         "profile_name": asked.profile,
         "user_data": asked.user_data,
+        "disk_type": asked.disk_type,
+        "user": asked.user,
+        "gpu": asked.gpu,
+        "min_vram": asked.min_vram,
     }
     return {key: value for key, value in values.items() if key in asked.given}
 

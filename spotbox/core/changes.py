@@ -42,6 +42,9 @@ def differences(box: Box, wanted: Mapping[str, Any]) -> Changes:
         if wanted.get(key):
             remarks.append(f"{flag} counts at the first launch only; {anew}")
     steps += _disk(box, wanted.get("disk"), remarks)
+    root = next((v for v in box.volumes if v.delete_on_termination), None)
+    if root and wanted.get("disk_type", root.type) != root.type:
+        remarks.append(f"the disk of {box.name} is {root.type}, not {wanted['disk_type']}; {anew}")
     steps += _rules(box, wanted.get("cidrs") or ())
     steps += _tags(box, dict(wanted.get("tags") or ()))
     return Changes(tuple(steps), tuple(remarks))
@@ -53,6 +56,9 @@ _FIXED = {
     "subnet": "--subnet",
     "profile_name": "--iam-profile",
     "user_data": "--user-data",
+    "user": "--ssh-user",
+    "gpu": "--gpu",
+    "min_vram": "--min-vram",
 }
 
 

@@ -133,6 +133,10 @@ DIFFERENT = [
     (["--ami", "pytorch"], "--ami counts at the first launch only"),
     (["--subnet", "subnet-1"], "--subnet counts at the first launch only"),
     (["--iam-profile", "p"], "--iam-profile counts at the first launch only"),
+    (["--disk-type", "io2"], "the disk of dev is gp3, not io2"),
+    (["--ssh-user", "root"], "--ssh-user counts at the first launch only"),
+    (["--gpu", "A10G"], "--gpu counts at the first launch only"),
+    (["--min-vram", "24"], "--min-vram counts at the first launch only"),
 ]
 
 
