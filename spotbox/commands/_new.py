@@ -199,7 +199,7 @@ def carry_out(app: App, plan: Plan, wait: float) -> Box:
         if isinstance(error, Died) or (launched is None and error.code and not unknown_outcome(error)):
             clean_up(app, here)  # AWS refused, so it is certain that nothing is to come
         elif launched is None:
-            app.remark(f"Something of {wish.name} may exist: `spotbox status` shows it, `spotbox down` removes it.")
+            tell_what_is_there(app, here)  # no refusal, perhaps no answer at all: the launch may have happened
         raise
     except KeyboardInterrupt:
         app.progress.done()
@@ -245,8 +245,8 @@ def clean_up(app: App, box: Box) -> None:
 
 
 def tell_what_is_there(app: App, box: Box) -> None:
-    """What an interrupted `up` leaves behind, as AWS shows it now."""
-    app.remark("interrupted; looking at what AWS has of it")
+    """What an `up` that was cut off leaves behind, as AWS shows it now."""
+    app.remark("cut off; looking at what AWS has of it")
     try:
         seen = again(app, box)
     except SpotboxError as error:

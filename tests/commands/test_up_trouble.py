@@ -110,3 +110,20 @@ def test_ctrl_c_where_aws_cannot_be_seen(user):
     said = user.run("up", "-y")
     assert said.code == 130
     assert "run `spotbox status`, something may bill" in said.err
+
+
+def test_an_unknown_outcome_is_told(user):
+    """AWS never answered, and the launch happened: what exists and bills is told, with what removes it."""
+    user.world.refuses("RunInstances", "InternalError", http=500, after=True)
+    said = user.run("up", "-y")
+    assert said.code == 1
+    assert "sir-3 and i-4 exist and bill; go on with `spotbox up dev`, remove with `spotbox down dev`\n" in said.err
+    assert said.err.splitlines()[-2].startswith("spotbox: AWS failed inside")
+
+
+def test_a_box_that_does_not_answer_is_left_and_told(user):
+    """A new box whose SSH server stays silent: exit 1, the box is left, and the user told that it bills."""
+    user.world.deaf = True
+    said = user.run("up", "-y")
+    assert (said.code, len(live(user.world))) == (1, 1)
+    assert "the box is left as it is and bills" in said.err
