@@ -265,12 +265,15 @@ def equivalent(app: App, box: Box, asked: Asked) -> str:
     words += ["--ami", asked.ami] if asked.ami != "dlami" else []
     disk = next((v.size_gib for v in box.volumes), asked.disk)
     words += ["--disk-size", str(disk)] if disk else []
+    words += ["--disk-type", asked.disk_type] if asked.disk_type != "gp3" else []
     words += ["--key", asked.key] if asked.key else []
     words += _repeated("--allow-cidr", asked.cidrs)
     words += ["--subnet", asked.subnet] if asked.subnet else []
     words += ["--iam-profile", asked.profile] if asked.profile else []
     words += ["--user-data", asked.user_data] if asked.user_data else []
     words += _repeated("--tag", [f"{key}={value}" for key, value in asked.tags])
+    words += ["--ssh-user", asked.user] if asked.user else []
+    words += ["--owner", box.owner] if box.owner != app.owner(None) else []
     return shell([*words, "-y"])
 
 

@@ -220,3 +220,12 @@ def test_the_environment_and_the_config_file_answer_too(user, monkeypatch):
     assert "g4dn.xlarge in us-east-1a" in user.run("up", "--dry-run", "-r", "us-east-1").out
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     assert "g4dn.xlarge in us-east-1a" in user.run("up", "--dry-run").out
+
+
+def test_the_printed_command_repeats_every_flag(user):
+    """What was given and makes a difference is in the printed command."""
+    flags = ["--owner", "carol", "--disk-type", "gp2", "--ssh-user", "ec2-user", "--gpu", "T4"]
+    said = user.run("up", "-y", *flags)
+    same = shlex.split(said.out.splitlines()[-1].split("again")[1])
+    assert " ".join(same[:8]) == "spotbox up dev -r us-east-1 -t g4dn.xlarge --disk-size"
+    assert " ".join(same[9:]) == "--disk-type gp2 --ssh-user ec2-user --owner carol -y"
