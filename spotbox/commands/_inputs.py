@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spotbox.app import App
-from spotbox.commands._connect import machine_rule, own_key
+from spotbox.commands._connect import OWN_KEY, machine_rule, own_key
 from spotbox.core.errors import UsageError
 from spotbox.core.names import key_fingerprint
 from spotbox.core.records import Rule
@@ -50,8 +50,10 @@ class Key:
 
 
 def read_key(asked: Asked, app: App) -> Key:
-    """The key of --key, or spotbox's own (made where there is none; not for a dry run). UsageError for a bad file."""
+    """The key of --key, or spotbox's own (made where there is none; for a dry run it stays empty). UsageError for a bad file."""
     if not asked.key:
+        if asked.dry_run and not (app.places.keys / OWN_KEY).exists():
+            return Key("", None)
         private, public = own_key(app)
         return Key(public, private)
     path = Path(asked.key).expanduser().absolute()  # remembered, and read again from any folder

@@ -42,7 +42,7 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool) -> Made:
         asked, market = questions(app, asked, market)
     wish = decide(app, owner, asked, market, user_data)
     key = read_key(asked, app)
-    wish = replace(wish, key_name=key_name(owner, key_fingerprint(key.public)))
+    wish = replace(wish, key_name=key_name(owner, key_fingerprint(key.public) if key.public else "new"))
     plan = plan_new(wish, key.public, rules, generation(app, wish), app.cloud.spot_role_exists() is False)
     show_summary(app, wish, market, plan)
     if asked.dry_run:

@@ -10,7 +10,7 @@ from tests.commands.fakes import live
 from tests.commands.world import HOME
 
 PLAN = """\
-would import your public key as spotbox-alice-b00ad5c936c394fd
+would import your public key as spotbox-alice-new
 would make security group spotbox-dev-alice: port 22 from 198.51.100.7/32
 would submit a persistent Spot request for g4dn.xlarge in us-east-1a, then us-east-1b
 """
@@ -229,3 +229,9 @@ def test_the_printed_command_repeats_every_flag(user):
     same = shlex.split(said.out.splitlines()[-1].split("again")[1])
     assert " ".join(same[:8]) == "spotbox up dev -r us-east-1 -t g4dn.xlarge --disk-size"
     assert " ".join(same[9:]) == "--disk-type gp2 --ssh-user ec2-user --owner carol -y"
+
+
+def test_dry_run_makes_no_key_file(user):
+    """--dry-run changes nothing on this machine either."""
+    assert user.run("up", "--dry-run").code == 0
+    assert not (user.home / "keys" / "spotbox_ed25519").exists()
