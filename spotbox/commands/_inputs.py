@@ -50,7 +50,10 @@ class Key:
 
 
 def read_key(asked: Asked, app: App) -> Key:
-    """The key of --key, or spotbox's own (made where there is none; for a dry run it stays empty). UsageError for a bad file."""
+    """The key of --key, or spotbox's own (made where there is none; for a dry run it stays empty).
+
+    UsageError for a bad file.
+    """
     if not asked.key:
         if asked.dry_run and not (app.places.keys / OWN_KEY).exists():
             return Key("", None)

@@ -40,6 +40,9 @@ def _tag(world, step):
 
 
 def _start(world, step):
+    if world.start_waits:
+        world.request_of(step.instance_id, state="open", code="capacity-not-available")
+        return
     world.instances[step.instance_id] = replace(world.instances[step.instance_id], state="pending", reason_code="")
     world.request_of(step.instance_id, state="active", code="fulfilled")
     world.later(world.boot, lambda: world.runs(step.instance_id))

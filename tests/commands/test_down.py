@@ -218,3 +218,31 @@ def test_keep_data_keeps_the_data_volume(user):
     assert "kept" in user.run("status").out
     assert user.run("down", "-y").code == 0
     assert user.world.left() == []
+
+
+STEPS = ["CancelSpotInstanceRequests", "TerminateInstances", "DeleteSecurityGroup", "DeleteKeyPair"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("action", STEPS)
+def test_ctrl_c_at_any_step_and_down_again(user, action, after):
+    """Ctrl-C at any step: exit 130; the same command again removes what is left, and nothing was launched meanwhile."""
+    user.world.has_box("dev")
+    user.world.interrupts(action, after=after)
+    said = user.run("down", "-y")
+    assert said.code == 130
+    user.world.sleep(60)
+    assert len(user.world.instances) == 1
+    assert user.run("down", "--all", "-y").code == 0
+    assert user.world.left() == []
+
+
+@pytest.mark.parametrize("action", STEPS[1:])
+def test_a_step_that_is_denied(user, action):
+    """What these credentials may not remove is told with its id, and the rest is removed: exit 6."""
+    user.world.has_box("dev")
+    user.world.refuses(action, "UnauthorizedOperation", http=403)
+    said = user.run("down", "-y", "-o", "json")
+    assert said.code == 6
+    assert live(user.world) == []
+    assert f"no permission for ec2:{action}" in said.json["unresolved"][0]["why"]

@@ -110,3 +110,13 @@ def test_another_machines_rule_stays(user):
     user.world.has_box("dev", rules=(other,))
     user.run("start")
     assert [rule.cidr for rule in user.world.groups["sg-1"].rules] == [other.cidr, "198.51.100.7/32"]
+
+
+@pytest.mark.parametrize("command", ["stop", "start"])
+def test_ctrl_c(user, command):
+    """Ctrl-C while it waits: exit 130, nothing on stdout; the same command again goes on."""
+    user.world.has_box("dev", "running" if command == "stop" else "stopped")
+    user.world.interrupts("Sleep")
+    said = user.run(command)
+    assert (said.code, said.out, said.err.splitlines()[-1]) == (130, "", "interrupted")
+    assert user.run(command).code == 0

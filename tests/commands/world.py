@@ -52,6 +52,7 @@ class World:
     address: str = HOME
     role: bool | None = True
     quota: Decimal | None = Decimal(64)
+    start_waits: bool = False  # AWS takes a start and has no capacity for it
     dies: str = ""  # why AWS terminates every launch before it runs
     requests: dict[str, Request] = field(default_factory=dict)
     instances: dict[str, Instance] = field(default_factory=dict)
