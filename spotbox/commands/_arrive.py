@@ -54,13 +54,16 @@ def _until_running(app: App, box: Box, timeout: float) -> Box:
     raise not_coming(found.value)
 
 
+NO_ROOM = {"capacity-not-available", "capacity-oversubscribed", "price-too-low"}  # spot-request-status
 _COMING = {State.STARTING, State.RUNNING, State.WAITING}
 
 
 def not_coming(box: Box) -> SpotboxError:
     """Why a box that should run does not: exit 3 where AWS has no capacity, else 1."""
     what = f"{box.name} is {box.state}: {box.reason or 'it did not come up in time'}"
-    if box.state in (State.WAITING, State.INTERRUPTED):
+    # A start that AWS took may be left open for want of capacity, or refused at once: both are no capacity.
+    short = box.request is not None and box.request.code in NO_ROOM
+    if short or box.state in (State.WAITING, State.INTERRUPTED):
         return SpotboxError(
             what,
             f"Go on waiting with: spotbox up {box.name}; or remove it with: spotbox down {box.name}",

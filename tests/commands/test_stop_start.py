@@ -112,6 +112,16 @@ def test_another_machines_rule_stays(user):
     assert [rule.cidr for rule in user.world.groups["sg-1"].rules] == [other.cidr, "198.51.100.7/32"]
 
 
+@pytest.mark.parametrize("command", [("start",), ("up", "-y")])
+def test_a_start_that_aws_accepts_and_has_no_capacity_for(user, command):
+    """AWS takes the start and leaves the request open for want of capacity: exit 3, as where it refuses at once."""
+    user.world.has_box("dev", "stopped")
+    user.world.start_waits = True
+    said = user.run(*command)
+    assert said.code == 3
+    assert "no Spot capacity" in said.err.splitlines()[-2]
+
+
 @pytest.mark.parametrize("command", ["stop", "start"])
 def test_ctrl_c(user, command):
     """Ctrl-C while it waits: exit 130, nothing on stdout; the same command again goes on."""
