@@ -74,6 +74,9 @@ def _check_now_ours(app: App, box: Box) -> None:
 def _until_stopped(app: App, box: Box) -> None:
     def look() -> Look[Box | None]:
         seen = again(app, box)
+        if seen is not None and seen.state is State.RUNNING:  # its launch or start was under way when it was asked to
+            for step in plan_stop(seen):
+                app.cloud.apply(step, app.progress.show)
         done = seen is None or seen.state in (State.STOPPED, State.INTERRUPTED)
         return Look(seen, done, f"{seen.state}: {seen.reason}" if seen else "")
 

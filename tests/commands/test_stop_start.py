@@ -122,6 +122,16 @@ def test_a_start_that_aws_accepts_and_has_no_capacity_for(user, command):
     assert "no Spot capacity" in said.err.splitlines()[-2]
 
 
+def test_stop_of_a_box_whose_instance_is_not_there_yet(user):
+    """The request is fulfilled and AWS does not show its instance yet: it is waited for, then stopped."""
+    user.world.has_box("dev", "waiting")
+    user.world.requests["sir-1"] = replace(user.world.requests["sir-1"], state="active", code="fulfilled")
+    user.world.later(5, lambda: user.world.relaunch("sir-1"))
+    said = user.run("stop")
+    assert (said.code, state(user.world)) == (0, "stopped")
+    assert user.world.clock < 60
+
+
 @pytest.mark.parametrize("command", ["stop", "start"])
 def test_ctrl_c(user, command):
     """Ctrl-C while it waits: exit 130, nothing on stdout; the same command again goes on."""
