@@ -35,9 +35,16 @@ def find_boxes(
     return sorted((b for sight in seen.sights for b in assemble(sight)), key=lambda b: (b.name, b.owner, b.region))
 
 
-def find_box(app: App, regions: Sequence[str], owner: str, name: str, full: bool = True) -> Box | None:
-    """The box of that name, or None. SpotboxError where two regions have one (a name is unique per owner)."""
+def find_box(
+    app: App, regions: Sequence[str], owner: str, name: str, full: bool = True, prefer: str | None = None
+) -> Box | None:
+    """The box of that name, or None; of two the one in the region `prefer`.
+
+    SpotboxError where two regions have one and none is preferred (a name is unique per owner).
+    """
     boxes = find_boxes(app, regions, owner, name, full)
+    if len(boxes) > 1:
+        boxes = [box for box in boxes if box.region == prefer] or boxes
     if len(boxes) > 1:
         where = join_names([box.region for box in boxes])
         raise SpotboxError(f"there are {len(boxes)} boxes named {name}: in {where}", "Say which one with -r REGION.")

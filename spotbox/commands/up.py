@@ -97,7 +97,7 @@ def up(ctx: click.Context, /, name: str, region: str | None, output: str, owner:
     place = app.region(ctx, region)
     mine = frozenset(given(ctx, list(ctx.params)))
     asked = _asked(app, name, place, mine, flags)
-    box = find_box(app, app.enabled_regions, whose, name)
+    box = find_box(app, app.enabled_regions, whose, name, prefer=app.named_region(ctx, region))
     told = flags["yes"] or asked.dry_run
     if box is not None and box.state is State.TERMINATING and not asked.dry_run:
         box = _settle(app, box, asked.wait)

@@ -118,6 +118,17 @@ def test_up_finds_the_box_in_another_region(user):
     assert "dev is in eu-west-1, not us-east-1; boxes do not change region by `up`\n" in said.err
 
 
+def test_of_two_boxes_of_one_name_r_says_which(user):
+    """Two regions have a box of that name: `up` asks which with -r, and -r is then an answer."""
+    user.world.has_box("dev", "stopped", region="eu-west-1")
+    user.world.has_box("dev", "stopped")
+    said = user.run("up", "-y")
+    assert (said.code, said.err.splitlines()[-1]) == (1, "  Say which one with -r REGION.")
+    said = user.run("up", "-y", "-r", "eu-west-1")
+    assert said.code == 0
+    assert (state(user.world, "eu-west-1"), state(user.world)) == ("running", "stopped")
+
+
 def test_up_makes_a_box_beside_another_owners(user):
     """A box of the same name that belongs to somebody else is no box of mine."""
     user.world.has_box("dev", owner="bob")
