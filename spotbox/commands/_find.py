@@ -119,7 +119,12 @@ def gpus(app: App, boxes: Sequence[Box]) -> dict[str, str]:
 
 
 def records(app: App, boxes: Sequence[Box]) -> list[dict[str, Any]]:
-    """The boxes as the contract's JSON has them, with prices and the ssh command line."""
+    """The boxes as the contract's JSON has them, with prices as they are now and the ssh command line."""
+    return described(app, priced(app, boxes))
+
+
+def described(app: App, boxes: Sequence[Box]) -> list[dict[str, Any]]:
+    """Boxes that have their prices, as the contract's JSON has them."""
     from spotbox.commands._connect import command_line
 
     named = gpus(app, boxes)
@@ -127,5 +132,5 @@ def records(app: App, boxes: Sequence[Box]) -> list[dict[str, Any]]:
         box_record(
             box, named.get(box.instance_type or ""), savings_pct(box.on_demand, box.spot), command_line(app, box)
         )
-        for box in priced(app, boxes)
+        for box in boxes
     ]

@@ -8,7 +8,7 @@ import click
 from spotbox.app import App, get_app
 from spotbox.commands._arrive import arrive, not_coming
 from spotbox.commands._connect import admit_caller, offer_include, write_entry
-from spotbox.commands._find import again, find_box, priced, records
+from spotbox.commands._find import again, described, find_box, priced
 from spotbox.commands._inputs import Asked, canonical_cidrs
 from spotbox.commands._new import make_new, report_lines
 from spotbox.core.boxes import Box
@@ -242,7 +242,7 @@ def _report(app: App, box: Box, asked: Asked, output: str, ask: bool) -> None:
     if asked.dry_run:
         return
     (box,) = priced(app, [box])
-    (record,) = records(app, [box])
+    (record,) = described(app, [box])
     write_entry(app, box)
     offer_include(app, ask)
     if output == "json":

@@ -209,7 +209,17 @@ def test_a_box_that_runs_but_does_not_answer(user):
     assert said.err.splitlines()[-1].startswith("  Likely: your address is not admitted")
 
 
-def test_an_unsettled_spot_request_that_fails_to_start(user):
+def test_a_price_that_fails_is_told_once(user):
+    """Unknown prices cost one remark, and the box is up all the same."""
+    user.world.has_box("dev")
+    user.world.refuses("DescribeSpotPriceHistory", "RequestLimitExceeded")
+    said = user.run("up", "-y")
+    assert said.code == 0
+    assert said.err.count("prices of us-east-1 are unknown") == 1
+    assert said.out.startswith("dev is up: g4dn.xlarge in us-east-1a, unknown/h on Spot\n")
+
+
+def test_a_start_that_aws_refuses_for_want_of_capacity(user):
     """A start that AWS refuses for want of capacity exits 3; the box stays stopped."""
     user.world.has_box("dev", "stopped")
     user.world.refuses("StartInstances", "InsufficientInstanceCapacity", "There is no Spot capacity available", 500)
