@@ -1,7 +1,7 @@
 """Shared click options and ParamTypes: each says the form it accepts and reads SPOTBOX_<FLAG> and the config file."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -182,7 +182,12 @@ def chosen_region(ctx: click.Context, value: str | None, sandbox: bool) -> str |
     return value
 
 
-def given(ctx: click.Context, names: Sequence[str]) -> dict[str, Any]:
-    """The parameters that the user gave himself: by flag, variable or config file, not by default."""
+def given(ctx: click.Context) -> frozenset[str]:
+    """Names of the parameters that the user gave himself: by flag, variable or config file, not by default."""
     default = (click.core.ParameterSource.DEFAULT, None)
-    return {name: ctx.params[name] for name in names if ctx.get_parameter_source(name) not in default}
+    return frozenset(name for name in ctx.params if ctx.get_parameter_source(name) not in default)
+
+
+def typed(ctx: click.Context) -> frozenset[str]:
+    """Names of the parameters that stand on the command line itself: what is meant now, not in general."""
+    return frozenset(n for n in ctx.params if ctx.get_parameter_source(n) is click.core.ParameterSource.COMMANDLINE)

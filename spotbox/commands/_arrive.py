@@ -11,6 +11,7 @@ from spotbox.core.text import safe
 from spotbox.core.waiting import Look, wait
 
 RUN_WAIT = 600  # seconds for pending -> running; AWS takes well under a minute
+SHOWN_WAIT = 90  # seconds in which AWS shows what was launched; it asks for patience of about a minute
 SSH_WAIT = 300  # seconds for boot -> ssh answers (the contract's 5 minutes)
 
 
@@ -35,11 +36,17 @@ def arrive(app: App, box: Box, run_wait: float = RUN_WAIT) -> Box:
 
 def _until_running(app: App, box: Box, timeout: float) -> Box:
     launched = box.instance.id if box.instance else None
+    shown_by = app.system.monotonic() + SHOWN_WAIT
 
     def look() -> Look[Box]:
         nonlocal launched
         seen = again(app, box)
         if seen is None:
+            if app.system.monotonic() > shown_by:
+                raise SpotboxError(
+                    f"AWS shows no {box.name} any more; somebody may have removed it",
+                    f"Look with: spotbox status; make it anew with: spotbox up {box.name}",
+                )
             return Look(box, False, "waiting for AWS to show the box")
         launched = launched or (seen.instance.id if seen.instance else None)
         _check_died(app, seen, launched)

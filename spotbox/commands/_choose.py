@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from spotbox.app import App
@@ -168,15 +169,18 @@ def pools(market: Market, types: Sequence[str], zones: Sequence[str], by_price: 
 
 
 def check_quota(app: App, region: str, kinds: Sequence[InstanceType]) -> None:
-    """SpotboxError 4 where the Spot quota leaves no named type any room; unknown quotas are left to the launch."""
-    refusals = []
-    for kind in kinds:
-        quota = quota_of(kind.name)
-        value = app.cloud.spot_quota(region, quota.code).value if quota else None
-        if quota is None or value is None or is_enough(value, kind.vcpus):
-            return
-        refusals.append((kind, quota, value))
-    kind, quota, value = refusals[0]
+    """SpotboxError 4 where the Spot quotas leave none of these types any room; unknown ones are left to the launch.
+
+    A type whose quota AWS does not name (p6) counts only where it is all there is.
+    """
+    known = [(kind, quota) for kind in kinds if (quota := quota_of(kind.name))]
+    codes = sorted({quota.code for _, quota in known})
+    answers = app.cloud.together([partial(app.cloud.spot_quota, region, code) for code in codes])
+    values = {c: None if isinstance(a, SpotboxError) else a.value for c, a in zip(codes, answers, strict=True)}
+    if not known or any(values[q.code] is None or is_enough(values[q.code], kind.vcpus) for kind, q in known):
+        return
+    kind, quota = known[0]
+    value = values[quota.code] or Decimal(0)
     raise SpotboxError(
         f"your Spot quota in {region} is {value.normalize():f} vCPU ({quota.name}), but {kind.name} needs {kind.vcpus}",
         f"Ask for more with: {increase_command(quota.code, region, kind.vcpus)}; or take another type or region.",

@@ -189,7 +189,7 @@ def forget_host(app: App, aliases: set[str]) -> None:
 
 def include_line(app: App) -> str:
     """The line for ~/.ssh/config."""
-    return f"Include {sshtext.quote_path(str(app.places.ssh_config))}"
+    return sshtext.include_line(str(app.places.ssh_config))
 
 
 def offer_include(app: App, ask: bool) -> None:
@@ -237,7 +237,12 @@ def admit_caller(app: App, box: Box) -> None:
         return
     steps = plan_admit(box, address, machine_rule(app, address))
     for step in steps:
-        app.cloud.apply(step, app.progress.show)
+        try:
+            app.cloud.apply(step, app.progress.show)
+        except SpotboxError as error:  # ssh may work all the same, by a rule that is not ours
+            app.progress.done()
+            app.remark(f"could not {step}: {error.message}")
+            continue
         app.progress.done()
         app.remark(f"your address is now {safe(address)}: {step}")
     if not steps and box.state is State.RUNNING and box.groups:

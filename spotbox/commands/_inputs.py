@@ -38,7 +38,8 @@ class Asked:
     user: str | None = None
     wait: int = 900
     dry_run: bool = False
-    given: frozenset[str] = frozenset()  # the parameters that the user gave himself
+    given: frozenset[str] = frozenset()  # the parameters that the user gave himself, by whatever way
+    typed: frozenset[str] = frozenset()  # those of them that stand on this command line
 
 
 @dataclass(frozen=True)

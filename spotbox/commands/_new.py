@@ -37,7 +37,7 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool) -> Made:
     user_data = read_user_data(asked)
     app.system.need_ssh()
     rules = admitted(app, asked)
-    market, asked = preflight(app, asked)
+    market, asked = preflight(app, asked, ask)
     if ask:
         asked, market = questions(app, asked, market)
     wish = decide(app, owner, asked, market, user_data)
@@ -54,7 +54,7 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool) -> Made:
     return Made(carry_out(app, plan, asked.wait), plan, asked)
 
 
-def preflight(app: App, asked: Asked) -> tuple[choose.Market, Asked]:
+def preflight(app: App, asked: Asked, ask: bool) -> tuple[choose.Market, Asked]:
     """All that can be checked before the first question: network, image, types, quota."""
     market = choose.survey(app, asked.region, asked.ami, asked.types, asked.subnet)
     choose.check_fit(market, asked.types)
@@ -70,7 +70,9 @@ def preflight(app: App, asked: Asked) -> tuple[choose.Market, Asked]:
     names = asked.types or choose.suitable(market, asked.gpu, asked.min_vram)
     named = asked.types or ([*names] if asked.gpu or asked.min_vram else [choose.default_type(market, names)])
     choose.pools(market, named, asked.zones, by_price=not asked.types)
-    choose.check_quota(app, asked.region, [market.types[name] for name in named])
+    # Who will be asked may still choose any type: it is too early to refuse while one of them fits the quota.
+    open_to = names if ask and not asked.types else named
+    choose.check_quota(app, asked.region, [market.types[name] for name in open_to])
     if app.cloud.spot_role_exists() is False:
         app.remark("the account has no Spot service-linked role yet; it will be made (free, once per account)")
     return market, asked
@@ -82,7 +84,7 @@ def questions(app: App, asked: Asked, market: choose.Market) -> tuple[Asked, cho
         rows = [(name, name) for name in app.enabled_regions]
         region = app.prompts.choose("Region", rows, asked.region, "-r")
         if region != asked.region:
-            market, asked = preflight(app, replace(asked, region=region))
+            market, asked = preflight(app, replace(asked, region=region), True)
     if not asked.types:
         names = choose.suitable(market, asked.gpu, asked.min_vram)
         asked = replace(asked, types=(choose.ask_type(app, market, names),))

@@ -19,6 +19,7 @@ from spotbox.core.report import number
 from spotbox.core.steps import Cancel, DeleteVolume, KeepVolume, Plan, Step, Terminate
 from spotbox.core.text import safe
 from spotbox.core.units import HOURS_PER_MONTH, show_usd
+from spotbox.core.waiting import Look, wait
 from spotbox.options import (
     Command,
     dry_run_option,
@@ -30,6 +31,8 @@ from spotbox.options import (
     yes_option,
 )
 from spotbox.output import to_json
+
+ROOT_WAIT = 60  # seconds in which AWS deletes a volume after its instance
 
 
 @dataclass
@@ -124,14 +127,40 @@ def _remove(
         app.progress.show("looking again for a late launch")
         app.system.sleep(1.0)
     app.progress.done()
+    _see_roots_gone(app, sights, roots, tally)
     stuck = {item["id"] for item in tally.unresolved}
-    held = {v for sight in sights for i in sight.instances if i.id in stuck for v in i.volume_ids}
-    tally.removed += [{"kind": "volume", "id": v, "region": region} for region, v in roots if v not in held]
     for sight in sights:
         mine = {n: parts for (whose, n), parts in gather(sight).items() if whose == owner and (not names or n in names)}
-        for name in mine:
-            set_entry(app, name, "")
-        forget_host(app, {i.id for parts in mine.values() for i in parts.instances})
+        for name, parts in mine.items():
+            ids = {r.id for r in parts.requests} | {i.id for i in parts.instances}
+            if not stuck & ids:
+                set_entry(app, name, "")
+                forget_host(app, {i.id for i in parts.instances})
+
+
+def _see_roots_gone(app: App, sights: Sequence[Sight], roots: Sequence[tuple[str, str]], tally: Tally) -> None:
+    """Volumes that go with their instance are told as removed once AWS shows them no more."""
+    stuck = {item["id"] for item in tally.unresolved}
+    held = {v for sight in sights for i in sight.instances if i.id in stuck for v in i.volume_ids}
+    told = {item["id"] for item in tally.removed} | stuck
+    going = [(region, volume) for region, volume in roots if volume not in held | told]
+
+    def look() -> Look[dict[str, int]]:
+        seen = app.cloud.observe(sorted({region for region, _ in going}))
+        shown = {v.id: v.size_gib for sight in seen.sights for v in sight.volumes if v.state != "deleting"}
+        unseen = {v: 0 for region, v in going if region in seen.failed}
+        left = {v: shown[v] for _, v in going if v in shown} | unseen
+        return Look(left, not left, f"waiting for {', '.join(left)} to go with its instance")
+
+    if not going:
+        return
+    left = wait(look, ROOT_WAIT, app.system.sleep, app.system.monotonic, app.progress.show).value
+    app.progress.done()
+    for region, volume in going:
+        if volume in left:
+            _unresolved(app, DeleteVolume(region, volume, left[volume]), "AWS still shows it", tally)
+        else:
+            tally.removed.append({"kind": "volume", "id": volume, "region": region})
 
 
 def _late(
@@ -170,7 +199,12 @@ def _apply(app: App, plan: Plan, tally: Tally) -> None:
     for step in plan:
         held = {part["region"] for part in parts_of(step)} & tally.standing
         if held and not isinstance(step, Cancel):
-            _unresolved(app, step, "its request could not be cancelled, so AWS would launch another", tally)
+            _unresolved(
+                app,
+                step,
+                "a Spot request here is not proved cancelled, so AWS would launch another",
+                tally,
+            )
             continue
         app.progress.show(str(step))
         try:

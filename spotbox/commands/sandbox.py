@@ -9,12 +9,13 @@ from spotbox.app import App, get_app
 from spotbox.core.errors import SpotboxError
 from spotbox.core.text import safe
 from spotbox.core.units import parse_usd, show_duration
-from spotbox.options import DURATION, NAME, Command, Parsed, flag, output_option, yes_option
+from spotbox.options import DURATION, NAME, Command, Parsed, common_options, flag, output_option, yes_option
 from spotbox.output import to_json, to_pairs
 from spotbox.sandbox import process
 
 
-@click.group(invoke_without_command=False)
+@click.group()
+@common_options
 def sandbox() -> None:
     """An AWS of your own on this machine: no account, no cost, nothing of it can reach real AWS.
 

@@ -36,6 +36,7 @@ from spotbox.options import (
     output_option,
     owner_option,
     region_option,
+    typed,
     yes_option,
 )
 from spotbox.output import to_json
@@ -95,8 +96,7 @@ def up(ctx: click.Context, /, name: str, region: str | None, output: str, owner:
     check_name(name)
     whose = app.owner(owner)
     place = app.region(ctx, region)
-    mine = frozenset(given(ctx, list(ctx.params)))
-    asked = _asked(app, name, place, mine, flags)
+    asked = _asked(ctx, app, name, place, flags)
     box = find_box(app, app.enabled_regions, whose, name, prefer=app.named_region(ctx, region))
     told = flags["yes"] or asked.dry_run
     if box is not None and box.state is State.TERMINATING and not asked.dry_run:
@@ -115,7 +115,7 @@ def up(ctx: click.Context, /, name: str, region: str | None, output: str, owner:
     _report(app, box, asked, output, ask)
 
 
-def _asked(app: App, name: str, region: str, mine: frozenset[str], flags: dict[str, Any]) -> Asked:
+def _asked(ctx: click.Context, app: App, name: str, region: str, flags: dict[str, Any]) -> Asked:
     cidrs = canonical_cidrs(app, [text for text, _ in flags["cidrs"]])
     return Asked(
         name=name,
@@ -137,7 +137,8 @@ def _asked(app: App, name: str, region: str, mine: frozenset[str], flags: dict[s
         user=flags["user"],
         wait=flags["wait"],
         dry_run=flags["dry_run"],
-        given=mine,
+        given=given(ctx),
+        typed=typed(ctx),
     )
 
 
@@ -175,7 +176,8 @@ def _adapt(app: App, box: Box, steps: Sequence[Step]) -> None:
 
 
 def _wanted(asked: Asked) -> dict[str, Any]:
-    """What the user asked for himself, by the names that `differences` knows."""
+    """What stands on this command line, by the names that `differences` knows; a config file's defaults are no wish
+    to change a box that exists."""
     values = {
         "region": asked.region,
         "zones": asked.zones,
@@ -194,7 +196,7 @@ def _wanted(asked: Asked) -> dict[str, Any]:
         "gpu": asked.gpu,
         "min_vram": asked.min_vram,
     }
-    return {key: value for key, value in values.items() if key in asked.given}
+    return {key: value for key, value in values.items() if key in asked.typed}
 
 
 def _to_running(app: App, box: Box, patience: float, changes: Sequence[Step]) -> Box:

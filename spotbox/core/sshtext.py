@@ -75,6 +75,11 @@ def quote_path(path: str) -> str:
     return '"' + path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def include_line(path: str) -> str:
+    """The line that includes the ssh_config at `path`. Include expands no tokens, so `%` stays single there."""
+    return "Include " + quote_path(path).replace("%%", "%")
+
+
 def config_entry(target: Target, connect: Sequence[str]) -> str:
     """An ssh_config entry for `ssh spotbox-NAME`. `connect` is the command that finds the box and pipes to it.
 

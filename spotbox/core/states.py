@@ -153,7 +153,7 @@ def _stopped(request: Request, instance: Instance) -> Derived:
             reason = f"AWS is trying to restart it: {_words(request)}"
         return Derived(State.INTERRUPTED, reason)
     if request.state == "open":
-        return Derived(State.STARTING, f"starting: {_words(request)}")
+        return Derived(State.STARTING, _words(request))
     if request.code == "marked-for-stop":
         return Derived(State.STOPPING, "the Spot request has not settled yet")
     by_box = instance.reason_code == "Client.InstanceInitiatedShutdown"

@@ -40,7 +40,16 @@ def test_every_flag_of_up_is_documented():
     """Each long flag of `up` stands in the README."""
     up = cli.get_command(click.Context(cli), "up")
     flags = {o for p in up.params if isinstance(p, click.Option) and not p.hidden for o in p.opts if len(o) > 2}
-    flags -= {"--region", "--zone", "--instance-type", "--output", "--yes", "--help", "--verbose"}  # by their letter
+    flags -= {
+        "--region",
+        "--zone",
+        "--instance-type",
+        "--output",
+        "--yes",
+        "--help",
+        "--verbose",
+        "--version",
+    }  # by their letter
     flags -= {"--pool"} if "`--pool big`" in TEXT else set()
     assert {flag for flag in flags if f"`{flag}" not in TEXT} == set()
 

@@ -73,6 +73,7 @@ def test_an_interruption_and_the_way_back(fresh):
     fresh.sandbox("up", "-y")
     before = fresh.json("status", "dev")
     fresh.sandbox("ssh", "--", "echo precious > work.txt")
+    fresh.run("sandbox", "capacity", before["instance_type"], before["zone"], "closed")
     fresh.run("sandbox", "interrupt", "dev", "--notice", "0")
     gone = wait_for(lambda: (s := fresh.json("status", "dev"))["state"] == "interrupted" and s)
     assert "AWS" in gone["reason"]
