@@ -113,7 +113,7 @@ def client_token(
     EC2 keeps at most 64 ASCII characters.
     """
     wish = "\0".join((owner, name, region, zone, instance_type, market, str(generation)))
-    return hashlib.sha256(wish.encode()).hexdigest()
+    return hashlib.sha256(wish.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def auto_rule(machine: str) -> str:

@@ -78,10 +78,10 @@ class Here:
         return self.clients[service, region]
 
 
-def left_anywhere(here: Here) -> list[str]:
-    """Everything that bills or bears spotbox's traces, in every region, seen by an independent client."""
+def left_anywhere(here: Here, regions: list[str] | None = None) -> list[str]:
+    """Everything that bills or bears spotbox's traces, in every region (or these), seen by an independent client."""
     found = []
-    for region in [r["RegionName"] for r in here.client("ec2").describe_regions()["Regions"]]:
+    for region in regions or [r["RegionName"] for r in here.client("ec2").describe_regions()["Regions"]]:
         ec2 = here.client("ec2", region)
         requests = ec2.describe_spot_instance_requests()["SpotInstanceRequests"]
         found += [r["SpotInstanceRequestId"] for r in requests if r["State"] in ("open", "active", "disabled")]
