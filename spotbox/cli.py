@@ -22,7 +22,6 @@ COMMANDS = {
     "down": "Remove a box and all that belongs to it.",
     "sandbox": "An AWS of your own on this machine.",
 }
-ISSUES = "https://github.com/spotbox/spotbox/issues"
 
 
 class LazyGroup(click.Group):
@@ -114,8 +113,8 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
             _traceback()
         _tell(
             f"unexpected {type(error).__name__}: {safe(error)}",
-            f"This is a bug in spotbox {__version__} (Python {sys.version.split()[0]}): please report it at {ISSUES} "
-            "with the output of the same command and --verbose.",
+            f"This is a bug in spotbox {__version__} (Python {sys.version.split()[0]}): please report it "
+            "to the project, with the output of the same command and --verbose.",
         )
         return Exit.FAILED
 

@@ -36,7 +36,12 @@ def _running(app: App) -> Any:
 @sandbox.command(cls=Command)
 @click.pass_context
 def start(ctx: click.Context) -> None:
-    """Start it; its boxes come back as they were. Fine twice."""
+    """Start it; its boxes come back as they were. Fine twice.
+
+    \b
+    spotbox sandbox start
+    SPOTBOX_SANDBOX_PACE=0.2 spotbox sandbox start    five times as fast
+    """
     end = get_app(ctx).endpoint
     click.echo(f"the sandbox answers at {end.url} (pid {end.pid})")
 
@@ -44,7 +49,12 @@ def start(ctx: click.Context) -> None:
 @sandbox.command(cls=Command)
 @click.pass_context
 def stop(ctx: click.Context) -> None:
-    """Stop it; its state is kept for the next start. Fine twice."""
+    """Stop it; its state is kept for the next start. Fine twice.
+
+    \b
+    spotbox sandbox stop
+    spotbox sandbox stop && spotbox sandbox start
+    """
     stopped = process.stop(get_app(ctx).places.sandbox)
     click.echo("the sandbox is stopped" if stopped else "the sandbox does not run")
 
@@ -53,7 +63,12 @@ def stop(ctx: click.Context) -> None:
 @output_option("table", "json")
 @click.pass_context
 def status(ctx: click.Context, output: str) -> None:
-    """Show whether it runs, where, and what is in it."""
+    """Show whether it runs, where, and what is in it.
+
+    \b
+    spotbox sandbox status
+    spotbox sandbox status -o json
+    """
     app = get_app(ctx)
     end = process.running(app.places.sandbox)
     record: dict[str, Any] = {"running": end is not None, "folder": str(app.places.sandbox)}
@@ -75,7 +90,12 @@ def _words(value: Any) -> str:
 @sandbox.command(cls=Command)
 @click.pass_context
 def env(ctx: click.Context) -> None:
-    """Print export lines, so that the AWS CLI or any SDK talks to it: eval "$(spotbox sandbox env)"."""
+    """Print export lines, so that the AWS CLI or any SDK talks to it: eval "$(spotbox sandbox env)".
+
+    \b
+    eval "$(spotbox sandbox env)"; aws ec2 describe-instances
+    eval "$(spotbox sandbox env)"; python my_boto3_script.py
+    """
     import shlex
 
     app = get_app(ctx)
@@ -89,7 +109,12 @@ def env(ctx: click.Context) -> None:
 @yes_option
 @click.pass_context
 def reset(ctx: click.Context, yes: bool) -> None:
-    """Empty it: every box, file and key in it is gone."""
+    """Empty it: every box, file and key in it is gone.
+
+    \b
+    spotbox sandbox reset
+    spotbox sandbox reset -y
+    """
     app = get_app(ctx)
     if (
         not yes
@@ -106,7 +131,12 @@ def reset(ctx: click.Context, yes: bool) -> None:
 @flag("--notice", type=DURATION, metavar="DUR", help="Time between notice and stop (default 5s; AWS gives 2m).")
 @click.pass_context
 def interrupt(ctx: click.Context, name: str, notice: int | None) -> None:
-    """Let AWS interrupt the box NAME: a notice, then a stop; it comes back when there is capacity."""
+    """Let AWS interrupt the box NAME: a notice, then a stop; it comes back when there is capacity.
+
+    \b
+    spotbox sandbox interrupt dev
+    spotbox sandbox interrupt dev --notice 2m
+    """
     extra = {} if notice is None else {"notice": notice}
     said = process.call(_running(get_app(ctx)), "interrupt", box=name, **extra)
     wait = said.get("notice")
@@ -120,7 +150,12 @@ def interrupt(ctx: click.Context, name: str, notice: int | None) -> None:
 @click.argument("state", type=click.Choice(["open", "closed"]))
 @click.pass_context
 def capacity(ctx: click.Context, instance_type: str, zone: str, state: str) -> None:
-    """Open or close the Spot capacity of TYPE in ZONE."""
+    """Open or close the Spot capacity of TYPE in ZONE.
+
+    \b
+    spotbox sandbox capacity g5.xlarge us-east-1a closed
+    spotbox sandbox capacity g5.xlarge us-east-1a open
+    """
     process.call(get_app(ctx).endpoint, "capacity", type=instance_type, zone=zone, state=state)
     click.echo(f"{safe(instance_type)} in {safe(zone)} is {state}")
 
@@ -131,6 +166,11 @@ def capacity(ctx: click.Context, instance_type: str, zone: str, state: str) -> N
 @click.argument("usd", type=Parsed("usd", parse_usd))
 @click.pass_context
 def price(ctx: click.Context, instance_type: str, zone: str, usd: Decimal) -> None:
-    """Set the Spot price of TYPE in ZONE to USD per hour; boxes whose maximum is below it are interrupted."""
+    """Set the Spot price of TYPE in ZONE to USD per hour; boxes whose maximum is below it are interrupted.
+
+    \b
+    spotbox sandbox price g5.xlarge us-east-1a 0.90
+    spotbox sandbox price g4dn.xlarge us-east-1b 0.15
+    """
     process.call(get_app(ctx).endpoint, "price", type=instance_type, zone=zone, usd=str(usd))
     click.echo(f"{safe(instance_type)} in {safe(zone)} costs ${usd:f}/h now")

@@ -55,6 +55,12 @@ def test_help_shows_two_runnable_examples(name, capsys):
                 EVERY[f"spotbox {found}"].make_context(found, list(command_args), parent=ctx, resilient_parsing=False)
 
 
+@pytest.mark.parametrize("name", [name for name in EVERY if name.startswith("spotbox sandbox ")])
+def test_help_of_the_sandbox_shows_two_examples(name):
+    """Every verb of the sandbox shows two lines that use it."""
+    assert (EVERY[name].help or "").count(name) >= 2
+
+
 def test_every_flag_that_a_config_file_may_set_exists(capsys):
     """KNOWN_FLAGS are the long flags of the commands, less what is never kept in a file."""
     flags = {_long(o) for command in EVERY.values() for o in command.params if isinstance(o, click.Option)}
