@@ -9,7 +9,7 @@ import click
 
 from spotbox.config import Places, find_places
 from spotbox.core.errors import Exit, SpotboxError, UsageError
-from spotbox.core.text import did_you_mean, safe
+from spotbox.core.text import as_typed, did_you_mean, safe
 from spotbox.core.units import parse_duration
 from spotbox.options import Common, chosen_region, common
 from spotbox.progress import Progress
@@ -139,8 +139,12 @@ class App:
         return address, 22
 
     def remark(self, text: str) -> None:
-        """A remark for the user, on stderr."""
-        self.progress.say(text)
+        """A remark for the user, on stderr; the commands it names can be typed as they stand."""
+        self.progress.say(as_typed(text, self.options.words))
+
+    def echo(self, text: str) -> None:
+        """What a command prints for a reader, on stdout; as `remark` in the commands it names."""
+        click.echo(as_typed(text, self.options.words))
 
     def debug(self, text: str) -> None:
         """A remark for --verbose."""

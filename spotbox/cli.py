@@ -9,7 +9,7 @@ import click
 
 from spotbox import __version__
 from spotbox.core.errors import Exit, SpotboxError
-from spotbox.core.text import did_you_mean, safe
+from spotbox.core.text import as_typed, did_you_mean, safe
 from spotbox.options import common, common_options
 
 # name -> one line of help, shown without importing the command.
@@ -75,12 +75,14 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
     words = list(sys.argv[1:] if args is None else args)
     own = words[: words.index("--")] if "--" in words else words  # what follows is for the box
     verbose = bool({"-v", "--verbose"} & set(own))
+    typed: list[str] = []
     try:
         with cli.make_context("spotbox", words, obj=obj) as ctx:
             try:
                 cli.invoke(ctx)
             finally:
                 verbose = verbose or common(ctx).verbose
+                typed = common(ctx).words
         return Exit.DONE
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -93,7 +95,7 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
     except SpotboxError as error:
         if verbose:
             _traceback()
-        _tell(error.message, error.hint)
+        _tell(as_typed(error.message, typed), as_typed(error.hint, typed))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort, EOFError):
         click.echo("\ninterrupted", err=True)

@@ -24,6 +24,12 @@ class Common:
     config: str | None = None
     sandbox: bool = False
     verbose: bool = False
+    typed: tuple[tuple[str, str], ...] = ()  # those of profile, config and sandbox that stand on the command line
+
+    @property
+    def words(self) -> list[str]:
+        """The options as they were typed, for commands that the user is told to run."""
+        return [w for name, value in self.typed for w in ([f"--{name}"] if name == "sandbox" else [f"--{name}", value])]
 
 
 class Parsed(click.ParamType[Any]):
@@ -65,12 +71,14 @@ def flag(*declared: str, **attributes: Any) -> Callable[[Any], Any]:
 def _note(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     """Keep a common option on the context's root. What was given nearest the command wins; the environment never
     overrides a flag that stood before the command."""
-    source = ctx.get_parameter_source(param.name or "")
-    kinds = click.core.ParameterSource
-    unset = getattr(common(ctx), param.name or "") in (None, False)
+    name, so_far = param.name or "", common(ctx)
+    source, kinds = ctx.get_parameter_source(name), click.core.ParameterSource
+    unset = getattr(so_far, name) in (None, False)
     if source is kinds.COMMANDLINE or (source in (kinds.ENVIRONMENT, kinds.DEFAULT_MAP) and unset):
-        root = ctx.find_root()
-        root.meta["spotbox.common"] = replace(common(ctx), **{param.name or "": value})
+        typed = so_far.typed
+        if source is kinds.COMMANDLINE and name != "verbose":
+            typed = (*(pair for pair in typed if pair[0] != name), (name, str(value)))
+        ctx.find_root().meta["spotbox.common"] = replace(so_far, **{name: value, "typed": typed})
     return value
 
 

@@ -185,8 +185,10 @@ def test_what_the_user_gave_himself(config):
     "args", [["--profile", "p", "--sandbox", "-v", "probe"], ["probe", "--profile", "p", "--sandbox", "-v"]]
 )
 def test_common_options_before_or_after_the_command(args):
-    """Both places mean the same."""
-    assert Probed(*args).common == Common(profile="p", sandbox=True, verbose=True)
+    """Both places mean the same, and commands that the user is told to run carry them."""
+    found = Probed(*args).common
+    assert (found.profile, found.sandbox, found.verbose) == ("p", True, True)
+    assert sorted(found.words) == ["--profile", "--sandbox", "p"]
 
 
 def test_the_one_nearest_the_command_wins():

@@ -83,6 +83,9 @@ def down(
         return
     for step in plan:
         (click.echo if dry_run else app.remark)(safe(f"would {step}") if dry_run else f"  - {step}")
+    for region, volume in going_with_instances(seen.sights, owner, names):
+        text = f"delete volume {volume} ({region}) and all that is on it, with its instance"
+        (click.echo if dry_run else app.remark)(safe(f"would {text}") if dry_run else f"  - {text}")
     if dry_run:
         return
     _confirm(app, yes)

@@ -94,7 +94,7 @@ def env(ctx: click.Context) -> None:
 
     \b
     eval "$(spotbox sandbox env)"; aws ec2 describe-instances
-    eval "$(spotbox sandbox env)"; python my_boto3_script.py
+    eval "$(spotbox sandbox env)"; python my_script.py
     """
     import shlex
 

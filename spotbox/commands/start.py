@@ -46,7 +46,7 @@ def start(ctx: click.Context, name: str, region: str | None, owner: str | None) 
     admit_caller(app, box)  # first: an address that is not admitted would wait in vain for the box's SSH server
     box = arrive(app, box)
     (box,) = priced(app, [box])
-    click.echo(f"{name} runs in {box.zone}, {show_usd(box.spot)}/h. A shell on it: spotbox ssh {name}")
+    app.echo(f"{name} runs in {box.zone}, {show_usd(box.spot)}/h. A shell on it: spotbox ssh {name}")
 
 
 def check_startable(box: Box) -> None:

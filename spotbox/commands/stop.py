@@ -47,7 +47,7 @@ def stop(ctx: click.Context, name: str, region: str | None, owner: str | None) -
     else:
         _until_stopped(app, box)
     set_entry(app, name, "")
-    click.echo(f"{name} is stopped; its disk bills{_disk_price(app, box)}. Bring it back with: spotbox start {name}")
+    app.echo(f"{name} is stopped; its disk bills{_disk_price(app, box)}. Bring it back with: spotbox start {name}")
 
 
 def _stays_with_aws(box: Box, error: SpotboxError | None = None) -> SpotboxError:

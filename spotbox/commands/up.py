@@ -250,7 +250,7 @@ def _report(app: App, box: Box, asked: Asked, output: str, ask: bool) -> None:
     if output == "json":
         click.echo(to_json(record))
     else:
-        click.echo("\n".join(report_lines(app, box, record)))
+        app.echo("\n".join(report_lines(app, box, record)))
         click.echo(f"  the same again      {equivalent(app, box, asked)}")
     if box.spot is not None:
         app.remark(f"It bills until you stop or remove it: forgotten, {show_usd(box.spot * 24, 2)} a day and the disk.")
@@ -258,9 +258,7 @@ def _report(app: App, box: Box, asked: Asked, output: str, ask: bool) -> None:
 
 def equivalent(app: App, box: Box, asked: Asked) -> str:
     """The one-line command that makes this box without a question."""
-    words: list[str] = ["spotbox"]
-    words += ["--sandbox"] if app.sandbox else []
-    words += ["--profile", app.options.profile] if app.options.profile else []
+    words: list[str] = ["spotbox", *app.options.words]
     words += ["up", box.name, "-r", box.region, "-t", box.instance_type or ""]
     words += _repeated("-z", asked.zones)
     words += ["--max-price", str(asked.bid)] if asked.bid and asked.bid != Bid() else []

@@ -1,8 +1,9 @@
 """Text from outside, made safe to show: nothing AWS or a user sends may move the cursor or start a new line."""
 
+import re
 import shlex
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -20,6 +21,14 @@ def safe(text: object) -> str:
 def shell(words: Iterable[str]) -> str:
     """A command line that a POSIX shell reads back as exactly these words."""
     return shlex.join(words)
+
+
+def as_typed(text: str, words: Sequence[str]) -> str:
+    """`text` whose `spotbox COMMAND` hints carry these global options, so that they can be typed as they stand."""
+    if not words:
+        return text
+    given = shlex.join(words)
+    return re.sub(r"\bspotbox (?=(?:up|ssh|status|stop|start|down)\b)", lambda _: f"spotbox {given} ", text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -20,6 +20,7 @@ would cancel Spot request sir-1 in us-east-1
 would terminate instance i-1
 would delete security group spotbox-dev-alice (sg-1)
 would delete key pair spotbox-alice-b00ad5c936c394fd from us-east-1 (the last box there)
+would delete volume vol-1 (us-east-1) and all that is on it, with its instance
 """
 
 
