@@ -18,7 +18,14 @@ UP = ("--sandbox", "up", "-y")
 
 def spawn(here, *args):
     return subprocess.Popen(
-        [SPOTBOX, *args], env=here.env, cwd=here.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [SPOTBOX, *args],
+        env=here.env,
+        cwd=here.home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job ignores Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
