@@ -1,4 +1,4 @@
-"""Where templates/ lies, and how to read one."""
+"""Where templates/ lies: what is sent to a box or shown as text."""
 
 from pathlib import Path
 
@@ -6,13 +6,8 @@ _PACKAGE = Path(__file__).parent
 
 
 def template_path(name: str) -> Path:
-    """The path of a template. In an installed package they lie in it, in a checkout beside it."""
+    """The path of a template or a folder of them. In an installed package they lie in it, in a checkout beside it."""
     for folder in (_PACKAGE / "templates", _PACKAGE.parent / "templates"):
-        if (folder / name).is_file():
+        if (folder / name).exists():
             return folder / name
     raise FileNotFoundError(name)
-
-
-def read_template(name: str) -> str:
-    """The text of a template."""
-    return template_path(name).read_text(encoding="utf-8")

@@ -19,6 +19,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from spotbox.resources import template_path
+
 HERE = Path(__file__).parent
 INSTANCE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 HOST_KEY_TYPES = {"ed25519": "ssh-ed25519", "ecdsa": "ecdsa-sha2-nistp256"}
@@ -63,12 +65,6 @@ def system_path() -> str:
         if found and os.path.isabs(found) and os.path.dirname(found) not in folders:
             folders.append(os.path.dirname(found))
     return os.pathsep.join(folders)
-
-
-def templates() -> Path:
-    """The folder of the box's programs, in an installed package or a checkout."""
-    package = HERE.parent / "templates" / "box"
-    return package if package.is_dir() else HERE.parent.parent / "templates" / "box"
 
 
 def plain(text: object) -> str:
@@ -122,12 +118,12 @@ class BoxFiles:
         (self.root / "box.json").write_text(json.dumps(asdict(spec)))
         self._write_programs(spec)
         (self.root / "scheduled").unlink(missing_ok=True)  # a shutdown planned before the box was off is forgotten
-        self.profile.write_text((templates() / "login.sh").read_text())
+        self.profile.write_text((template_path("box") / "login.sh").read_text())
         (self.root / "motd").write_text(motd(spec, self.home))
         if not self.home.exists():
             self.home.mkdir(mode=0o750)
             for template, name in SKELETON.items():
-                (self.home / name).write_text((templates() / template).read_text())
+                (self.home / name).write_text((template_path("box") / template).read_text())
         if not self.power.exists():
             os.mkfifo(self.power, 0o600)
 
@@ -138,7 +134,7 @@ class BoxFiles:
         head = "#!/bin/sh\n" + "".join(f"{name}={shlex.quote(str(value))}\n" for name, value in values.items())
         for program, names in PROGRAMS.items():
             for name in names:
-                self._write_program(name, head + (templates() / f"{program}.sh").read_text())
+                self._write_program(name, head + (template_path("box") / f"{program}.sh").read_text())
         if has_nvidia(spec):
             command = [sys.executable, "-I", "-S", str(HERE / "nvidia_smi.py"), str(self.root / "box.json")]
             self._write_program("nvidia-smi", f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
