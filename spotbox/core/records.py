@@ -129,6 +129,18 @@ class InstanceType:
 
 
 @dataclass(frozen=True)
+class SpotPrice:
+    """The Spot price of one pool. `usd` (per hour) is None where AWS's figure cannot be a price."""
+
+    instance_type: str
+    region: str
+    zone: str
+    zone_id: str | None  # use1-az4: the same zone in every account, which its name is not
+    usd: Decimal | None
+    since: datetime  # when it came into force
+
+
+@dataclass(frozen=True)
 class Offer:
     """One instance type in one zone with its prices in USD/h; None is unknown."""
 
