@@ -8,11 +8,12 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "spotbox"
 # What each layer may import from spotbox. cli -> commands -> app -> helpers and aws -> core -> stdlib.
 LEAVES = {"core", "resources", "__init__"}
-HELPERS = {"output", "prompts", "progress", "config", "system", "resources"}
+HELPERS = {"output", "charts", "prompts", "progress", "config", "system", "resources"}
 MAY = {
     "core": {"core", "__init__"},
     "resources": set(),
     "output": LEAVES,
+    "charts": LEAVES,
     "prompts": LEAVES,
     "progress": LEAVES,
     "config": LEAVES,
@@ -36,6 +37,7 @@ ONLY = {  # third-party package -> the layers that may import it
     "questionary": {"prompts"},
     "prompt_toolkit": {"prompts"},
     "tabulate": {"output"},
+    "plotext": {"charts"},
     "click": {"cli", "commands", "options", "app", "__main__"},
     "platformdirs": {"app", "config"},
 }

@@ -118,7 +118,7 @@ def no_such_gpu(wanted: str, have: Sequence[str]) -> str:
     names = {name.lower(): name for name in have}
     near = names.get(nearest(wanted.lower(), names) or "")
     near = f" (did you mean {safe(near)}?)" if near else ""
-    return f"no GPU here is called {safe(wanted)!r}{near}; here: {', '.join(map(safe, have)) or 'none'}"
+    return f"no GPU here is called '{safe(wanted)}'{near}; here: {', '.join(map(safe, have)) or 'none'}"
 
 
 def _too_small(least: int, left: Sequence[Row]) -> str:

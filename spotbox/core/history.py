@@ -1,11 +1,12 @@
 """The past of Spot prices: many changes kept small, and what they say about a bid."""
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from spotbox.core.market import Change
@@ -90,12 +91,9 @@ class Series:
         known = sorted((price, stop - begin) for begin, stop, price in self._spans(start, end) if price != _UNKNOWN)
         if not known:
             return Summary(None, None, None, self.at(end))
-        total, past = sum(seconds for _, seconds in known), 0
-        for price, seconds in known:
-            past += seconds
-            if past * 2 >= total:
-                break
-        return Summary(_decimal(known[0][0]), _decimal(price), _decimal(known[-1][0]), self.at(end))
+        past = list(accumulate(seconds for _, seconds in known))
+        median = known[bisect_left(past, (past[-1] + 1) // 2)][0]
+        return Summary(_decimal(known[0][0]), _decimal(median), _decimal(known[-1][0]), self.at(end))
 
     def held(self, bid: Decimal | None, start: datetime, end: datetime) -> Decimal | None:
         """Share of the time, in percent to one decimal, in which the price was at most `bid` (USD per hour).

@@ -3,6 +3,7 @@
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,7 +125,7 @@ def test_laws_of_the_share_and_the_summary(pairs, one, other):
 def test_the_steps_cover_the_known_time_once(pairs):
     """Steps follow each other without a gap, end with the window, and neighbours differ."""
     steps = series(*pairs).steps(START, END)
-    for one, other in zip(steps, steps[1:], strict=False):
+    for one, other in pairwise(steps):
         assert one.end == other.start
         assert one.price != other.price
         assert one.start < one.end
