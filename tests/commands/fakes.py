@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from spotbox.app import App
+from spotbox.aws.hands import silent
 from spotbox.aws.launch import NEXT_POOL, QUOTA, Launched
 from spotbox.aws.observe import Seen
 from spotbox.core import steps as s
@@ -18,7 +19,7 @@ from spotbox.options import Common
 from spotbox.progress import Progress
 from spotbox.prompts import Prompts
 from tests.commands.effects import EFFECTS, launched
-from tests.commands.market import past, silent, survey
+from tests.commands.market import past, survey
 from tests.commands.world import World, public_key
 
 ACTIONS = {

@@ -10,10 +10,6 @@ from spotbox.core.records import SpotPrice
 from spotbox.core.text import did_you_mean
 
 
-def silent(text):
-    """Nobody looks."""
-
-
 def _check(world, wanted):
     for name in wanted:
         if not any(is_named(known, [name]) for known in world.types):
