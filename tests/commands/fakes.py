@@ -266,6 +266,7 @@ class ScriptedPrompts(Prompts):
     def __init__(self, script: list | None):
         self.script = script
         self.asked: list[str] = []
+        self.hints: list[str] = []  # what was shown below the answer at each key
 
     @property
     def possible(self):
@@ -278,8 +279,10 @@ class ScriptedPrompts(Prompts):
         self.asked += [heading, *(text for text, _ in rows)]
         return answer
 
-    def text(self, question, default, check, flag):
+    def text(self, question, default, check, flag, hint=None):
         answer = self._answer(question, flag, default)
+        if hint is not None:
+            self.hints = [hint(answer[: at + 1]) for at in range(len(answer))]
         if wrong := check(answer):
             raise Unexpected(f"{answer!r}: {wrong}")
         return answer
