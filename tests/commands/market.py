@@ -9,7 +9,6 @@ from spotbox.core.offers import is_named
 from spotbox.core.records import SpotPrice
 from spotbox.core.text import did_you_mean
 
-
 PAST = "DescribeSpotPriceHistory of the past"  # for tests that refuse one and not the other
 
 
