@@ -38,9 +38,9 @@ ONLY = {  # third-party package -> the layers that may import it
     "questionary": {"prompts"},
     "prompt_toolkit": {"prompts"},
     "tabulate": {"output"},
+    "plotext": {"charts"},
     "click": {"cli", "commands", "options", "app", "__main__"},
     "platformdirs": {"app", "config"},
-    "plotext": {"charts"},
 }
 IMPURE = {"os", "subprocess", "socket", "time", "random", "tempfile", "urllib", "http", "threading", "sys"}
 
