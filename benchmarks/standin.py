@@ -25,9 +25,10 @@ FEED = "/spot-advisor-data.json"
 class StandIn:
     """The endpoint: one handler for each connection, which is kept alive."""
 
-    def __init__(self, answers: Answers, delay: float):
+    def __init__(self, answers: Answers, delay: float, hang: tuple[str, ...] = ()):
         self.answers = answers
         self.delay = delay
+        self.hang = hang  # regions that take a call and never answer it
         self.calls: Counter[str] = Counter()
         self.connections = 0
         self.cpu = time.process_time()
@@ -73,16 +74,19 @@ class StandIn:
         params = dict(parse_qsl(body.decode(), keep_blank_values=True))
         action = params.pop("Action", "nothing")
         self.calls[action] += 1
-        await asyncio.sleep(self.delay)
-        found = self.answers.query(action, region_of(headers), params)
+        region = region_of(headers)
+        await asyncio.sleep(86400 if region in self.hang else self.delay)
+        found = self.answers.query(action, region, params)
         return (200 if found is not None else 400), "text/xml", found or error("InvalidAction", f"No {action} here.")
 
     def _told(self, reset: bool) -> bytes:
-        """The calls since the last reset, the connections, and the seconds of CPU that answering took."""
+        """The calls since the last reset, the connections, the rows of histories, the seconds of CPU that it took."""
         cpu = time.process_time()
         told = {"calls": dict(self.calls), "connections": self.connections, "cpu": round(cpu - self.cpu, 4)}
+        told["history"] = dict(self.answers.told)
         if reset:
             self.calls.clear()
+            self.answers.told.update(due=0, sent=0)
             self.connections, self.cpu = 0, cpu
         return json.dumps(told).encode()
 
@@ -113,9 +117,11 @@ def main() -> None:
     parser.add_argument(
         "--reserved", type=int, default=3, help="Reserved terms in a row of the price list (0.6 kB each)"
     )
+    parser.add_argument("--hang", default="", metavar="REGION,...", help="regions that never answer EC2's calls")
     given = parser.parse_args()
     with suppress(KeyboardInterrupt):
-        asyncio.run(run(given.port, StandIn(Answers(given.step, given.reserved), given.delay)))
+        stand_in = StandIn(Answers(given.step, given.reserved), given.delay, tuple(given.hang.split(",")))
+        asyncio.run(run(given.port, stand_in))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from xml.sax.saxutils import escape
 
 import standin_facts as facts
@@ -22,6 +22,7 @@ class Answers:
     def __init__(self, step: int = 6 * 3600, reserved: int = 3):
         self.step = step
         self.reserved = reserved
+        self.told = {"due": 0, "sent": 0}  # rows of price histories: of all first pages, and of the pages asked for
         self._kept: dict[tuple, bytes] = {}
         self.ec2: dict[str, Callable[[str, Params], Iterable[bytes]]] = {
             "DescribeRegions": self._regions,
@@ -108,12 +109,15 @@ class Answers:
             int(params["StartTime"]),
         )
         rows, token = page(index, params, SPOT_PAGE)
+        if params["StartTime"] != "0":
+            self.told["due"] += 0 if params.get("NextToken") else len(index)
+            self.told["sent"] += len(rows)
         yield b"<spotPriceHistorySet>"
         for age, name, zone, product in rows:
             yield facts.price_row(region, name, zone, age, product)
         yield f"</spotPriceHistorySet><nextToken>{token}</nextToken>".encode()
 
-    @cache  # noqa: B019 - there is one Answers in a process, and it lives as long as that
+    @lru_cache(maxsize=64)  # noqa: B019 - there is one Answers in a process, and it lives as long as that
     def history(
         self,
         region: str,
