@@ -2,18 +2,15 @@
 
 import csv
 import json
-import os
 import subprocess
 import sys
-import urllib.request
-from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
+from tests.standin import ROOT, asked, env_of, stand_in
+
 pytest.importorskip("moto", reason="the stand-in takes its types and zones from moto's data files")
-ROOT = Path(__file__).parents[1]
 # Forty types with accelerators that most regions have; 1,472 pools in 17 regions.
 TYPES = tuple(
     f"{family}.{size}"
@@ -40,17 +37,6 @@ print(json.dumps({"code": code, "bytes": peak * (1 if sys.platform == "darwin" e
 """
 
 
-@contextmanager
-def stand_in(*flags):
-    """The benchmark's endpoint, without its delay; gives its address."""
-    command = [sys.executable, str(ROOT / "benchmarks" / "standin.py"), "--delay", "0", *flags]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            yield server.stdout.readline().strip()
-        finally:
-            server.terminate()
-
-
 @pytest.fixture(scope="module")
 def url():
     """One stand-in for the module."""
@@ -59,20 +45,8 @@ def url():
 
 
 def history(url, folder, days, form="csv", types=TYPES):
-    """Run `spotbox prices --history` in every region; (peak memory in bytes, rows the endpoint had, rows it sent, the file)."""
-    env = {
-        "PATH": os.defpath,
-        "PYTHONPATH": str(ROOT),
-        "HOME": str(folder),
-        "LANG": "C.UTF-8",
-        "SPOTBOX_HOME": str(folder / "spotbox"),
-        "SPOTBOX_ADVISOR_URL": f"{url}/spot-advisor-data.json",
-        "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": "AKIDTEST",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+    """Run `spotbox prices --history` everywhere: peak memory in bytes, rows the endpoint had and sent, the output."""
+    env = env_of(url, folder) | {"PYTHONPATH": str(ROOT)}
     asked(url, "reset")
     out = folder / f"{days}.{form}"
     command = [sys.executable, "-m", "spotbox", "prices", "-r", "all", "--history", str(days), "-o", form]
@@ -82,14 +56,8 @@ def history(url, folder, days, form="csv", types=TYPES):
     told = json.loads(done.stdout)
     assert told["code"] == 0, done.stderr
     assert "Traceback" not in done.stderr
-    rows = asked(url, "counts")["history"]
+    rows = asked(url)["history"]
     return told["bytes"], rows["due"], rows["sent"], out
-
-
-def asked(url, what):
-    """What the stand-in counted."""
-    with urllib.request.urlopen(f"{url}/{what}") as answer:  # noqa: S310 - our own loopback address
-        return json.load(answer)
 
 
 def checked(rows):
@@ -110,7 +78,7 @@ def csv_keys(file):
 
 
 def test_a_tenth_of_the_rows(url, tmp_path):
-    """Nine days of 40 types in 17 regions arrive whole and sorted; at what each row costs, 90 days stay under 150 MB."""
+    """Nine days of 40 types in 17 regions arrive whole and sorted; at that cost a row, 90 days stay under 150 MB."""
     small, few, _, _ = history(url, tmp_path, 1)
     large, due, sent, out = history(url, tmp_path, 9)
     assert due > 60_000
