@@ -7,7 +7,7 @@ from spotbox.aws.session import Aws
 from spotbox.core.waiting import Look, T, Waited, wait
 
 
-def _silent(text: str) -> None:
+def silent(text: str) -> None:
     """Say nothing."""
 
 
@@ -18,7 +18,7 @@ class Hands:
     aws: Aws
     sleep: Callable[[float], None]
     now: Callable[[], float]
-    show: Callable[[str], None] = _silent
+    show: Callable[[str], None] = silent
 
     def wait(self, look: Callable[[], Look[T]], timeout: float) -> Waited[T]:
         """Look until done; see core.waiting."""
