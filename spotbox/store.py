@@ -84,10 +84,11 @@ class Store:
 
     def _write(self, path: Path, data: dict[str, Any]) -> None:
         """A new file in the place of the old one. Not forced to the disk: what a crash damages is asked for again."""
+        text = json.dumps(data, separators=(",", ":"))  # not json.dump, whose way is ten times as long
         fd, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=self.folder)  # made 0600
         try:
             with os.fdopen(fd, "w", encoding="utf-8") as file:
-                json.dump(data, file, separators=(",", ":"))
+                file.write(text)
             os.replace(draft, path)
         except BaseException:
             with suppress(OSError):

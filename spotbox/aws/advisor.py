@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from spotbox.aws.session import Aws
-from spotbox.core.advisor import Feed, Interruptions, feed_as_json, feed_from_json, interruptions, parse_feed
+from spotbox.core.advisor import Feed, feed_as_json, parse_feed
 from spotbox.core.text import safe
 from spotbox.store import Store
 
@@ -19,32 +20,31 @@ FEED = "https://spot-bid-advisor.s3.amazonaws.com/spot-advisor-data.json"  # pub
 LIMIT = 5.0  # seconds in all
 MOST = 32 * 1024 * 1024  # bytes; the feed has about two million
 KEPT = timedelta(hours=24)
-_EVER = timedelta(days=365)
+OLD = timedelta(days=90)  # rates are of a month; what is older tells nothing
 _FILE = "advisor"
 _HOPS = 3  # redirects
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def rates(aws: Aws, store: Store, url: str = "", refresh: bool = False) -> Interruptions:
-    """Interruption rates by (region, instance type), at most a day old. Never raises: `remark` says why not.
+def rates(aws: Aws, store: Store, url: str = "", refresh: bool = False) -> Feed:
+    """The feed, at most a day old. Never raises: `remark` says why it is empty.
 
-    Where the feed cannot be had the older copy is used, if there is one, and its age told.
+    Where it cannot be had the older copy is used, if there is one, and its age told.
     """
-    kept = store.read(_FILE)
     source = url or FEED
+    kept = store.read(_FILE)
     kept = kept if kept.get("source") == source else {}
-    if not refresh and (asked := store.moment(kept.get("asked"), KEPT)) and (feed := feed_from_json(kept)):
-        return interruptions(feed, asked)
+    if not refresh and (asked := store.moment(kept.get("asked"), KEPT)) and (feed := parse_feed(kept)):
+        return replace(feed, asked=asked)
     got = fetched(aws, source)
     if isinstance(got, Feed):
         entry = {"asked": store.stamp(), "source": source, **feed_as_json(got)}
         store.update(_FILE, lambda _: entry)
-        return interruptions(got)
-    remark = f"interruption rates are unknown: {got}"
-    asked = store.moment(kept.get("asked"), _EVER)
-    if asked and (feed := feed_from_json(kept)):
-        return interruptions(feed, asked, f"interruption rates are older than a day: {got}")
-    return Interruptions(remark=remark)
+        return got
+    asked = store.moment(kept.get("asked"), OLD)
+    if asked and (feed := parse_feed(kept)):
+        return replace(feed, asked=asked, remark=f"interruption rates are not of today: {got}")
+    return Feed(remark=f"interruption rates are unknown: {got}")
 
 
 def fetched(aws: Aws, url: str, limit: float = LIMIT) -> Feed | str:

@@ -12,7 +12,7 @@ from spotbox.aws.errors import translating
 from spotbox.aws.hands import Hands, silent
 from spotbox.aws.launch import Launched, launch
 from spotbox.aws.session import Aws
-from spotbox.core.advisor import Interruptions
+from spotbox.core.advisor import Interruptions, interruptions
 from spotbox.core.errors import SpotboxError
 from spotbox.core.market import Change, Scores, Survey
 from spotbox.core.quotas import QuotaValue
@@ -62,7 +62,7 @@ class Cloud:
 
     def interruptions(self, refresh: bool = False) -> Interruptions:
         """How often AWS interrupts each type, by region."""
-        return advisor.rates(self._aws, self._store, self._advisor_url, refresh)
+        return interruptions(advisor.rates(self._aws, self._store, self._advisor_url, refresh))
 
     def spot_quotas(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], QuotaValue]:
         """The Spot quotas in vCPU by (region, quota code)."""

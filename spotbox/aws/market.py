@@ -13,7 +13,7 @@ from spotbox.aws.prices import PAGE, changes, in_force, pages
 from spotbox.aws.pricing import PriceList
 from spotbox.aws.session import Aws
 from spotbox.aws.wanted import Wanted
-from spotbox.core.advisor import Interruptions
+from spotbox.core.advisor import Feed
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.market import Age, Change, Survey
 from spotbox.core.records import SpotPrice
@@ -60,8 +60,7 @@ def survey(
     facts.save()
     listed.save()
     wanted.check([*facts.names, *(price.instance_type for price in found)])
-    rates = answers[len(regions)]
-    return _told(regions, failed, wanted, found, facts, listed, rates)
+    return _told(regions, failed, wanted, found, facts, listed, feed=answers[len(regions)])
 
 
 def history(
@@ -156,7 +155,7 @@ def _told(
     found: Sequence[SpotPrice],
     facts: Facts,
     listed: PriceList,
-    rates: Interruptions,
+    feed: Feed,
 ) -> Survey:
     types = facts.known({price.instance_type for price in found} | set(wanted.names))
     # A family's wildcard may catch a type without an accelerator; what is not known is shown, not judged.
@@ -165,15 +164,15 @@ def _told(
     types = {name: one for name, one in types.items() if name not in plain and wanted.matches(name)}
     pairs = _pairs(prices)
     on_demand, asked = listed.prices(pairs)
-    interruption = {pair: rates.labels[pair] for pair in pairs if pair in rates.labels}
-    remarks = [rates.remark] if rates.remark else []
+    interruption = {pair: rate[0] for pair in pairs if (rate := feed.rate(*pair))}
+    remarks = [feed.remark] if feed.remark else []
     if listed.remark:
         remarks.append(f"on-demand prices are unknown: {listed.remark}")
     if facts.remark:
         remarks.append(f"what instance types have is unknown: {facts.remark}")
     ages = [
         Age("on-demand prices", asked) if asked else None,
-        Age("interruption rates", rates.asked) if rates.asked and interruption else None,
+        Age("interruption rates", feed.asked) if feed.asked and interruption else None,
         Age("instance types", since) if (since := facts.asked({name for _, name in pairs})) else None,
     ]
     return Survey(

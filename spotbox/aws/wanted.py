@@ -54,10 +54,10 @@ class Wanted:
         there = {*self._known, *seen}
         for word in self.given:
             if not any(map(re.compile(_pattern(word)).fullmatch, there)):
-                kind = "matches" if _is_glob(word) else "is"
-                near = "" if _is_glob(word) else did_you_mean(word, there)
                 raise UsageError(
-                    f"no instance type {kind} {safe(word)}{near}",
+                    f"no instance type matches {safe(word)}"
+                    if _is_glob(word)
+                    else f"there is no instance type {safe(word)}{did_you_mean(word, there)}",
                     "`spotbox prices` without `-t` lists the GPU types; * and ? stand for any letters and for one.",
                 )
 

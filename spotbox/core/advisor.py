@@ -1,6 +1,7 @@
 """The Spot Instance Advisor's feed: how often AWS interrupted a type in a region last month, and what Spot saved.
 
-The feed is public and undocumented, so nothing in it is taken on trust: what has another shape is left out.
+The feed is public and undocumented, so nothing in it is taken on trust: what has another shape is not there. It has
+some twenty thousand rates, of which a command needs a few; so each is looked at when it is asked for.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,6 @@ from datetime import datetime
 from typing import Any, TypeGuard
 
 Pair = tuple[str, str]  # (region, instance type)
-Rates = dict[str, dict[str, list[int]]]  # region -> instance type -> [index of its label, savings in percent]
 
 
 @dataclass(frozen=True)
@@ -24,62 +24,55 @@ class Interruptions:
 
 @dataclass(frozen=True)
 class Feed:
-    """What of the feed is needed: its labels, and for each pair which one holds."""
+    """The feed's labels by index, and its regions as JSON gave them. Empty: nothing is known."""
 
-    labels: Mapping[int, str]
-    rates: Rates
+    labels: Mapping[int, str] = field(default_factory=dict)
+    regions: Mapping[str, Any] = field(default_factory=dict)
+    asked: datetime | None = None  # set where it comes from the cache
+    remark: str = ""  # why it is empty, or old
+
+    def rate(self, region: str, instance_type: str) -> tuple[str, int] | None:
+        """The label of a Linux instance type and what it saved, in percent; None is unknown.
+
+        Ranges are matched by their `index`, not by their place in the list.
+        """
+        rate = _mapping(_linux(self.regions.get(region)).get(instance_type))
+        index, saved = rate.get("r"), rate.get("s")
+        if not _is_whole(index) or index not in self.labels or not _is_whole(saved) or abs(saved) > 1000:
+            return None
+        return self.labels[index], saved
+
+    def pairs(self) -> Iterator[Pair]:
+        """Every region and type that it names."""
+        return ((region, name) for region, systems in self.regions.items() for name in _linux(systems))
 
 
 def parse_feed(data: object) -> Feed | None:
-    """The Linux part of the feed as JSON gave it; None where it is no such feed.
-
-    Ranges are matched by their `index`, not by their place in the list; a pair whose range has no label is left out.
-    """
+    """The feed as JSON gave it; None where it is no such feed."""
     top = _mapping(data)
     listed = top.get("ranges")
     ranges = [_mapping(entry) for entry in (listed if isinstance(listed, list) else [])]
     labels = {entry["index"]: entry["label"] for entry in ranges if _is_label(entry)}
-    rates: Rates = {}
-    for region, systems in _mapping(top.get("spot_advisor")).items():
-        found = dict(_rates(_mapping(_mapping(systems).get("Linux")), labels))
-        if found:
-            rates[str(region)] = found
-    return Feed(labels, rates) if rates else None
+    regions = _mapping(top.get("spot_advisor"))
+    return Feed(labels, regions) if labels and any(map(_linux, regions.values())) else None
 
 
 def feed_as_json(feed: Feed) -> dict[str, Any]:
-    """A feed as `feed_from_json` reads it back."""
-    return {"labels": {str(index): label for index, label in feed.labels.items()}, "rates": feed.rates}
+    """What of the feed is worth keeping, in the feed's own shape: labels, and the rates of Linux."""
+    ranges = [{"index": index, "label": label} for index, label in feed.labels.items()]
+    return {"ranges": ranges, "spot_advisor": {name: {"Linux": _linux(it)} for name, it in feed.regions.items()}}
 
 
-def feed_from_json(data: Mapping[str, Any]) -> Feed | None:
-    """A feed that was kept; None where it is damaged. Its shape is checked as that of the feed itself."""
-    ranges = [{"index": int(k), "label": v} for k, v in _mapping(data.get("labels")).items() if str(k).isdecimal()]
-    regions = _mapping(data.get("rates"))
-    linux = {name: {"Linux": {t: _unpacked(r) for t, r in _mapping(types).items()}} for name, types in regions.items()}
-    return parse_feed({"ranges": ranges, "spot_advisor": linux})
-
-
-def interruptions(feed: Feed, asked: datetime | None = None, remark: str = "") -> Interruptions:
+def interruptions(feed: Feed) -> Interruptions:
     """Labels and savings of every pair of the feed."""
-    labels, savings = {}, {}
-    for region, types in feed.rates.items():
-        for name, (index, saved) in types.items():
-            labels[region, name] = feed.labels[index]
-            savings[region, name] = saved
-    return Interruptions(labels, savings, asked, remark)
+    rates = {pair: rate for pair in feed.pairs() if (rate := feed.rate(*pair))}
+    labels = {pair: label for pair, (label, _) in rates.items()}
+    savings = {pair: saved for pair, (_, saved) in rates.items()}
+    return Interruptions(labels, savings, feed.asked, feed.remark)
 
 
-def _rates(types: Mapping[str, Any], labels: Mapping[int, str]) -> Iterator[tuple[str, list[int]]]:
-    for name, rate in types.items():
-        rate = _mapping(rate)
-        index, saved = rate.get("r"), rate.get("s")
-        if _is_whole(index) and index in labels and _is_whole(saved) and abs(saved) <= 1000:
-            yield str(name), [index, saved]
-
-
-def _unpacked(rate: object) -> dict[str, Any]:
-    return {"r": rate[0], "s": rate[1]} if isinstance(rate, list) and len(rate) == 2 else {}
+def _linux(systems: object) -> Mapping[str, Any]:
+    return _mapping(_mapping(systems).get("Linux"))
 
 
 def _is_label(entry: Mapping[str, Any]) -> bool:
@@ -92,4 +85,4 @@ def _is_whole(value: object) -> TypeGuard[int]:
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
