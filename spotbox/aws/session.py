@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -21,6 +21,23 @@ CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 20  # seconds
 BRISK = {"connect_timeout": 3, "read_timeout": 8, "total_max_attempts": 2}  # a dead region costs seconds, not a minute
 POOL_SIZE = 32  # connections of one client; more than the threads of one `parallel`
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Make what lasts until the end without the garbage collector looking through it again and again.
+
+    It costs a third of the time in which boto3 is imported and EC2's model read. What there is afterwards is frozen:
+    it is no garbage, and need not be looked at.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.freeze()
+            gc.enable()
 
 
 class Aws:
@@ -85,7 +102,7 @@ class Aws:
                 from spotbox.aws.errors import translating
 
                 try:
-                    with translating(region=region or ""):
+                    with translating(region=region or ""), uncollected():
                         self._clients[key] = self._made_client(service, region, once, brisk)
                 except ValueError as error:  # botocore's answer to AWS_ENDPOINT_URL=nonsense, AWS_MAX_ATTEMPTS=many
                     raise UsageError(
@@ -146,13 +163,13 @@ class Aws:
     def _made_session(self) -> Any:
         with self._lock:
             if self._session is None:
-                import boto3
+                with uncollected():
+                    import boto3
 
-                if self.sealed:
-                    self._session = boto3.Session(botocore_session=_sealed_session())
-                else:
-                    self._session = boto3.Session(profile_name=self._profile)
-                _read_times_fast(self._session)
+                    from spotbox.aws.sessions import open_session, sealed_session
+
+                    made = sealed_session() if self.sealed else open_session(self._profile)
+                    self._session = boto3.Session(botocore_session=made)
             return self._session
 
     def _made_client(self, service: str, region: str | None, once: bool, brisk: bool) -> Any:
@@ -236,37 +253,3 @@ def _collected(done: SimpleQueue[tuple[int, Any, BaseException | None]], count: 
             raise error
         results[index] = value if error is None else error
     return results
-
-
-def _read_times_fast(session: Any) -> None:
-    """Read the times in answers with `datetime.fromisoformat`: thousands of price rows cost botocore's own seconds.
-
-    By the setting that botocore has for it (`set_parser_defaults`); what is no ISO 8601 is left to botocore's parser.
-    """
-    from botocore.utils import parse_timestamp
-
-    def parse(value: Any) -> Any:
-        if isinstance(value, str) and value.endswith("Z"):
-            try:
-                return datetime.fromisoformat(value)
-            except ValueError:
-                pass
-        return parse_timestamp(value)
-
-    factory = session._session.get_component("response_parser_factory")
-    factory.set_parser_defaults(timestamp_parser=parse)
-
-
-def _sealed_session() -> Any:
-    """A botocore session that reads no environment variable, no file of the user's, and no data but botocore's own."""
-    from botocore.loaders import Loader
-    from botocore.session import Session
-
-    names = Session.SESSION_VARIABLES
-    sealed = {name: (None, None, default, cast) for name, (_, _, default, cast) in names.items()}
-    sealed["config_file"] = (None, None, os.devnull, None)
-    sealed["credentials_file"] = (None, None, os.devnull, None)
-    session = Session(session_vars=sealed)
-    loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    session.register_component("data_loader", loader)  # not ~/.aws/models, not AWS_DATA_PATH
-    return session
