@@ -31,7 +31,7 @@ class Row(NamedTuple):
     @property
     def timestamp(self) -> str:
         """The time as AWS writes it, to the second."""
-        return f"{self.at:%Y-%m-%dT%H:%M:%S}.000Z"
+        return f"{self.at.isoformat()[:19]}.000Z"  # strftime takes ten times as long
 
 
 class Place(NamedTuple):

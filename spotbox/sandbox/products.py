@@ -51,6 +51,7 @@ class Query:
             if f.get("Type") not in ("TERM_MATCH", "EQUALS", "CONTAINS", "ANY_OF", "NONE_OF"):
                 raise refusal("InvalidParameterException", f"Input Parameter Filter Type is not valid: {f.get('Type')}")
         self._filters = filters
+        self.ways = list(self._ways())
 
     def takes(self, attributes: Mapping[str, str]) -> bool:
         """Whether a row of these attributes passes every filter."""
@@ -59,6 +60,28 @@ class Query:
     def may_take(self, **known: str) -> bool:
         """Whether a row of which so much is known may pass: what spares making rows that are not asked for."""
         return all(_matches(known[f["Field"]], f["Type"], f["Value"]) for f in self._filters if f["Field"] in known)
+
+    def _ways(self) -> Iterator[tuple[Attributes, str, Decimal]]:
+        """Every way to run a type that may be asked for: its attributes, the kind of usage, and how much dearer.
+
+        Tenancy, system and software, and what becomes of reserved capacity.
+        """
+        for tenancy, use, dearer in _TENANCIES:
+            for system, software, operation, licence, more in _SYSTEMS:
+                for status, usage in _CAPACITY.items():
+                    attributes = {
+                        "operatingSystem": system,
+                        "preInstalledSw": software,
+                        "tenancy": tenancy,
+                        "capacitystatus": status,
+                        "licenseModel": licence,
+                        "marketoption": "OnDemand",
+                        "operation": operation,
+                    }
+                    if self.may_take(**attributes):
+                        free = status == "AllocatedCapacityReservation"  # the instances in it are billed instead
+                        kind = f"{use}{usage if usage != 'BoxUsage' or not use else 'Usage'}"
+                        yield attributes, kind, Decimal(0) if free else Decimal(dearer) * Decimal(more)
 
 
 def _family(hardware: Hardware) -> str:
@@ -94,11 +117,14 @@ def _instance_rows(
     """The rows of a type in a region, in its zones outside, and the second ones; those that cannot pass are spared."""
     prefix = regions.ENABLED[region][1]
     common = _common(hardware, region)
-    yield from _variants(hardware, common, prefix, price, query)
-    for parent, location, kind, outside, dearer, names in _OUTSIDE:
+    for way, kind, dearer in query.ways:
+        yield common | way | {"usagetype": f"{prefix}{kind}:{hardware.name}"}, price * dearer
+    for parent, location, place, outside, more, names in _OUTSIDE:
         if parent == region and hardware.name in names:
-            there = common | {"location": location, "locationType": kind}
-            yield from _variants(hardware, there, outside, price * Decimal(dearer), query)
+            there = common | {"location": location, "locationType": place}
+            for way, kind, dearer in query.ways:
+                usagetype = {"usagetype": f"{outside}{kind}:{hardware.name}"}
+                yield there | way | usagetype, price * dearer * Decimal(more)
     plain = {"marketoption": "OnDemand", "tenancy": "Shared", "operatingSystem": "Linux"}
     plain |= {"preInstalledSw": "NA", "capacitystatus": "Used", "licenseModel": "No License required"}
     if hardware.name in _TWICE:
@@ -107,25 +133,6 @@ def _instance_rows(
     if hardware.family in _BLOCKS:
         usage = {"operation": "RunInstances:CB", "usagetype": f"{prefix}CapacityBlockUsage:{hardware.name}"}
         yield common | plain | usage | {"marketoption": "CapacityBlock"}, Decimal(0)
-
-
-def _variants(
-    hardware: Hardware, common: Attributes, prefix: str, price: Decimal, query: Query
-) -> Iterator[tuple[Attributes, Decimal]]:
-    """Every way to run the type at one place: tenancy, system and software, and what becomes of reserved capacity."""
-    for tenancy, use, dearer in _TENANCIES:
-        for system, software, operation, licence, more in _SYSTEMS:
-            kind = {"operatingSystem": system, "preInstalledSw": software, "licenseModel": licence}
-            if not query.may_take(tenancy=tenancy, operation=operation, marketoption="OnDemand", **kind):
-                continue
-            for status, usage in _CAPACITY.items():
-                usagetype = f"{prefix}{use or ''}{usage if usage != 'BoxUsage' or not use else 'Usage'}:{hardware.name}"
-                if not query.may_take(capacitystatus=status, usagetype=usagetype):
-                    continue
-                attributes = common | kind | {"tenancy": tenancy, "capacitystatus": status, "usagetype": usagetype}
-                attributes |= {"marketoption": "OnDemand", "operation": operation}
-                free = status == "AllocatedCapacityReservation"  # the instances in it are billed instead
-                yield attributes, Decimal(0) if free else price * Decimal(dearer) * Decimal(more)
 
 
 def _storage_rows(region: str) -> Iterator[tuple[Attributes, Decimal]]:
@@ -163,7 +170,8 @@ def _address_rows(region: str) -> Iterator[tuple[Attributes, Decimal]]:
 
 def _product(service: str, family: str, attributes: Attributes, price: Decimal, unit: str) -> str:
     """One row as GetProducts gives it: a string of JSON."""
-    sku = sha256(json.dumps([service, attributes], sort_keys=True).encode()).hexdigest()[:16].upper()
+    known_by = "/".join((service, *attributes.values()))
+    sku = sha256(known_by.encode()).hexdigest()[:16].upper()
     term, rate = f"{sku}.JRTCKXETXF", f"{sku}.JRTCKXETXF.6YS6EN2CT7"
     dimension = {
         "rateCode": rate,

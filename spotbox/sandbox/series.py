@@ -22,7 +22,7 @@ Change = tuple[int, float]  # from when (Unix seconds), fraction of the on-deman
 class Series:
     """The price of the pool (instance type and zone) as a fraction of on-demand, around `centre`, never above 1."""
 
-    __slots__ = ("_centre", "_episodes", "_hour", "_key", "_phase", "_waves", "dear", "still")
+    __slots__ = ("_centre", "_days", "_episodes", "_hour", "_key", "_phase", "_waves", "dear", "still")
 
     def __init__(self, seed: str, instance_type: str, zone: str, centre: float):
         self._key = blake2b(f"{seed}/{instance_type}/{zone}".encode(), digest_size=16).digest()
@@ -33,6 +33,7 @@ class Series:
         self._hour = draw[3] * 330  # when it is told on a day without a change: seconds after midnight
         self._phase = 4700 + draw[4] * 42  # where its changes lie in each slot
         self._waves: dict[tuple[bytes, int], float] = {}
+        self._days: dict[int, list[Change]] = {}  # the days last asked for
         self._episodes: dict[int, tuple[int, int, float] | None] = {}
 
     def _draw(self, what: bytes, number: int) -> bytes:
@@ -127,7 +128,10 @@ class Series:
         """The last change at or before `at` (Unix seconds)."""
         day = at // DAY
         for number in (day, day - 1):
-            for change in reversed(self.changes(number)):
+            if number not in self._days:
+                self._days = {n: rows for n, rows in self._days.items() if abs(n - number) < 2}
+                self._days[number] = self.changes(number)
+            for change in reversed(self._days[number]):
                 if change[0] <= at:
                     return change
         raise AssertionError("a day has always a price")
