@@ -31,6 +31,7 @@ def draw(title: str, steps: Sequence[Step], start: datetime, end: datetime, line
     """
     import plotext
 
+    plotext.terminal.limit(False, False)  # the width is ours to know; there may be no terminal at all
     figure = plotext.figure
     figure.clear()
     figure.theme("colorless")

@@ -5,7 +5,7 @@ import io
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -132,6 +132,15 @@ def to_fitted(rows: Sequence[Sequence[Any]], columns: Sequence[Column], width: i
     align = ["right" if columns[i].right else "left" for i in kept]
     text = tabulate(list(zip(*shown, strict=True)), tablefmt="plain", colalign=align, disable_numparse=True)
     return "\n".join(line.rstrip() for line in text.split("\n")), gone
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """The rows as lines of equal columns, two spaces between them."""
+    from tabulate import tabulate
+
+    cells = [[safe(cell) for cell in row] for row in rows]
+    sides = ["right" if i in right else "left" for i in range(len(cells[0]))]
+    return tabulate(cells, tablefmt="plain", colalign=sides, disable_numparse=True).split("\n")
 
 
 def to_pairs(rows: Sequence[tuple[str, str]]) -> str:

@@ -40,7 +40,6 @@ ONLY = {  # third-party package -> the layers that may import it
     "tabulate": {"output"},
     "click": {"cli", "commands", "options", "app", "__main__"},
     "platformdirs": {"app", "config"},
-    "plotext": {"charts"},
 }
 IMPURE = {"os", "subprocess", "socket", "time", "random", "tempfile", "urllib", "http", "threading", "sys"}
 

@@ -2,22 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 from spotbox.app import App
 from spotbox.aws.errors import unknown_outcome
+from spotbox.commands import _ask
 from spotbox.commands import _choose as choose
 from spotbox.commands._arrive import Died, arrive
+from spotbox.commands._bid import Held, held_by
 from spotbox.commands._connect import remember_key
 from spotbox.commands._find import again, look
 from spotbox.commands._inputs import Asked, admitted, read_key, read_user_data
+from spotbox.commands._summary import show_summary
+from spotbox.commands._survey import tell_ages
 from spotbox.core.boxes import Box, gather
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.images import login_user
 from spotbox.core.names import group_name, key_fingerprint, key_name
 from spotbox.core.plans import plan_down, plan_new
-from spotbox.core.prices import savings_pct
 from spotbox.core.states import LIVE, State
 from spotbox.core.steps import Launch, Plan, Wish
 from spotbox.core.units import Bid, show_usd
@@ -38,13 +40,17 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool) -> Made:
     app.system.need_ssh()
     rules = admitted(app, asked)
     market, asked = preflight(app, asked, ask)
+    held = None
     if ask:
-        asked, market = questions(app, asked, market)
+        asked, market, held = questions(app, asked, market)
     wish = decide(app, owner, asked, market, user_data)
     key = read_key(asked, app)
     wish = replace(wish, key_name=key_name(owner, key_fingerprint(key.public) if key.public else "new"))
     plan = plan_new(wish, key.public, rules, generation(app, wish), app.cloud.spot_role_exists() is False)
-    show_summary(app, wish, market, plan)
+    show_summary(app, wish, market, asked.bid, held)
+    app.remark("This will:")
+    for step in plan:
+        app.remark(f"  - {step}")
     if asked.dry_run:
         return Made(None, plan, asked)
     if ask and not app.prompts.confirm("Go ahead?", True, "-y"):
@@ -58,8 +64,9 @@ def preflight(app: App, asked: Asked, ask: bool) -> tuple[choose.Market, Asked]:
     """All that can be checked before the first question: network, image, types, quota."""
     market = choose.survey(app, asked.region, asked.ami, asked.types, asked.subnet)
     choose.check_fit(market, asked.types)
-    for remark in market.remarks:
+    for remark in (*market.remarks, *choose.in_gb(market, asked.gpu, asked.min_vram)):
         app.remark(remark)
+    tell_ages(app, market.ages, "; `spotbox prices --refresh` asks anew")
     if asked.disk is not None and asked.disk < market.image.size_gib:
         raise UsageError(
             f"the image needs a disk of at least {market.image.size_gib} GiB, not {asked.disk}",
@@ -72,14 +79,15 @@ def preflight(app: App, asked: Asked, ask: bool) -> tuple[choose.Market, Asked]:
     choose.pools(market, named, asked.zones, by_price=not asked.types)
     # Who will be asked may still choose any type: it is too early to refuse while one of them fits the quota.
     open_to = names if ask and not asked.types else named
-    choose.check_quota(app, asked.region, [market.types[name] for name in open_to])
+    choose.check_quota(market, open_to)
     if app.cloud.spot_role_exists() is False:
         app.remark("the account has no Spot service-linked role yet; it will be made (free, once per account)")
     return market, asked
 
 
-def questions(app: App, asked: Asked, market: choose.Market) -> tuple[Asked, choose.Market]:
-    """Ask what no flag answered."""
+def questions(app: App, asked: Asked, market: choose.Market) -> tuple[Asked, choose.Market, Held | None]:
+    """Ask what no flag answered; with the past of the pools where the maximum price was asked."""
+    held = None
     if "region" not in asked.given:
         rows = [(name, name) for name in app.enabled_regions]
         region = app.prompts.choose("Region", rows, asked.region, "-r")
@@ -87,15 +95,17 @@ def questions(app: App, asked: Asked, market: choose.Market) -> tuple[Asked, cho
             market, asked = preflight(app, replace(asked, region=region), True)
     if not asked.types:
         names = choose.suitable(market, asked.gpu, asked.min_vram)
-        asked = replace(asked, types=(choose.ask_type(app, market, names),))
-        choose.check_quota(app, asked.region, [market.types[asked.types[0]]])
+        asked = replace(asked, types=(_ask.ask_type(app, market, names),))
+        choose.check_quota(market, asked.types)
     if not asked.zones and not asked.subnet and len(asked.types) == 1:
-        asked = replace(asked, zones=tuple(choose.ask_zone(app, market, asked.types[0])))
+        asked = replace(asked, zones=tuple(_ask.ask_zone(app, market, asked.types[0])))
     if asked.bid is None:
-        asked = replace(asked, bid=choose.ask_bid(app))
+        tried = choose.pools(market, asked.types, asked.zones, by_price=False)
+        held = held_by(app, asked.region, tried)
+        asked = replace(asked, bid=_ask.ask_bid(app, held))
     if asked.disk is None:
-        asked = replace(asked, disk=choose.ask_disk(app, market.image.size_gib))
-    return asked, market
+        asked = replace(asked, disk=_ask.ask_disk(app, market.image.size_gib))
+    return asked, market, held
 
 
 def decide(app: App, owner: str, asked: Asked, market: choose.Market, user_data: str) -> Wish:
@@ -140,50 +150,6 @@ def generation(app: App, wish: Wish) -> int:
         raise seen.failed[wish.region]
     parts = gather(seen.sights[0]).get((wish.owner, wish.name))
     return sum(r.state not in LIVE for r in parts.requests) if parts else 0
-
-
-def show_summary(app: App, wish: Wish, market: choose.Market, plan: Plan) -> None:
-    """What will be made, $/h now, at most, $/day and the disk's $/month, before anything is asked or made."""
-    best = wish.offers[0]
-    kind = best.type
-    bid = wish.bids[kind.name]
-    most = bid if bid is not None else best.on_demand
-    saved = savings_pct(best.on_demand, best.spot)
-    gib_month = app.cloud.disk_price(wish.region, wish.disk_type)
-    disk_month = gib_month * wish.disk_gib if gib_month is not None else None
-    gpu = f"{kind.gpu_count.normalize():f}x {kind.gpu}, {kind.gpu_memory_gib:.0f} GiB; " if kind.gpu else ""
-    zones = list(dict.fromkeys(offer.zone for offer in wish.offers))
-    rows = [
-        ("box", f"{wish.name} (owner {wish.owner})"),
-        ("type", f"{kind.name} ({gpu}{kind.vcpus} vCPU, {kind.memory_gib.normalize():f} GiB)"),
-        ("where", f"{zones[0]}" + (f", else {', '.join(zones[1:])}" if zones[1:] else "")),
-        ("image", f"{wish.image.name} ({wish.image.id}), login {wish.user}"),
-        ("disk", f"{wish.disk_gib} GiB {wish.disk_type}, encrypted: {_month(disk_month)} while it exists"),
-        (
-            "price now",
-            f"{show_usd(best.spot)}/h Spot, {show_usd(best.on_demand)}/h on-demand"
-            + (f", savings {saved:.2f} %" if saved is not None else ""),
-        ),
-        (
-            "at most",
-            f"{show_usd(most)}/h "
-            + ("(your maximum)" if bid is not None else "(no cap of your own: AWS caps Spot at on-demand)"),
-        ),
-        ("per day", f"{show_usd(best.spot * 24 if best.spot else None, 2)} at the price now"),
-    ]
-    for label, text in rows:
-        app.remark(f"  {label:<10} {text}")
-    if bid is not None and best.spot is not None and bid < best.spot:
-        app.remark(
-            f"  note       your maximum is below the Spot price ({show_usd(best.spot)}): AWS will refuse until it falls"
-        )
-    app.remark("This will:")
-    for step in plan:
-        app.remark(f"  - {step}")
-
-
-def _month(usd: Decimal | None) -> str:
-    return f"{show_usd(usd, 2)}/month" if usd is not None else "price unknown"
 
 
 def carry_out(app: App, plan: Plan, wait: float) -> Box:

@@ -26,6 +26,7 @@ from spotbox.options import (
     CIDR,
     DURATION,
     LOGIN,
+    MEMORY,
     SIZE,
     TAG,
     Command,
@@ -56,8 +57,8 @@ WAIT = 15 * 60
     metavar="TYPE",
     help="Instance type; repeat for more, in your order.",
 )
-@flag("--gpu", metavar="NAME", help="Any type with this GPU, such as A10G, cheapest first.")
-@flag("--min-vram", type=SIZE, help="Any type with at least this much GPU memory in GiB, cheapest first.")
+@flag("--gpu", metavar="NAME", help="Any type with this GPU, such as A10G, or a glob; cheapest first.")
+@flag("--min-vram", type=MEMORY, help="Any type with at least this much GPU memory in GiB, cheapest first.")
 @flag("--max-price", "bid", type=BID, help="Most to pay: on-demand (default), NN% of it, or USD per hour.")
 @flag(
     "--ami", default="dlami", show_default=True, metavar="ID|ALIAS", help="Image id, or dlami, dlami-al2023, pytorch."

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from spotbox.app import App
+from spotbox.aws.hands import silent
 from spotbox.aws.launch import NEXT_POOL, QUOTA, Launched
 from spotbox.aws.observe import Seen
 from spotbox.core import steps as s
@@ -18,7 +19,7 @@ from spotbox.options import Common
 from spotbox.progress import Progress
 from spotbox.prompts import Prompts
 from tests.commands.effects import EFFECTS, launched
-from tests.commands.market import past, silent, survey
+from tests.commands.market import past, survey
 from tests.commands.world import World, public_key
 
 ACTIONS = {
@@ -265,6 +266,7 @@ class ScriptedPrompts(Prompts):
     def __init__(self, script: list | None):
         self.script = script
         self.asked: list[str] = []
+        self.hints: list[str] = []  # what was shown below the answer at each key
 
     @property
     def possible(self):
@@ -277,8 +279,10 @@ class ScriptedPrompts(Prompts):
         self.asked += [heading, *(text for text, _ in rows)]
         return answer
 
-    def text(self, question, default, check, flag):
+    def text(self, question, default, check, flag, hint=None):
         answer = self._answer(question, flag, default)
+        if hint is not None:
+            self.hints = [hint(answer[: at + 1]) for at in range(len(answer))]
         if wrong := check(answer):
             raise Unexpected(f"{answer!r}: {wrong}")
         return answer

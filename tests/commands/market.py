@@ -9,9 +9,7 @@ from spotbox.core.offers import is_named
 from spotbox.core.records import SpotPrice
 from spotbox.core.text import did_you_mean
 
-
-def silent(text):
-    """Nobody looks."""
+PAST = "DescribeSpotPriceHistory of the past"  # for tests that refuse one and not the other
 
 
 def _check(world, wanted):
@@ -20,12 +18,12 @@ def _check(world, wanted):
             raise UsageError(f"there is no instance type {name}{did_you_mean(name, world.types)}", "Look at the names.")
 
 
-def _asked(world, regions):
+def _asked(world, regions, action="DescribeSpotPriceHistory"):
     """The regions that answer, and why the others do not."""
     answered, failed = [], {}
     for region in regions:
         try:
-            world.meets("DescribeSpotPriceHistory", region)
+            world.meets(action, region)
             answered.append(region)
         except SpotboxError as error:
             failed[region] = error
@@ -64,7 +62,7 @@ def survey(world, regions, wanted, refresh, show):
 def past(world, regions, wanted, start, keep):
     """The changes of the wanted pools a page at a time, the price in force at `start` included, the newest first."""
     _check(world, wanted)
-    answered, failed = _asked(world, regions)
+    answered, failed = _asked(world, regions, PAST)
     for region in answered:
         pools = [p for p in world.market.get(region, {}) if not wanted or is_named(p[0], wanted)]
         for pool in pools:
