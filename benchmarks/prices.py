@@ -16,6 +16,7 @@ import csv
 import io
 import json
 import os
+import resource
 import shlex
 import statistics
 import subprocess
@@ -43,9 +44,10 @@ done
 
 @dataclass
 class Run:
-    """One run of one case: wall time in seconds, the calls that it made by action, its output."""
+    """One run of one case: wall and CPU time in seconds, the calls that it made by action, its output."""
 
     seconds: float
+    cpu: float
     calls: dict[str, int]
     server: float  # seconds of CPU that the stand-in used meanwhile
     out: str
@@ -82,13 +84,15 @@ class Bench:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         self.told("/reset")
-        start = time.perf_counter()
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
         took = time.perf_counter() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)  # the stand-in has not ended: it is not in there
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         told = self.told("/counts")
         if done.returncode:
             sys.exit(f"{shlex.join(command)} ended with {done.returncode}:\n{done.stderr}")
-        run = Run(took, told["calls"], told["cpu"], done.stdout)
+        run = Run(took, cpu, told["calls"], told["cpu"], done.stdout)
         self.runs.setdefault(case, []).append(run)
         return run
 
@@ -175,13 +179,13 @@ def judged(runs: dict[str, list[Run]]) -> list[tuple[str, float, float, str]]:
 
 def report(bench: Bench) -> bool:
     """Print the two tables; whether every bound was kept and every answer right."""
-    print(f"{'case':16} {'median':>8} {'least':>8} {'most':>8}  calls (and the stand-in's CPU)")
+    print(f"{'case':16} {'median':>8} {'least':>8} {'most':>8} {'CPU':>8}  calls (and the stand-in's CPU)")
     for case, runs in bench.runs.items():
         took = [run.seconds for run in runs]
         calls = " ".join(f"{name} {count}" for name, count in sorted(runs[-1].calls.items())) or "none"
-        cpu = statistics.median(run.server for run in runs)
-        figures = " ".join(f"{figure:7.2f}s" for figure in (statistics.median(took), min(took), max(took)))
-        print(f"{case:16} {figures}  {calls} ({cpu * 1000:.0f} ms)")
+        cpu, server = (statistics.median(column) for column in zip(*((r.cpu, r.server) for r in runs), strict=True))
+        figures = " ".join(f"{figure:7.2f}s" for figure in (statistics.median(took), min(took), max(took), cpu))
+        print(f"{case:16} {figures}  {calls} ({server * 1000:.0f} ms)")
     print(f"\n{'what':28} {'figure':>8} {'bound':>8}")
     good = True
     for what, figure, bound, unit in judged(bench.runs):
