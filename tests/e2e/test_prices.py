@@ -317,24 +317,57 @@ def held(changes, zone, bid, start):
 # The output, whole
 
 TABLE = """\
+                      GPU        RAM              on-demand    Spot  savings  interrup-
+type       GPU        GiB  vCPU  GiB  zone              $/h     $/h        %       tion
+---------  -------  -----  ----  ---  ----------  ---------  ------  -------  ---------
+g5.xlarge  1x A10G  22.35     4   16  us-east-1c     0.9500  0.3000    68.42       >20%
+g6f.large  1/8 L4    2.79     2    8  us-east-1a     0.2020  0.0789    60.94    unknown
+g5.xlarge  1x A10G  22.35     4   16  us-east-1a     0.9500  0.4527    52.35       >20%
+g5.xlarge  1x A10G  22.35     4   16  us-east-1d     0.9500  0.5533    41.76       >20%
+g5.xlarge  1x A10G  22.35     4   16  us-east-1f     0.9500  0.6041    36.41       >20%
+g6f.large  1/8 L4    2.79     2    8  us-east-1b     0.2020  0.2000     0.99    unknown
+g6f.large  1/8 L4    2.79     2    8  us-east-1c     0.2020  0.2000     0.99    unknown
+g6f.large  1/8 L4    2.79     2    8  us-east-1d     0.2020  0.2000     0.99    unknown
+g5.xlarge  1x A10G  22.35     4   16  us-east-1b     0.9500  1.0060    -5.89       >20%
 """
+CSV = f"""\
+{KEYS}
+g5.xlarge,A10G,1,22.3515625,4,16,us-east-1,us-east-1c,0.95,0.3,68.42,>20%,,NOW
+g6f.large,L4,0.125,2.7939453125,2,8,us-east-1,us-east-1a,0.202,0.0789,60.94,,,NOW
+g5.xlarge,A10G,1,22.3515625,4,16,us-east-1,us-east-1a,0.95,0.4527,52.35,>20%,,NOW
+g5.xlarge,A10G,1,22.3515625,4,16,us-east-1,us-east-1d,0.95,0.5533,41.76,>20%,,NOW
+g5.xlarge,A10G,1,22.3515625,4,16,us-east-1,us-east-1f,0.95,0.6041,36.41,>20%,,NOW
+g6f.large,L4,0.125,2.7939453125,2,8,us-east-1,us-east-1b,0.202,0.2,0.99,,,NOW
+g6f.large,L4,0.125,2.7939453125,2,8,us-east-1,us-east-1c,0.202,0.2,0.99,,,NOW
+g6f.large,L4,0.125,2.7939453125,2,8,us-east-1,us-east-1d,0.202,0.2,0.99,,,NOW
+g5.xlarge,A10G,1,22.3515625,4,16,us-east-1,us-east-1b,0.95,1.006,-5.89,>20%,,NOW
+"""
+WORDS = ("instance_type", "gpu", "region", "zone", "interruption", "updated_at")
 
 
 @pytest.fixture
-def three(here, control, empty):
-    """Three pools whose every figure is given."""
+def nine(here, control, empty):
+    """Nine pools whose every figure is given: one dearer than on-demand, and a type that the feed does not know."""
     control("on_demand", type="g5.xlarge", region="us-east-1", usd="1.006")
-    control("on_demand", type="g4dn.xlarge", region="us-east-1", usd="0.526")
-    control(
-        "prices",
-        rows=[
-            ["g5.xlarge", "us-east-1a", "0.4527"],
-            ["g5.xlarge", "us-east-1b", "1.006"],
-            ["g4dn.xlarge", "us-east-1a", "0.1578"],
-        ],
-    )
+    control("on_demand", type="g6f.large", region="us-east-1", usd="0.202")
+    usd = {"a": "0.4527", "b": "1.006", "c": "0.3", "d": "0.5533", "f": "0.6041"}
+    control("prices", rows=[["g5.xlarge", f"us-east-1{letter}", price] for letter, price in usd.items()])
+    usd = {"a": "0.0789", "b": "0.2", "c": "0.2", "d": "0.2"}
+    control("prices", rows=[["g6f.large", f"us-east-1{letter}", price] for letter, price in usd.items()])
+    control("on_demand", type="g5.xlarge", region="us-east-1", usd="0.95")
     with feed(sends(json.dumps(FEED).encode())) as url:
-        here.extra = {"SPOTBOX_ADVISOR_URL": url}
-        yield lambda form: here.sandbox(
-            "prices", "-r", "us-east-1", "-t", "g5.xlarge", "-t", "g4dn.xlarge", "-o", form, "--max-price", "2"
-        )
+        here.extra = {"SPOTBOX_ADVISOR_URL": url, "COLUMNS": "100"}
+        asked = ("prices", "-r", "us-east-1", "-t", "g5.xlarge", "-t", "g6f.large", "--sort", "savings")
+        yield lambda form: here.sandbox(*asked, "-o", form).stdout
+
+
+def test_the_whole_output(nine):
+    """Table, CSV and JSON, letter by letter: largest savings first, negative ones last, what is unknown as such."""
+    assert nine("table") == TABLE
+    times = r"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    assert re.sub(times, "NOW", nine("csv")) == CSV
+    rows = [
+        {key: value if key in WORDS and value else json.loads(value or "null") for key, value in row.items()}
+        for row in csv.DictReader(io.StringIO(CSV))
+    ]
+    assert re.sub(times, "NOW", nine("json")) == json.dumps(rows, indent=2) + "\n"
