@@ -78,14 +78,17 @@ def csv_keys(file):
 
 
 def test_a_tenth_of_the_rows(url, tmp_path):
-    """Nine days of 40 types in 17 regions arrive whole and sorted; at that cost a row, 90 days stay under 150 MB."""
-    small, few, _, _ = history(url, tmp_path, 3)
+    """Nine days of 40 types in 17 regions arrive whole and sorted, and a row of them costs less than 150 bytes.
+
+    Kept as objects rows cost 500 and more. 90 days have ten times as many, see below.
+    """
+    small, few, _, _ = history(url, tmp_path, 3)  # as many as fill the pages that are read side by side
     large, due, sent, out = history(url, tmp_path, 9)
     assert due > 60_000
     assert sent == due
     assert checked(csv_keys(out)) == due
-    per_row = (large - small) / (due - few)
-    assert large + per_row * (700_000 - due) < MOST, f"{small} bytes, then {large}: {per_row:.0f} a row"
+    assert large - small < 150 * (due - few), f"{small} bytes, then {large}"
+    assert large < MOST
 
 
 @pytest.mark.slow
