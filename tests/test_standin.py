@@ -87,8 +87,8 @@ def test_the_price_list(client):
     rows = pricing.get_products(ServiceCode="AmazonEC2", Filters=filters)["PriceList"]
     assert len(rows) > 15
     assert all(len(row) > 2500 for row in rows)
-    prices = [on_demand_prices(rows, region) for region in ("us-east-1", "eu-west-1")]
-    assert all(price["g5.xlarge"] > 0 for price in prices)
+    prices = on_demand_prices(rows)
+    assert all(prices[region, "g5.xlarge"] > 0 for region in ("us-east-1", "eu-west-1"))
     few = [
         item for item in product_filters("us-east-1", "g5.xlarge") if item["Field"] in ("regionCode", "instanceType")
     ]

@@ -190,6 +190,5 @@ def test_two_regions_hang(left_hanging):
     assert took < 30
     assert {row["region"] for row in json.loads(out)}.isdisjoint({"eu-west-1", "sa-east-1"})
     assert len({row["region"] for row in json.loads(out)}) > 10
-    assert len(err.splitlines()) == 2, err
     for region in ("eu-west-1", "sa-east-1"):
-        assert region in err
+        assert sum(region in line for line in err.splitlines()) == 1, err
