@@ -38,7 +38,6 @@ ONLY = {  # third-party package -> the layers that may import it
     "questionary": {"prompts"},
     "prompt_toolkit": {"prompts"},
     "tabulate": {"output"},
-    "plotext": {"charts"},
     "click": {"cli", "commands", "options", "app", "__main__"},
     "platformdirs": {"app", "config"},
 }
