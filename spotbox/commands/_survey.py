@@ -8,6 +8,7 @@ from spotbox.commands._regions import in_words
 from spotbox.core.errors import SpotboxError
 from spotbox.core.filters import Narrowed, Wanted, narrow
 from spotbox.core.market import Age, Survey
+from spotbox.core.names import join_names
 from spotbox.core.offers import rows_of
 from spotbox.core.text import safe
 from spotbox.core.units import show_age
@@ -49,8 +50,11 @@ def tell_ages(app: App, ages: Iterable[Age], refresh: str = "; --refresh asks an
     for age in ages:
         seen = oldest.get(age.what)
         oldest[age.what] = age if seen is None or age.asked < seen.asked else seen
-    if oldest:
-        app.remark("; ".join(show_age(age.what, age.asked, app.system.now()) for age in oldest.values()) + refresh)
+    alike: dict[str, list[str]] = {}  # what is equally old is told together
+    for age in oldest.values():
+        alike.setdefault(show_age(age.asked, app.system.now()), []).append(age.what)
+    if alike:
+        app.remark("; ".join(f"{join_names(whats)} {old}" for old, whats in alike.items()) + refresh)
 
 
 def types_only(query: Query) -> Query:

@@ -19,7 +19,7 @@ _WHOLE = (
     Column("on-demand\n$/h", "on-demand", right=True, rank=4),
     Column("Spot\n$/h", "Spot", right=True),
     Column("savings\n%", "savings", right=True, rank=2),
-    Column("interrup-\ntion", "interruption", right=True, rank=3),
+    Column("interruption", "interruption", right=True, rank=3),
 )
 _SCORE = Column("score", "score", right=True)
 _QUOTA = Column("Spot quota", "quota")

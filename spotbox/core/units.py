@@ -136,15 +136,15 @@ def show_usd(value: Decimal | None, places: int = 4) -> str:
     return f"${value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):f}"
 
 
-def show_age(what: str, asked: datetime, now: datetime) -> str:
-    """`interruption rates 5 h old`, `on-demand prices of 2026-11-20 (2 days old)`."""
+def show_age(asked: datetime, now: datetime) -> str:
+    """`less than a minute old`, `5 h old`, `of 2026-11-20 (2 days old)`."""
     seconds = max(0, int((now - asked).total_seconds()))
     if seconds >= 86400:
         days = seconds // 86400
-        return f"{what} of {asked.astimezone(UTC):%Y-%m-%d} ({days} day{'s' * (days > 1)} old)"
+        return f"of {asked.astimezone(UTC):%Y-%m-%d} ({days} day{'s' * (days > 1)} old)"
     if seconds < 60:
-        return f"{what} less than a minute old"
-    return f"{what} {f'{seconds // 3600} h' if seconds >= 3600 else f'{seconds // 60} min'} old"
+        return "less than a minute old"
+    return f"{seconds // 3600} h old" if seconds >= 3600 else f"{seconds // 60} min old"
 
 
 def parse_cidr(text: str) -> IPv4Network | IPv6Network:

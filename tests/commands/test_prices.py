@@ -32,12 +32,12 @@ def test_the_table(shop):
     assert (
         said.out
         == """\
-                        GPU        RAM              on-demand    Spot  savings  interrup-
-type         GPU        GiB  vCPU  GiB  zone              $/h     $/h        %       tion
------------  -------  -----  ----  ---  ----------  ---------  ------  -------  ---------
-g4dn.xlarge  1x T4       16     4   16  us-east-1a     0.5260  0.1578    70.00      5-10%
-g4dn.xlarge  1x T4       16     4   16  us-east-1b     0.5260  0.1650    68.63      5-10%
-g5.xlarge    1x A10G  22.35     4   16  us-east-1a     1.0060  0.4024    60.00       >20%
+                        GPU        RAM              on-demand    Spot  savings
+type         GPU        GiB  vCPU  GiB  zone              $/h     $/h        %  interruption
+-----------  -------  -----  ----  ---  ----------  ---------  ------  -------  ------------
+g4dn.xlarge  1x T4       16     4   16  us-east-1a     0.5260  0.1578    70.00         5-10%
+g4dn.xlarge  1x T4       16     4   16  us-east-1b     0.5260  0.1650    68.63         5-10%
+g5.xlarge    1x A10G  22.35     4   16  us-east-1a     1.0060  0.4024    60.00          >20%
 """
     )
 
@@ -206,6 +206,8 @@ def test_ages_are_told_in_one_line(shop):
     shop.world.feed_asked = shop.world.now() - timedelta(hours=5)
     told = "on-demand prices of 2026-02-27 (2 days old); interruption rates 5 h old; --refresh asks anew\n"
     assert shop.run("prices").err == told
+    shop.world.demand_asked = shop.world.feed_asked
+    assert shop.run("prices").err == "on-demand prices and interruption rates 5 h old; --refresh asks anew\n"
     assert shop.run("prices", "--refresh").err == ""
     assert shop.world.asked[-1][3] is True
 

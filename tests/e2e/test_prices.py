@@ -317,18 +317,18 @@ def held(changes, zone, bid, start):
 # The output, whole
 
 TABLE = """\
-                      GPU        RAM              on-demand    Spot  savings  interrup-
-type       GPU        GiB  vCPU  GiB  zone              $/h     $/h        %       tion
----------  -------  -----  ----  ---  ----------  ---------  ------  -------  ---------
-g5.xlarge  1x A10G  22.35     4   16  us-east-1c     0.9500  0.3000    68.42       >20%
-g6f.large  1/8 L4    2.79     2    8  us-east-1a     0.2020  0.0789    60.94    unknown
-g5.xlarge  1x A10G  22.35     4   16  us-east-1a     0.9500  0.4527    52.35       >20%
-g5.xlarge  1x A10G  22.35     4   16  us-east-1d     0.9500  0.5533    41.76       >20%
-g5.xlarge  1x A10G  22.35     4   16  us-east-1f     0.9500  0.6041    36.41       >20%
-g6f.large  1/8 L4    2.79     2    8  us-east-1b     0.2020  0.2000     0.99    unknown
-g6f.large  1/8 L4    2.79     2    8  us-east-1c     0.2020  0.2000     0.99    unknown
-g6f.large  1/8 L4    2.79     2    8  us-east-1d     0.2020  0.2000     0.99    unknown
-g5.xlarge  1x A10G  22.35     4   16  us-east-1b     0.9500  1.0060    -5.89       >20%
+                      GPU        RAM              on-demand    Spot  savings
+type       GPU        GiB  vCPU  GiB  zone              $/h     $/h        %  interruption
+---------  -------  -----  ----  ---  ----------  ---------  ------  -------  ------------
+g5.xlarge  1x A10G  22.35     4   16  us-east-1c     0.9500  0.3000    68.42          >20%
+g6f.large  1/8 L4    2.79     2    8  us-east-1a     0.2020  0.0789    60.94       unknown
+g5.xlarge  1x A10G  22.35     4   16  us-east-1a     0.9500  0.4527    52.35          >20%
+g5.xlarge  1x A10G  22.35     4   16  us-east-1d     0.9500  0.5533    41.76          >20%
+g5.xlarge  1x A10G  22.35     4   16  us-east-1f     0.9500  0.6041    36.41          >20%
+g6f.large  1/8 L4    2.79     2    8  us-east-1b     0.2020  0.2000     0.99       unknown
+g6f.large  1/8 L4    2.79     2    8  us-east-1c     0.2020  0.2000     0.99       unknown
+g6f.large  1/8 L4    2.79     2    8  us-east-1d     0.2020  0.2000     0.99       unknown
+g5.xlarge  1x A10G  22.35     4   16  us-east-1b     0.9500  1.0060    -5.89          >20%
 """
 CSV = f"""\
 {KEYS}
