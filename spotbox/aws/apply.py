@@ -9,6 +9,7 @@ from spotbox.aws.identity import create_spot_role
 from spotbox.aws.observe import describe
 from spotbox.core import steps as s
 from spotbox.core.errors import Exit, SpotboxError, UsageError
+from spotbox.core.hunt import LAG
 from spotbox.core.names import KEEP_TAG, NAME_TAG, OWNER_TAG, wire_tags
 from spotbox.core.records import Group, Rule
 from spotbox.core.states import LIVE
@@ -18,7 +19,7 @@ CANCEL_WAIT, TERMINATE_WAIT, GROUP_WAIT, START_WAIT = 90, 600, 180, 90  # second
 
 
 def apply(hands: Hands, step: s.Step) -> None:
-    """Carry out one step (Launch has its own function, for it has an answer). SpotboxError when it cannot be."""
+    """Carry out one step (Launch and Park have their own functions, for they have an answer). SpotboxError when it cannot be."""
     _APPLY[type(step)](hands, step)
 
 
@@ -54,8 +55,8 @@ def make_key(hands: Hands, step: s.MakeKey) -> None:
     )
 
 
-def make_group(hands: Hands, step: s.MakeGroup) -> None:
-    """Make the group or take the box's own one, then add the rules that it lacks."""
+def make_group(hands: Hands, step: s.MakeGroup) -> str:
+    """Make the group or take the box's own one, then add the rules that it lacks; its id."""
     made = _call(
         hands,
         step.region,
@@ -73,7 +74,21 @@ def make_group(hands: Hands, step: s.MakeGroup) -> None:
         group_id, have = group.id, frozenset(rule.cidr for rule in group.rules)
     for rule in step.rules:
         if rule.cidr not in have:
-            _authorize(hands, step.region, group_id, rule)
+            _authorize_young(hands, step.region, str(group_id), rule)
+    return str(group_id)
+
+
+def _authorize_young(hands: Hands, region: str, group_id: str, rule: Rule) -> None:
+    """EC2 may not know yet a group that it has just made (EC2 API Reference, "Eventual consistency")."""
+    end = hands.now() + LAG
+    while True:
+        try:
+            return _authorize(hands, region, group_id, rule)
+        except SpotboxError as error:
+            if error.code != "InvalidGroup.NotFound" or hands.now() > end:
+                raise
+        hands.show(f"waiting for AWS to know {group_id}, made a moment ago")
+        hands.sleep(1.0)
 
 
 def _own_group(hands: Hands, step: s.MakeGroup) -> Group:
@@ -130,6 +145,14 @@ def admit(hands: Hands, step: s.Admit) -> None:
 def tag_again(hands: Hands, step: s.TagAgain) -> None:
     """Put the box's tags on what has none."""
     _call(hands, step.region, "create_tags", Resources=list(step.ids), Tags=wire_tags(step.tags))
+
+
+def require_imds_v2(hands: Hands, step: s.RequireImdsV2) -> None:
+    """Bring the metadata options to those of a launch of ours; hop limit 2 lets a container on the box read them."""
+    _call(
+        hands, step.region, "modify_instance_metadata_options", InstanceId=step.instance_id, HttpTokens="required",
+        HttpEndpoint="enabled", HttpPutResponseHopLimit=2, InstanceMetadataTags="enabled",
+    )  # fmt: skip
 
 
 def start(hands: Hands, step: s.Start) -> None:
@@ -240,12 +263,13 @@ def delete_key(hands: Hands, step: s.DeleteKey) -> None:
     _call(hands, step.region, "delete_key_pair", ok=("InvalidKeyPair.NotFound",), KeyPairId=step.key_id)
 
 
-_APPLY: dict[type, Callable[[Hands, Any], None]] = {
+_APPLY: dict[type, Callable[[Hands, Any], object]] = {
     s.MakeSpotRole: make_spot_role,
     s.MakeKey: make_key,
     s.MakeGroup: make_group,
     s.Admit: admit,
     s.TagAgain: tag_again,
+    s.RequireImdsV2: require_imds_v2,
     s.Start: start,
     s.Stop: stop,
     s.GrowDisk: grow_disk,

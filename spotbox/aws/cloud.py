@@ -10,10 +10,11 @@ from spotbox.aws import identity, images, network, observe, prices, pricing, quo
 from spotbox.aws.errors import translating
 from spotbox.aws.hands import Hands
 from spotbox.aws.launch import Launched, launch
+from spotbox.aws.park import park
 from spotbox.aws.session import Aws
 from spotbox.core.errors import SpotboxError
-from spotbox.core.records import Identity, Image, InstanceType, Subnet
-from spotbox.core.steps import Launch, Step
+from spotbox.core.records import Identity, Image, InstanceType, Request, Subnet
+from spotbox.core.steps import Launch, Park, Step
 
 
 class Cloud:
@@ -56,6 +57,10 @@ class Cloud:
     def launch(self, step: Launch, wait: float, show: Callable[[str], None]) -> Launched:
         """Try the wish's pools until AWS accepts one."""
         return launch(replace(self._hands, show=show), step, wait)
+
+    def park(self, step: Park, wait: float, show: Callable[[str], None]) -> Request | None:
+        """Leave a standing request with AWS."""
+        return park(replace(self._hands, show=show), step, wait)
 
     def console(self, region: str, instance_id: str) -> str:
         """The instance's console output; empty where AWS has none yet.
