@@ -1,7 +1,7 @@
 """App: all that a command may use, built once from the common options. Tests pass one of fakes."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -85,10 +85,21 @@ class App:
         name = chosen_region(ctx, value, self.sandbox) or self.cloud.default_region() or DEFAULT_REGION
         return self.check_region(name)
 
+    def chosen_regions(self, ctx: click.Context, values: Sequence[str]) -> tuple[str, ...]:
+        """The regions in force where several may be given, each checked; one where nobody gave more."""
+        first = self.region(ctx, values[0] if values else None)
+        if not values or first != values[0]:  # AWS_REGION goes before the config file
+            return (first,)
+        return tuple(dict.fromkeys(self.check_region(name) for name in values))
+
+    def named(self, ctx: click.Context) -> bool:
+        """Whether -r or SPOTBOX_REGION names the region."""
+        strong = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+        return ctx.get_parameter_source("region") in strong
+
     def named_region(self, ctx: click.Context, value: str | None) -> str | None:
         """The region that -r or SPOTBOX_REGION names, checked; None to look in all."""
-        strong = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
-        if value is None or ctx.get_parameter_source("region") not in strong:
+        if value is None or not self.named(ctx):
             return None
         return self.check_region(value)
 

@@ -155,11 +155,18 @@ KNOWN_FLAGS = frozenset(
     {
         *("profile", "sandbox", "verbose", "region", "zone", "instance-type", "gpu", "min-vram", "max-price", "ami"),
         *("disk-size", "disk-type", "key", "allow-cidr", "subnet", "iam-profile", "user-data", "tag", "ssh-user"),
-        *("owner", "wait", "pool", "output", "forward", "keep-data", "notice"),
+        *("owner", "wait", "pool", "output", "forward", "keep-data", "notice", "park", "fallback"),
     }
 )
 
 region_option = flag("-r", "--region", metavar="REGION", help="AWS region, such as us-east-1.")
+regions_option = flag(
+    "-r",
+    "--region",
+    multiple=True,
+    metavar="REGION",
+    help="AWS region, such as us-east-1; repeat for more, in your order.",
+)
 owner_option = flag("--owner", type=OWNER, metavar="NAME", help="Whose boxes; default: the name of your AWS identity.")
 yes_option = flag("-y", "--yes", is_flag=True, help="Take the default for every answer that no flag gave.")
 dry_run_option = flag("--dry-run", is_flag=True, help="Print the plan that would run, and change nothing.")

@@ -19,7 +19,7 @@ CANCEL_WAIT, TERMINATE_WAIT, GROUP_WAIT, START_WAIT = 90, 600, 180, 90  # second
 
 
 def apply(hands: Hands, step: s.Step) -> None:
-    """Carry out one step (Launch and Park have their own functions, for they have an answer). SpotboxError when it cannot be."""
+    """Carry out one step (Launch and Park have an answer, and so functions of their own). SpotboxError if it fails."""
     _APPLY[type(step)](hands, step)
 
 

@@ -44,6 +44,10 @@ class Cloud:
         """Calls side by side, bounded; a call that failed gives its SpotboxError in its place."""
         return self._aws.parallel(calls)
 
+    def search(self, regions: Sequence[str], owner: str, name: str) -> observe.Seen:
+        """What there is of one box, in full where something of it lives."""
+        return observe.search(self._aws, regions, owner, name)
+
     def observe(
         self, regions: Sequence[str], owner: str | None = None, name: str | None = None, full: bool = True
     ) -> observe.Seen:

@@ -8,6 +8,7 @@ from typing import Any
 
 from spotbox.app import App
 from spotbox.core.errors import Exit, SpotboxError, UsageError
+from spotbox.core.hunt import in_order
 from spotbox.core.images import fits
 from spotbox.core.prices import savings_pct
 from spotbox.core.quotas import increase_command, is_enough, quota_of
@@ -144,8 +145,10 @@ def default_type(market: Market, names: Sequence[str]) -> str:
     return next((k.name for k in fitting if k.gpu_count == 1 and (k.gpu_memory_gib or 0) >= LEAST_MEMORY), names[0])
 
 
-def pools(market: Market, types: Sequence[str], zones: Sequence[str], by_price: bool) -> tuple[Offer, ...]:
-    """The pools to try: types in their order before zones in theirs; `by_price`: all of them cheapest first."""
+def pools(
+    market: Market, types: Sequence[str], zones: Sequence[str], by_price: bool, regions: Sequence[str] = ()
+) -> tuple[Offer, ...]:
+    """The pools to try: regions, types and zones each in their order; `by_price`: types are not ordered."""
     for zone in zones:
         if zone not in market.subnets:
             raise UsageError(
@@ -156,16 +159,12 @@ def pools(market: Market, types: Sequence[str], zones: Sequence[str], by_price: 
     if not found:
         where = sorted({o.zone for o in market.offers if o.type.name in types})
         raise UsageError(
-            f"{', '.join(types)} is not offered on Spot in {', '.join(zones) or market.region}",
+            f"{', '.join(types)} is not offered on Spot in {', '.join(zones or regions) or market.region}",
             f"It is offered in {', '.join(where)}."
             if where
             else "Try another region with -r, or another type with -t.",
         )
-    if by_price and not zones:
-        return tuple(found)
-    rank = {name: i for i, name in enumerate(types)} if not by_price else {}
-    order = {zone: i for i, zone in enumerate(zones)}
-    return tuple(sorted(found, key=lambda o: (rank.get(o.type.name, 0), order.get(o.zone, 0), o.spot or 0)))
+    return in_order(found, regions, () if by_price else types, zones)
 
 
 def check_quota(app: App, region: str, kinds: Sequence[InstanceType]) -> None:

@@ -367,7 +367,7 @@ def test_an_outcome_that_stays_unknown_is_asked_about_for_the_whole_of_wait():
 
 
 def test_an_unclear_launch_that_shows_itself_is_taken():
-    """Where AWS never answers, yet shows the box, it is adopted. With --wait 0 it is asked for a minute all the same."""
+    """Where AWS never answers, yet shows the box, it is adopted; --wait 0 asks for a minute all the same."""
     world = Launching(A, B)
     for _ in range(10):
         world.no(A, "InternalError", strays=None, status=500)

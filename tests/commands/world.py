@@ -77,6 +77,7 @@ class World:
         default_factory=lambda: {"g4dn.xlarge": Decimal("0.526"), "g5.xlarge": Decimal("1.006")}
     )
     wills: list[Will] = field(default_factory=list)
+    grounds: dict[str, tuple[str, list[str]]] = field(default_factory=dict)  # standing request -> its key and groups
     events: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     made: int = 0
 
@@ -191,8 +192,11 @@ class World:
         request = self.requests[request_id]
         if request.state in LIVE and request.instance_id is None:
             old = next((i for i in self.instances.values() if i.request_id == request_id), None)
-            groups = old.group_ids if old else (f"sg-{request_id.split('-')[1]}",)
-            self.launched(request, {}, {}, old.key_name if old else "", groups)
+            bare = "", (f"sg-{request_id.split('-')[1]}",)
+            key, groups = (old.key_name, old.group_ids) if old else self.grounds.get(request_id, bare)
+            at = self.launched(request, {}, {}, key, groups)
+            if not old:  # RequestSpotInstances has no MetadataOptions
+                self.instances[at] = replace(self.instances[at], http_tokens="optional")
 
     def restart(self, at: str) -> None:
         """AWS has capacity again and restarts what it interrupted."""
