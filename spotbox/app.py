@@ -1,12 +1,14 @@
 """App: all that a command may use, built once from the common options. Tests pass one of fakes."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 import click
 
+from spotbox import __version__
 from spotbox.config import Places, find_places
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.text import as_typed, did_you_mean, safe
@@ -14,6 +16,7 @@ from spotbox.core.units import parse_duration
 from spotbox.options import Common, chosen_region, common
 from spotbox.progress import Progress
 from spotbox.prompts import Prompts
+from spotbox.store import Store
 from spotbox.system import System
 
 DEFAULT_REGION = "us-east-1"
@@ -62,7 +65,24 @@ class App:
             aws = Aws(endpoint=end.url, keys=(end.access_key, end.secret_key), region=end.region)
         else:
             aws = Aws(profile=self.options.profile)
-        return Cloud(Hands(aws, self.system.sleep, self.system.monotonic))
+        return Cloud(Hands(aws, self.system.sleep, self.system.monotonic), self.store, self.advisor_url)
+
+    @cached_property
+    def store(self) -> Store:
+        """What was asked of AWS a while ago; the sandbox and every other endpoint have their own."""
+        if self.sandbox:
+            name = f"sandbox-{__version__}"
+        else:
+            ignored = self.env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
+            own = sorted(item for item in self.env.items() if item[0].startswith("AWS_ENDPOINT_URL") and item[1])
+            name = f"endpoint-{sha256(repr(own).encode()).hexdigest()[:16]}" if own and not ignored else "aws"
+        return Store(self.places.cache / name, self.system.now)
+
+    @property
+    def advisor_url(self) -> str:
+        """Where the Spot Instance Advisor's feed is; empty for AWS's own address."""
+        own = f"{self.endpoint.url}/spot-advisor-data.json" if self.sandbox else ""
+        return self.env.get("SPOTBOX_ADVISOR_URL") or own
 
     @cached_property
     def identity(self) -> Any:
@@ -84,13 +104,6 @@ class App:
         """The region in force. UsageError for one that does not exist, exit 5 for one not enabled."""
         name = chosen_region(ctx, value, self.sandbox) or self.cloud.default_region() or DEFAULT_REGION
         return self.check_region(name)
-
-    def chosen_regions(self, ctx: click.Context, values: Sequence[str]) -> tuple[str, ...]:
-        """The regions in force where several may be given, each checked; one where nobody gave more."""
-        first = self.region(ctx, values[0] if values else None)
-        if not values or first != values[0]:  # AWS_REGION goes before the config file
-            return (first,)
-        return tuple(dict.fromkeys(self.check_region(name) for name in values))
 
     def named(self, ctx: click.Context) -> bool:
         """Whether -r or SPOTBOX_REGION names the region."""

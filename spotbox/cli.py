@@ -16,10 +16,11 @@ from spotbox.options import common, common_options
 COMMANDS = {
     "up": "Create a box, or bring the one of that name up.",
     "ssh": "Open a shell on a box, or run a command there.",
+    "down": "Remove a box and all that belongs to it.",
+    "prices": "Show what GPUs cost now, where, and how that was.",
     "status": "Show your boxes: state, price, address.",
     "stop": "Stop a box; its disk stays.",
     "start": "Start a stopped box.",
-    "down": "Remove a box and all that belongs to it.",
     "sandbox": "An AWS of your own on this machine.",
 }
 

@@ -1,7 +1,7 @@
 """Shared click options and ParamTypes: each says the form it accepts and reads SPOTBOX_<FLAG> and the config file."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,11 @@ class Parsed(click.ParamType[Any]):
 
 
 NAME = Parsed("name", names.check_name)
-LOGIN = Parsed("name", names.check_login)
 OWNER = Parsed("name", names.check_owner)
 LOGIN = Parsed("name", names.check_login)
 DURATION = Parsed("duration", units.parse_duration)
 SIZE = Parsed("gib", units.parse_size)
+MEMORY = Parsed("gib", units.parse_memory)
 BID = Parsed("price", units.parse_bid)
 TAG = Parsed("k=v", names.parse_tag)
 CIDR = Parsed("cidr", lambda text: (text, units.parse_cidr(text)))
@@ -156,16 +156,13 @@ KNOWN_FLAGS = frozenset(
         *("profile", "sandbox", "verbose", "region", "zone", "instance-type", "gpu", "min-vram", "max-price", "ami"),
         *("disk-size", "disk-type", "key", "allow-cidr", "subnet", "iam-profile", "user-data", "tag", "ssh-user"),
         *("owner", "wait", "pool", "output", "forward", "keep-data", "notice", "park", "fallback"),
+        *("sort", "limit", "score", "quota", "refresh", "history"),
     }
 )
 
 region_option = flag("-r", "--region", metavar="REGION", help="AWS region, such as us-east-1.")
 regions_option = flag(
-    "-r",
-    "--region",
-    multiple=True,
-    metavar="REGION",
-    help="AWS region, such as us-east-1; repeat for more, in your order.",
+    "-r", "--region", multiple=True, metavar="REGION", help="AWS region, such as us-east-1, or all; repeatable."
 )
 owner_option = flag("--owner", type=OWNER, metavar="NAME", help="Whose boxes; default: the name of your AWS identity.")
 yes_option = flag("-y", "--yes", is_flag=True, help="Take the default for every answer that no flag gave.")
@@ -195,6 +192,12 @@ def chosen_region(ctx: click.Context, value: str | None, sandbox: bool) -> str |
     if source not in strong and not sandbox:
         value = next((os.environ[name] for name in REGION_VARIABLES if os.environ.get(name)), value)
     return value
+
+
+def chosen_regions(ctx: click.Context, values: Sequence[str], sandbox: bool) -> tuple[str, ...]:
+    """As `chosen_region`, for a command that takes several; none leaves it to the AWS profile."""
+    one = chosen_region(ctx, None, sandbox)
+    return (one,) if one else tuple(values)
 
 
 def given(ctx: click.Context) -> frozenset[str]:

@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from spotbox.core.errors import SpotboxError, UsageError
+from spotbox.core.text import safe
 
+Hint = Callable[[str], str]  # the text as far as it is typed -> what to show below it
 Check = Callable[[str], str | None]  # the answer -> what is wrong with it, or None
 
 
@@ -39,9 +41,12 @@ class Prompts:
             instruction="(arrow keys, Enter)" if len(rows) <= 12 else "(arrow keys, or type to filter)",
         )
 
-    def text(self, question: str, default: str, check: Check, flag: str) -> str:
-        """A line of text that passes `check`."""
-        return str(self._ask("text", flag, question, default=default, validate=lambda text: check(text) or True))
+    def text(self, question: str, default: str, check: Check, flag: str, hint: Hint | None = None) -> str:
+        """A line of text that passes `check`; `hint` is shown at the bottom of the screen while one types."""
+        options: dict[str, Any] = {"default": default, "validate": lambda text: check(text) or True}
+        if hint is not None:
+            options["bottom_toolbar"] = lambda: safe(hint(_typed()))
+        return str(self._ask("text", flag, question, **options))
 
     def confirm(self, question: str, default: bool, flag: str) -> bool:
         """Yes or no."""
@@ -58,6 +63,12 @@ class Prompts:
         if answer is None:
             raise SpotboxError("nothing was chosen", "", exit_code=_interrupted())
         return answer
+
+
+def _typed() -> str:
+    from prompt_toolkit.application import get_app
+
+    return str(get_app().current_buffer.text)
 
 
 def _interrupted() -> Any:

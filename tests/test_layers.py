@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "spotbox"
 # What each layer may import from spotbox. cli -> commands -> app -> helpers and aws -> core -> stdlib.
 LEAVES = {"core", "resources", "__init__"}
-HELPERS = {"output", "prompts", "progress", "config", "system", "resources"}
+HELPERS = {"output", "prompts", "progress", "charts", "config", "system", "resources"}
 MAY = {
     "core": {"core", "__init__"},
     "resources": set(),
@@ -17,10 +17,12 @@ MAY = {
     "progress": LEAVES,
     "config": LEAVES,
     "system": LEAVES,
+    "charts": LEAVES,
+    "store": set(),  # the standard library alone
     "options": LEAVES | {"config"},
-    "aws": {"aws", "core", "__init__"},
+    "aws": {"aws", "core", "store", "__init__"},
     "sandbox": {"sandbox", "core", "resources", "__init__"},
-    "app": HELPERS | LEAVES | {"aws", "sandbox", "options"},
+    "app": HELPERS | LEAVES | {"aws", "sandbox", "store", "options"},
     "commands": HELPERS | LEAVES | {"app", "options", "commands", "aws", "sandbox"},
     "cli": HELPERS | LEAVES | {"app", "options", "commands"},
     "__main__": {"cli"},
@@ -36,6 +38,7 @@ ONLY = {  # third-party package -> the layers that may import it
     "questionary": {"prompts"},
     "prompt_toolkit": {"prompts"},
     "tabulate": {"output"},
+    "plotext": {"charts"},
     "click": {"cli", "commands", "options", "app", "__main__"},
     "platformdirs": {"app", "config"},
 }

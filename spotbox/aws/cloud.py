@@ -2,27 +2,34 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from spotbox.aws import advisor, identity, images, market, network, observe, prices, pricing, quotas, scores, types
 from spotbox.aws import apply as applying
-from spotbox.aws import identity, images, network, observe, prices, pricing, quotas, types
 from spotbox.aws.errors import translating
-from spotbox.aws.hands import Hands
+from spotbox.aws.hands import Hands, silent
 from spotbox.aws.launch import Launched, launch
 from spotbox.aws.park import park
 from spotbox.aws.session import Aws
+from spotbox.core.advisor import Interruptions, interruptions
 from spotbox.core.errors import SpotboxError
+from spotbox.core.market import Change, Scores, Survey
+from spotbox.core.quotas import QuotaValue
 from spotbox.core.records import Identity, Image, InstanceType, Request, Subnet
 from spotbox.core.steps import Launch, Park, Step
+from spotbox.store import NoStore, Store
 
 
 class Cloud:
     """AWS as spotbox sees it. Every method raises SpotboxError; money is Decimal USD, times are aware UTC."""
 
-    def __init__(self, hands: Hands):
+    def __init__(self, hands: Hands, store: Store | None = None, advisor_url: str = ""):
         self._hands = hands
         self._aws: Aws = hands.aws
+        self._store = store or NoStore()
+        self._advisor_url = advisor_url  # empty: AWS's own
 
     def default_region(self) -> str | None:
         """The region of the AWS profile or of boto3's own variables."""
@@ -35,6 +42,43 @@ class Cloud:
     def regions(self) -> dict[str, str]:
         """Every region with its opt-in status."""
         return identity.regions(self._aws)
+
+    def known_regions(self, refresh: bool = False) -> dict[str, str]:
+        """Every region with its opt-in status, asked at most a day ago."""
+        return identity.known_regions(self._aws, self._store, refresh)
+
+    def market(
+        self,
+        regions: Sequence[str],
+        wanted: Sequence[str] = (),
+        refresh: bool = False,
+        show: Callable[[str], None] = silent,
+    ) -> Survey:
+        """Spot prices of types (names, wildcards; none: every accelerated one), with what is told beside them."""
+        return market.survey(self._aws, self._store, regions, wanted, refresh=refresh, url=self._advisor_url, show=show)
+
+    def placement_scores(self, zone_regions: Sequence[str], types: Sequence[str], refresh: bool = False) -> Scores:
+        """The placement score of a set of three types or more, by zone id."""
+        return scores.placement_scores(self._aws, self._store, zone_regions, types, refresh)
+
+    def interruptions(self, refresh: bool = False) -> Interruptions:
+        """How often AWS interrupts each type, by region."""
+        return interruptions(advisor.rates(self._aws, self._store, self._advisor_url, refresh))
+
+    def spot_quotas(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], QuotaValue]:
+        """The Spot quotas in vCPU by (region, quota code)."""
+        return quotas.spot_quotas(self._aws, pairs)
+
+    def spot_history(
+        self,
+        regions: Sequence[str],
+        wanted: Sequence[str],
+        start: datetime,
+        keep: Callable[[str, Sequence[Change]], None],
+        show: Callable[[str], None] = silent,
+    ) -> dict[str, SpotboxError]:
+        """Every price change since `start`, page by page to `keep`; the regions that failed, and why."""
+        return market.history(self._aws, self._store, regions, wanted, start, keep, show)
 
     def spot_role_exists(self) -> bool | None:
         """Whether the Spot service-linked role is there; None where we may not look."""
@@ -109,11 +153,11 @@ class Cloud:
 
     def on_demand(self, region: str, names: Sequence[str]) -> Any:
         """Type -> USD per hour, with a remark where prices could not be had."""
-        return pricing.on_demand(self._aws, region, names)
+        return pricing.on_demand(self._aws, region, names, self._store)
 
     def disk_price(self, region: str, volume_type: str) -> Any:
         """USD per GiB and month, or None."""
-        return pricing.disk_price(self._aws, region, volume_type)
+        return pricing.disk_price(self._aws, region, volume_type, self._store)
 
     def spot_quota(self, region: str, code: str) -> Any:
         """The Spot quota in vCPU."""

@@ -8,7 +8,7 @@ from spotbox.aws.session import Aws
 from spotbox.core.waiting import Look, T, Waited, wait
 
 
-def _silent(text: str) -> None:
+def silent(text: str) -> None:
     """Say nothing."""
 
 
@@ -19,7 +19,7 @@ class Hands:
     aws: Aws
     sleep: Callable[[float], None]
     now: Callable[[], float]
-    show: Callable[[str], None] = _silent
+    show: Callable[[str], None] = silent
     chance: Callable[[], float] = random.random
 
     def wait(self, look: Callable[[], Look[T]], timeout: float) -> Waited[T]:

@@ -1,11 +1,23 @@
 """Who the credentials belong to, which regions they reach, and the Spot service-linked role."""
 
+from datetime import timedelta
+from typing import Any
+
 from spotbox.aws.errors import translating
 from spotbox.aws.session import Aws
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.records import Identity
+from spotbox.store import Store
 
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"  # EC2 User Guide, "Service-linked role for EC2 Spot Instance requests"
+REGIONS_KEPT = timedelta(days=1)
+_FILE = "regions"
+# Those of before March 2019, which every account has (Account Management guide, "Regions enabled by default").
+ALWAYS_ENABLED = (
+    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1"),
+    *("eu-central-1", "eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1"),
+    *("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-southeast-1", "ap-southeast-2", "ap-south-1"),
+)
 SPOT_SERVICE = "spot.amazonaws.com"
 
 
@@ -24,23 +36,47 @@ def identity(aws: Aws) -> Identity:
     return Identity(answer.get("Account", ""), answer.get("Arn", ""), answer.get("UserId", ""))
 
 
-def regions(aws: Aws) -> dict[str, str]:
+def regions(aws: Aws, client: Any = None) -> dict[str, str]:
     """Every region by name with its OptInStatus: opt-in-not-required, opted-in, not-opted-in (EC2 DescribeRegions).
 
-    Asked in a region that cannot be disabled; where an organisation forbids that one, in the default region.
+    Asked in a region that cannot be disabled (through `client`, if one is given); where an organisation forbids that
+    one, in the default region.
     """
     home = home_region(aws.region)
     try:
-        return _regions(aws, home)
+        return _regions(client or aws.client("ec2", home), home)
     except SpotboxError as error:
         if error.code != "UnauthorizedOperation" or aws.region in (None, home):
             raise
-        return _regions(aws, str(aws.region))
+        return _regions(aws.client("ec2", aws.region), str(aws.region))
 
 
-def _regions(aws: Aws, region: str) -> dict[str, str]:
+def known_regions(aws: Aws, store: Store, refresh: bool = False) -> dict[str, str]:
+    """The same from the store, where it was asked with these keys at most a day ago."""
+    home = home_region(aws.region)
+    client = aws.client("ec2", home, brisk=True)
+    key = f"{aws.account_mark()}-{home}"
+    entry = {} if refresh else store.read(_FILE).get(key)
+    if isinstance(entry, dict) and store.moment(entry.get("asked"), REGIONS_KEPT):
+        kept = entry.get("regions")
+        if isinstance(kept, dict) and kept and all(isinstance(status, str) for status in kept.values()):
+            return dict(kept)
+    if home == "us-east-1":  # while the answer is under way
+        aws.make_ahead([("pricing", home), *(("ec2", region) for region in ALWAYS_ENABLED if region != home)])
+    found = regions(aws, client)
+    new = {"asked": store.stamp(), "regions": found}
+
+    def merged(data: dict[str, Any]) -> dict[str, Any]:
+        fresh = {k: v for k, v in data.items() if isinstance(v, dict) and store.moment(v.get("asked"), REGIONS_KEPT)}
+        return {**fresh, key: new}
+
+    store.update(_FILE, merged)
+    return found
+
+
+def _regions(client: Any, region: str) -> dict[str, str]:
     with translating("ec2:DescribeRegions", region):
-        answer = aws.client("ec2", region).describe_regions(AllRegions=True)
+        answer = client.describe_regions(AllRegions=True)
     # OptInStatus came in 2019; an endpoint that leaves it out lists what is enabled.
     return {r["RegionName"]: r.get("OptInStatus") or "opt-in-not-required" for r in answer.get("Regions", ())}
 

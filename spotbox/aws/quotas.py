@@ -1,5 +1,6 @@
 """What Service Quotas says about the vCPU that the account may use."""
 
+from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 
 from spotbox.aws.errors import translating
@@ -7,6 +8,7 @@ from spotbox.aws.session import Aws
 from spotbox.core.errors import SpotboxError
 from spotbox.core.quotas import QuotaValue
 
+SIDE_BY_SIDE = 10  # calls at once: Service Quotas throttles early
 _NONE_APPLIED = ("NoSuchResourceException", "NoSuchResource")
 
 
@@ -33,3 +35,13 @@ def spot_quota(aws: Aws, region: str, code: str) -> QuotaValue:
             whole = Decimal(str(value)).to_integral_value(ROUND_FLOOR)  # a float on the wire, vCPU in meaning
             return QuotaValue(whole)
     return QuotaValue(None, f"Service Quotas has no value for {code} in {region}")
+
+
+def spot_quotas(aws: Aws, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], QuotaValue]:
+    """The value of each (region, quota code), asked side by side and each once; see `spot_quota`."""
+    wanted = list(dict.fromkeys(pairs))
+    calls = [lambda pair=pair: spot_quota(aws, *pair) for pair in wanted]
+    answers = aws.parallel(calls, SIDE_BY_SIDE)
+    unknown = {pair: a for pair, a in zip(wanted, answers, strict=True) if isinstance(a, SpotboxError)}
+    found = {pair: a for pair, a in zip(wanted, answers, strict=True) if not isinstance(a, SpotboxError)}
+    return {**found, **{pair: QuotaValue(None, error.message) for pair, error in unknown.items()}}

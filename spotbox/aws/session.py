@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -17,7 +19,25 @@ T = TypeVar("T")
 
 CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 20  # seconds
+BRISK = {"connect_timeout": 3, "read_timeout": 8, "total_max_attempts": 2}  # a dead region costs seconds, not a minute
 POOL_SIZE = 32  # connections of one client; more than the threads of one `parallel`
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Make what lasts until the end without the garbage collector looking through it again and again.
+
+    It costs a third of the time in which boto3 is imported and EC2's model read. What there is afterwards is frozen:
+    it is no garbage, and need not be looked at.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.freeze()
+            gc.enable()
 
 
 class Aws:
@@ -44,7 +64,8 @@ class Aws:
         self._keys = keys
         self._agent = agent
         self._session: Any = None
-        self._clients: dict[tuple[str, str | None, bool], Any] = {}
+        self._clients: dict[tuple[str, str | None, bool, bool], Any] = {}
+        self._ahead: list[tuple[str, str]] = []
         self._lock = threading.RLock()
 
     @property
@@ -66,40 +87,92 @@ class Aws:
         with self._lock, translating():
             return os.environ.get("AWS_REGION") or self._made_session().region_name
 
-    def client(self, service: str, region: str | None = None, *, once: bool = False) -> Any:
+    def client(self, service: str, region: str | None = None, *, once: bool = False, brisk: bool = False) -> Any:
         """The boto3 client of `service` in `region` (else the default region), the same one each time.
 
         `once` sends every call a single time. RunInstances needs it: InsufficientInstanceCapacity is a server error
         (EC2 API Reference, "Error codes": HTTP 500), which botocore would repeat before the next zone is tried.
+        `brisk` gives up on a region that does not answer within seconds; it is for reading many regions at once.
         SpotboxError where botocore cannot make the client (unknown profile, no region, broken settings).
         """
         with self._lock:
             region = region or self.region
-            key = (service, region, once)
+            key = (service, region, once, brisk)
             if key not in self._clients:
                 from spotbox.aws.errors import translating
 
                 try:
-                    with translating(region=region or ""):
-                        self._clients[key] = self._made_client(service, region, once)
+                    with translating(region=region or ""), uncollected():
+                        self._clients[key] = self._made_client(service, region, once, brisk)
                 except ValueError as error:  # botocore's answer to AWS_ENDPOINT_URL=nonsense, AWS_MAX_ATTEMPTS=many
                     raise UsageError(
                         f"the AWS settings cannot be used: {safe(error)}", "Look for it in AWS_* and in ~/.aws/config."
                     ) from error
             return self._clients[key]
 
+    def make_ahead(self, wanted: Sequence[tuple[str, str]]) -> None:
+        """Begin to make brisk clients, (service, region) each, while the caller waits for the network.
+
+        What cannot be made fails where it is asked for. `make_no_more` ends it.
+        """
+        self._ahead = list(wanted)
+        threading.Thread(target=self._make_ahead, daemon=True, name="spotbox-clients").start()
+
+    def make_no_more(self) -> None:
+        """Leave the clients that nobody has asked for yet."""
+        self._ahead = []
+
+    def _make_ahead(self) -> None:
+        while self._ahead:
+            try:
+                self.client(*self._ahead.pop(0), brisk=True)
+            except (SpotboxError, IndexError):
+                return
+
+    def get(self, url: str, seconds: float) -> Any:
+        """An unsigned GET, its body still to be read; proxies and certificates as for every call (not in the sandbox).
+
+        `seconds` is the time-out of the connection and of each read. Redirects are not followed. Raises botocore's
+        exceptions.
+        """
+        from botocore.awsrequest import AWSRequest
+        from botocore.httpsession import URLLib3Session
+        from botocore.utils import get_environ_proxies
+
+        proxies: dict[str, str] = {}
+        verify: Any = True
+        limits: Any = (min(seconds, 3), seconds)
+        if not self.sealed:
+            proxies = get_environ_proxies(url)
+            bundle = self._made_session()._session.get_config_variable("ca_bundle")
+            verify = bundle or os.environ.get("REQUESTS_CA_BUNDLE") or True
+        http = URLLib3Session(verify=verify, proxies=proxies, timeout=limits)
+        request = AWSRequest("GET", url, headers={"User-Agent": self._agent}, stream_output=True)
+        return http.send(request.prepare())
+
+    def account_mark(self) -> str:
+        """A word that differs between access keys and tells nothing of them, for what must not be read by another."""
+        from spotbox.aws.errors import translating
+
+        with self._lock, translating():
+            key = self._keys[0] if self._keys else None
+            if key is None and (found := self._made_session().get_credentials()):
+                key = found.access_key
+        return hashlib.sha256(f"spotbox {key}".encode()).hexdigest()[:16]
+
     def _made_session(self) -> Any:
         with self._lock:
             if self._session is None:
-                import boto3
+                with uncollected():
+                    import boto3
 
-                if self.sealed:
-                    self._session = boto3.Session(botocore_session=_sealed_session())
-                else:
-                    self._session = boto3.Session(profile_name=self._profile)
+                    from spotbox.aws.sessions import open_session, sealed_session
+
+                    made = sealed_session() if self.sealed else open_session(self._profile)
+                    self._session = boto3.Session(botocore_session=made)
             return self._session
 
-    def _made_client(self, service: str, region: str | None, once: bool) -> Any:
+    def _made_client(self, service: str, region: str | None, once: bool, brisk: bool) -> Any:
         from botocore.config import Config
 
         session = self._made_session()
@@ -115,6 +188,9 @@ class Aws:
             "max_pool_connections": POOL_SIZE,
             "user_agent_extra": self._agent,
         }
+        if brisk:
+            options |= {"connect_timeout": BRISK["connect_timeout"], "read_timeout": BRISK["read_timeout"]}
+            retries["total_max_attempts"] = BRISK["total_max_attempts"]
         if self._keys is None:
             return session.client(service, region_name=region, config=Config(**options))
         access, secret = self._keys
@@ -177,18 +253,3 @@ def _collected(done: SimpleQueue[tuple[int, Any, BaseException | None]], count: 
             raise error
         results[index] = value if error is None else error
     return results
-
-
-def _sealed_session() -> Any:
-    """A botocore session that reads no environment variable, no file of the user's, and no data but botocore's own."""
-    from botocore.loaders import Loader
-    from botocore.session import Session
-
-    names = Session.SESSION_VARIABLES
-    sealed = {name: (None, None, default, cast) for name, (_, _, default, cast) in names.items()}
-    sealed["config_file"] = (None, None, os.devnull, None)
-    sealed["credentials_file"] = (None, None, os.devnull, None)
-    session = Session(session_vars=sealed)
-    loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    session.register_component("data_loader", loader)  # not ~/.aws/models, not AWS_DATA_PATH
-    return session

@@ -5,13 +5,12 @@ from typing import Any
 
 from spotbox.aws.errors import translating
 from spotbox.aws.session import Aws
+from spotbox.aws.wanted import ACCELERATED
 from spotbox.core.accelerators import parse_instance_type
 from spotbox.core.errors import UsageError
 from spotbox.core.records import InstanceType
 from spotbox.core.text import did_you_mean, safe
 
-# EC2 has no filter for accelerators; these families carry one (EC2 Instance Types guide, "Accelerated computing").
-ACCELERATED = ("g*", "p*", "trn*", "inf*", "dl*")
 _VALUES = 100  # of one filter in one call; EC2 takes at most 200 (EC2 API Reference, Filter)
 
 
@@ -50,6 +49,14 @@ def offerings(aws: Aws, region: str, types: Sequence[str]) -> dict[str, frozense
                 for offer in page.get("InstanceTypeOfferings", ()):
                     zones.setdefault(offer["InstanceType"], set()).add(offer["Location"])
     return {name: frozenset(zones[name]) for name in types}
+
+
+def described(aws: Aws, region: str, words: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """DescribeInstanceTypes of these names and wildcards; none for what the region does not have."""
+    paginator = aws.client("ec2", region, brisk=True).get_paginator("describe_instance_types")
+    with translating("ec2:DescribeInstanceTypes", region):
+        for page in paginator.paginate(Filters=[_filter("instance-type", words)]):
+            yield from page.get("InstanceTypes", ())
 
 
 def _described(aws: Aws, region: str, filters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -1,20 +1,20 @@
 """What to launch: the market of one region, the questions, and the wish that comes of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from spotbox.app import App
 from spotbox.core.errors import Exit, SpotboxError, UsageError
+from spotbox.core.filters import only_in_gb
 from spotbox.core.hunt import in_order
 from spotbox.core.images import fits
-from spotbox.core.prices import savings_pct
+from spotbox.core.market import Age
+from spotbox.core.offers import is_gpu
 from spotbox.core.quotas import increase_command, is_enough, quota_of
 from spotbox.core.records import Image, InstanceType, Offer
 from spotbox.core.text import did_you_mean, safe
-from spotbox.core.units import Bid, parse_bid, parse_size, show_usd
 
 LEAST_MEMORY = 16  # GiB of GPU memory that the default type has at least
 DEFAULT_DISK = 100  # GiB
@@ -31,6 +31,18 @@ class Market:
     subnets: dict[str, str]  # zone -> subnet id
     vpc_id: str
     remarks: tuple[str, ...] = ()
+    quotas: Mapping[str, Decimal | None] = field(default_factory=dict)  # quota code -> vCPU; None is unknown
+    interruption: Mapping[str, str] = field(default_factory=dict)  # instance type -> "<5%"
+    ages: tuple[Age, ...] = ()
+
+    def quota(self, name: str) -> Decimal | None:
+        """The Spot quota in vCPU that counts the type, or None."""
+        quota = quota_of(name)
+        return self.quotas.get(quota.code) if quota else None
+
+    def suffices(self, name: str) -> bool | None:
+        """Whether that admits one of it; None where it is unknown."""
+        return is_enough(self.quota(name), self.types[name].vcpus)
 
     def of(self, name: str) -> list[Offer]:
         """The offers of one type, cheapest first."""
@@ -55,19 +67,22 @@ def survey(app: App, region: str, ami: str, types: Sequence[str], subnet: str | 
     known: dict[str, InstanceType] = found if isinstance(found, dict) else {t.name: t for t in found}
     arm = types and all("x86_64" not in known[name].architectures for name in types)
     names = sorted(known)
-    image, offered, spot, demand = [
-        _value(a)
-        for a in cloud.together(
-            [
-                lambda: cloud.image(region, ami, "arm64" if arm else "x86_64"),
-                lambda: cloud.offerings(region, names),
-                lambda: cloud.spot_prices(region, names),
-                lambda: cloud.on_demand(region, names),
-            ]
-        )
-    ]
+    image, offered, spot, demand, rates = cloud.together(
+        [
+            lambda: cloud.image(region, ami, "arm64" if arm else "x86_64"),
+            lambda: cloud.offerings(region, names),
+            lambda: cloud.spot_prices(region, names),
+            lambda: cloud.on_demand(region, names),
+            cloud.interruptions,
+        ]
+    )
     app.progress.done()
+    image, offered, spot, demand = map(_value, (image, offered, spot, demand))
     zones = {net.zone: net.id for net in reversed(subnets)}
+    # What is told beside the prices and cannot be had is unknown; no launch hangs on it.
+    labels = {} if isinstance(rates, SpotboxError) else {t: x for (r, t), x in rates.labels.items() if r == region}
+    remarks = [demand.remark, rates.message if isinstance(rates, SpotboxError) else rates.remark]
+    ages = [("on-demand prices", demand.asked), ("interruption rates", getattr(rates, "asked", None))]
     return Market(
         region,
         image,
@@ -75,8 +90,19 @@ def survey(app: App, region: str, ami: str, types: Sequence[str], subnet: str | 
         _offers(region, known, offered, spot, demand.usd, set(zones)),
         zones,
         subnets[0].vpc_id,
-        (demand.remark,) if demand.remark else (),
+        tuple(remark for remark in remarks if remark),
+        interruption=labels,
+        ages=tuple(Age(what, asked) for what, asked in ages if asked),
     )
+
+
+def with_quotas(app: App, market: Market, names: Sequence[str]) -> Market:
+    """The market with the Spot quotas that count these types, each asked for once."""
+    codes = sorted({quota.code for name in names if (quota := quota_of(name))} - set(market.quotas))
+    if not codes:
+        return market
+    found = app.cloud.spot_quotas([(market.region, code) for code in codes])
+    return replace(market, quotas={**market.quotas, **{code: each.value for (_, code), each in found.items()}})
 
 
 def _value(answer: Any) -> Any:
@@ -114,14 +140,19 @@ def check_fit(market: Market, names: Sequence[str]) -> None:
             )
 
 
+def bootable(market: Market) -> list[InstanceType]:
+    """Types with a price that a workstation can be made of, cheapest first: NVIDIA, whole GPUs, that the image fits."""
+    kinds = [market.types[name] for name in dict.fromkeys(offer.type.name for offer in market.offers)]
+    kinds = [kind for kind in kinds if fits(market.image, kind) is None]
+    return [kind for kind in kinds if (kind.gpu_maker or "").upper() == "NVIDIA" and kind.gpu_count >= 1]
+
+
 def suitable(market: Market, gpu: str | None, min_vram: int | None) -> list[str]:
-    """Types to choose from, cheapest first: NVIDIA, whole GPUs, that the image supports, narrowed by the flags."""
-    names = list(dict.fromkeys(offer.type.name for offer in market.offers))
-    kinds = [market.types[name] for name in names if fits(market.image, market.types[name]) is None]
-    kinds = [k for k in kinds if (k.gpu_maker or "").upper() == "NVIDIA" and k.gpu_count >= 1]
+    """Of these the names of those that the flags admit."""
+    kinds = bootable(market)
     if gpu:
         have = sorted({k.gpu for k in kinds if k.gpu})
-        kinds = [k for k in kinds if (k.gpu or "").lower() == gpu.lower()]
+        kinds = [k for k in kinds if is_gpu(k, gpu)]
         if not kinds:
             raise UsageError(
                 f"no type with GPU {gpu!r} here{did_you_mean(gpu, have)}", f"GPUs here: {', '.join(have)}."
@@ -137,6 +168,11 @@ def suitable(market: Market, gpu: str | None, min_vram: int | None) -> list[str]
             Exit.NO_CAPACITY,
         )
     return [k.name for k in kinds]
+
+
+def in_gb(market: Market, gpu: str | None, min_vram: int | None) -> list[str]:
+    """The remark on types that --min-vram leaves out and that are sold, in GB, as large enough."""
+    return only_in_gb((kind for kind in bootable(market) if not gpu or is_gpu(kind, gpu)), min_vram)
 
 
 def default_type(market: Market, names: Sequence[str]) -> str:
@@ -167,81 +203,20 @@ def pools(
     return in_order(found, regions, () if by_price else types, zones)
 
 
-def check_quota(app: App, region: str, kinds: Sequence[InstanceType]) -> None:
+def check_quota(market: Market, names: Sequence[str]) -> None:
     """SpotboxError 4 where the Spot quotas leave none of these types any room; unknown ones are left to the launch.
 
     A type whose quota AWS does not name (p6) counts only where it is all there is.
     """
-    known = [(kind, quota) for kind in kinds if (quota := quota_of(kind.name))]
-    codes = sorted({quota.code for _, quota in known})
-    answers = app.cloud.together([partial(app.cloud.spot_quota, region, code) for code in codes])
-    values = {c: None if isinstance(a, SpotboxError) else a.value for c, a in zip(codes, answers, strict=True)}
-    if not known or any(values[q.code] is None or is_enough(values[q.code], kind.vcpus) for kind, q in known):
+    known = [(market.types[name], quota) for name in names if (quota := quota_of(name))]
+    if not known or any(market.suffices(kind.name) is not False for kind, _ in known):
         return
     kind, quota = known[0]
-    value = values[quota.code] or Decimal(0)
+    value = market.quotas[quota.code] or Decimal(0)
     raise SpotboxError(
-        f"your Spot quota in {region} is {value.normalize():f} vCPU ({quota.name}), but {kind.name} needs {kind.vcpus}",
-        f"Ask for more with: {increase_command(quota.code, region, kind.vcpus)}; or take another type or region.",
+        f"your Spot quota in {market.region} is {value.normalize():f} vCPU ({quota.name}), "
+        f"but {kind.name} needs {kind.vcpus}",
+        f"Ask for more with: {increase_command(quota.code, market.region, kind.vcpus)}; "
+        "or take another type or region.",
         Exit.QUOTA,
     )
-
-
-def ask_type(app: App, market: Market, names: Sequence[str]) -> str:
-    """Ask for the instance type: a list with GPU, memory, prices and savings."""
-    titles = ("type", "GPU", "GPU mem", "vCPU", "on-demand", "Spot", "savings", "interruption")
-    heading = _line(*titles)
-    rows = []
-    for name in names:
-        best = market.of(name)[0]
-        kind = best.type
-        saved = savings_pct(best.on_demand, best.spot)
-        gpu = f"{kind.gpu_count.normalize():f}x {kind.gpu}"
-        memory = f"{kind.gpu_memory_gib:.0f} GiB" if kind.gpu_memory_gib else "unknown"
-        percent = f"{saved:.2f} %" if saved is not None else "unknown"
-        prices = (show_usd(best.on_demand), show_usd(best.spot), percent, "unknown")
-        rows.append((_line(name, gpu, memory, str(kind.vcpus), *prices), name))
-    return str(app.prompts.choose("Instance type", rows, default_type(market, names), "-t", heading))
-
-
-def _line(name: str, gpu: str, memory: str, vcpus: str, demand: str, spot: str, saved: str, cut: str) -> str:
-    return f"{name:<15}{gpu:<18}{memory:>9}{vcpus:>6}{demand:>12}{spot:>10}{saved:>10}{cut:>14}"
-
-
-def ask_zone(app: App, market: Market, name: str) -> list[str]:
-    """Ask for the zone; none named means cheapest first."""
-    offers = market.of(name)
-    rows: list[tuple[str, str | None]] = [("cheapest first, the next when one has no capacity", None)]
-    rows += [(f"{offer.zone:<16}{show_usd(offer.spot)}/h", offer.zone) for offer in offers]
-    zone = app.prompts.choose("Availability Zone", rows, None, "-z")
-    return [zone] if zone else []
-
-
-def ask_bid(app: App) -> Bid:
-    """Ask for the maximum price."""
-    text = app.prompts.text(
-        "Maximum price (on-demand, NN% of it, or USD per hour; lower only adds interruptions)",
-        "on-demand",
-        lambda answer: _wrong(parse_bid, answer),
-        "--max-price",
-    )
-    return parse_bid(text)
-
-
-def ask_disk(app: App, least: int) -> int:
-    """Ask for the disk size in GiB, at least the image's."""
-
-    def check(answer: str) -> str | None:
-        return _wrong(parse_size, answer) or (
-            f"the image needs at least {least} GiB" if parse_size(answer) < least else None
-        )
-
-    return parse_size(app.prompts.text("Disk in GiB", str(max(DEFAULT_DISK, least)), check, "--disk-size"))
-
-
-def _wrong(parse: object, answer: str) -> str | None:
-    try:
-        parse(answer)  # type: ignore[operator]
-    except UsageError as error:
-        return f"{error.message}. {error.hint}"
-    return None

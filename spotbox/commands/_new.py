@@ -2,22 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 
 from spotbox.app import App
+from spotbox.commands import _ask
 from spotbox.commands import _choose as choose
+from spotbox.commands._bid import Held, held_by
 from spotbox.commands._carry import Carried, carry_out
 from spotbox.commands._connect import remember_key
 from spotbox.commands._inputs import Asked, admitted, read_key, read_user_data
-from spotbox.commands._regions import grounds, leave_out, merged, survey_regions
+from spotbox.commands._markets import grounds, leave_out, merged, survey_regions
+from spotbox.commands._regions import enabled
+from spotbox.commands._summary import show_summary
+from spotbox.commands._survey import tell_ages
 from spotbox.core.boxes import Box
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.images import login_user
 from spotbox.core.plans import plan_new, plan_park
-from spotbox.core.prices import savings_pct
 from spotbox.core.records import Offer
 from spotbox.core.steps import Ground, Plan, Wish
-from spotbox.core.units import Bid, show_duration, show_usd
+from spotbox.core.units import Bid
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,9 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
     markets, asked = preflight(app, asked, ask)
     if role is False:
         app.remark("the account has no Spot service-linked role yet; it will be made (free, once per account)")
+    held = None
     if ask:
-        asked, markets = questions(app, asked, markets)
+        asked, markets, held = questions(app, asked, markets)
     market = merged(markets)
     offers = candidates(app, asked, market, markets)
     key = read_key(asked, app)
@@ -52,7 +56,10 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
     wish = decide(owner, asked, market, offers, user_data, grounds(markets, regions, asked, owner, key.public, rules,
                                                                    ended))  # fmt: skip
     plan = plan_park(wish, role is False) if asked.park else plan_new(wish, role is False, asked.fallback)
-    show_summary(app, wish, asked, plan)
+    show_summary(app, wish, market, asked, held)
+    app.remark("This will:")
+    for step in plan:
+        app.remark(f"  - {step}")
     if asked.dry_run:
         return Made(None, plan, asked)
     if ask and not app.prompts.confirm("Go ahead?", True, "-y"):
@@ -75,8 +82,9 @@ def preflight(app: App, asked: Asked, ask: bool) -> tuple[dict[str, choose.Marke
     market = merged(markets)
     for each in markets.values():
         choose.check_fit(each, asked.types)
-    for remark in market.remarks:
+    for remark in (*market.remarks, *choose.in_gb(market, asked.gpu, asked.min_vram)):
         app.remark(remark)
+    tell_ages(app, market.ages, "; `spotbox prices --refresh` asks anew")
     if asked.disk is not None and asked.disk < market.image.size_gib:
         raise UsageError(
             f"the image needs a disk of at least {market.image.size_gib} GiB, not {asked.disk}",
@@ -93,16 +101,18 @@ def preflight(app: App, asked: Asked, ask: bool) -> tuple[dict[str, choose.Marke
 
 
 def within_quota(app: App, markets: Mapping[str, choose.Market], names: Sequence[str]) -> dict[str, choose.Market]:
-    """The regions whose Spot quota leaves one of these types room; SpotboxError 4 where no region's does."""
+    """The regions whose Spot quota leaves one of these types room, with their quotas; SpotboxError 4 where none has."""
 
-    def checked(region: str, market: choose.Market) -> choose.Market | SpotboxError:
+    def checked(market: choose.Market) -> choose.Market | SpotboxError:
+        here = [name for name in names if name in market.types]
+        market = choose.with_quotas(app, market, here)
         try:
-            choose.check_quota(app, region, [market.types[name] for name in names if name in market.types])
+            choose.check_quota(market, here)
         except SpotboxError as error:
             return error
         return market
 
-    return leave_out(app, {region: checked(region, market) for region, market in markets.items()})
+    return leave_out(app, {region: checked(market) for region, market in markets.items()})
 
 
 def wanted_types(asked: Asked, market: choose.Market) -> Sequence[str]:
@@ -125,25 +135,30 @@ def candidates(
     return offers
 
 
-def questions(app: App, asked: Asked, markets: dict[str, choose.Market]) -> tuple[Asked, dict[str, choose.Market]]:
-    """Ask what no flag answered."""
+def questions(
+    app: App, asked: Asked, markets: dict[str, choose.Market]
+) -> tuple[Asked, dict[str, choose.Market], Held | None]:
+    """Ask what no flag answered; with the past of the pools where the maximum price was asked."""
+    held = None
     if "region" not in asked.given:
-        rows = [(name, name) for name in app.enabled_regions]
+        rows = [(name, name) for name in enabled(app)]
         region = app.prompts.choose("Region", rows, asked.region, "-r")
         if region != asked.region:
             markets, asked = preflight(app, replace(asked, regions=(region,)), True)
     market = merged(markets)
     if not asked.types:
         names = choose.suitable(market, asked.gpu, asked.min_vram)
-        asked = replace(asked, types=(choose.ask_type(app, market, names),))
+        asked = replace(asked, types=(_ask.ask_type(app, market, names),))
         markets = within_quota(app, markets, asked.types)
     if not asked.zones and not asked.subnet and len(asked.types) == 1 and len(markets) == 1:
-        asked = replace(asked, zones=tuple(choose.ask_zone(app, market, asked.types[0])))
+        asked = replace(asked, zones=tuple(_ask.ask_zone(app, market, asked.types[0])))
     if asked.bid is None:
-        asked = replace(asked, bid=choose.ask_bid(app))
+        tried = choose.pools(market, asked.types, asked.zones, False, tuple(markets))
+        held = held_by(app, tried)
+        asked = replace(asked, bid=_ask.ask_bid(app, held))
     if asked.disk is None:
-        asked = replace(asked, disk=choose.ask_disk(app, market.image.size_gib))
-    return asked, markets
+        asked = replace(asked, disk=_ask.ask_disk(app, market.image.size_gib))
+    return asked, markets, held
 
 
 def decide(
@@ -172,51 +187,3 @@ def decide(
         user_data=user_data,
         profile=asked.profile,
     )
-
-
-def show_summary(app: App, wish: Wish, asked: Asked, plan: Plan) -> None:
-    """What will be made, $/h now, at most, $/day and the disk's $/month, before anything is asked or made."""
-    best = wish.offers[0]
-    kind = best.type
-    bid = wish.bid(best)
-    image = wish.grounds[best.region].image
-    most = bid if bid is not None else best.on_demand
-    saved = savings_pct(best.on_demand, best.spot)
-    gib_month = app.cloud.disk_price(best.region, wish.disk_type)
-    disk_month = gib_month * wish.disk_gib if gib_month is not None else None
-    gpu = f"{kind.gpu_count.normalize():f}x {kind.gpu}, {kind.gpu_memory_gib:.0f} GiB; " if kind.gpu else ""
-    zones = list(dict.fromkeys(offer.zone for offer in wish.offers))
-    rows = [
-        ("box", f"{wish.name} (owner {wish.owner})"),
-        ("type", f"{kind.name} ({gpu}{kind.vcpus} vCPU, {kind.memory_gib.normalize():f} GiB)"),
-        ("where", f"{zones[0]}" + (f", else {', '.join(zones[1:])}" if zones[1:] else "")),
-        ("image", f"{image.name} ({image.id}), login {wish.user}"),
-        ("disk", f"{wish.disk_gib} GiB {wish.disk_type}, encrypted: {_month(disk_month)} while it exists"),
-        (
-            "price now",
-            f"{show_usd(best.spot)}/h Spot, {show_usd(best.on_demand)}/h on-demand"
-            + (f", savings {saved:.2f} %" if saved is not None else ""),
-        ),
-        (
-            "at most",
-            f"{show_usd(most)}/h "
-            + ("(your maximum)" if bid is not None else "(no cap of your own: AWS caps Spot at on-demand)"),
-        ),
-        ("per day", f"{show_usd(best.spot * 24 if best.spot else None, 2)} at the price now"),
-    ]
-    if asked.fallback:
-        rows.append(("otherwise", f"if Spot has nothing within {show_duration(asked.wait)}: on demand at "
-                                  f"{show_usd(best.on_demand)}/h"))  # fmt: skip
-    for label, text in rows:
-        app.remark(f"  {label:<10} {text}")
-    if bid is not None and best.spot is not None and bid < best.spot:
-        app.remark(
-            f"  note       your maximum is below the Spot price ({show_usd(best.spot)}): AWS will refuse until it falls"
-        )
-    app.remark("This will:")
-    for step in plan:
-        app.remark(f"  - {step}")
-
-
-def _month(usd: Decimal | None) -> str:
-    return f"{show_usd(usd, 2)}/month" if usd is not None else "price unknown"

@@ -1,77 +1,50 @@
-"""The markets of several regions as one: what is offered where, and the ground that a launch stands on in each."""
+"""Which regions a command asks: those named, all, or the one in force; checked against what AWS has."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
 
-from spotbox.app import App
-from spotbox.commands._choose import Market, survey
-from spotbox.commands._inputs import Asked
-from spotbox.core.errors import SpotboxError
-from spotbox.core.hunt import in_order
-from spotbox.core.plans import new_group, new_key
-from spotbox.core.records import Rule
-from spotbox.core.steps import Ground
+import click
 
+from spotbox.app import DEFAULT_REGION, App
+from spotbox.core.errors import Exit, SpotboxError, UsageError
+from spotbox.core.names import join_names
+from spotbox.core.text import did_you_mean, safe
+from spotbox.options import chosen_regions
 
-def survey_regions(app: App, asked: Asked) -> dict[str, Market]:
-    """The market of each region that was asked for, in that order.
-
-    One region of several that cannot serve (no default VPC, not this type or image, no permission) is left out with a
-    remark; SpotboxError where none is left.
-    """
-    calls = [partial(survey, app, region, asked.ami, asked.types, asked.subnet) for region in asked.regions]
-    answers = dict(zip(asked.regions, app.cloud.together(calls), strict=True))
-    return leave_out(app, answers)
+ALL = "all"
 
 
-def leave_out(app: App, answers: Mapping[str, Market | SpotboxError]) -> dict[str, Market]:
-    """The regions that answered; a remark for each other, or the first one's error where all failed."""
-    errors = {region: answer for region, answer in answers.items() if isinstance(answer, SpotboxError)}
-    if errors and len(errors) == len(answers):
-        raise next(iter(errors.values()))
-    for region, error in errors.items():
-        app.remark(f"{region} is left out: {error.message}")
-    return {region: answer for region, answer in answers.items() if isinstance(answer, Market)}
+def chosen(app: App, ctx: click.Context, values: Sequence[str], refresh: bool = False) -> tuple[str, ...]:
+    """The regions to ask. UsageError for one that does not exist, exit 5 for one that is not enabled."""
+    names = chosen_regions(ctx, values, app.sandbox) or (app.cloud.default_region() or DEFAULT_REGION,)
+    known = app.cloud.known_regions(refresh)
+    if ALL in names:
+        return tuple(sorted(name for name, status in known.items() if status != "not-opted-in"))
+    if not refresh and any(known.get(name, "not-opted-in") == "not-opted-in" for name in names):
+        known = app.cloud.known_regions(True)  # what was kept may be older than the region, or than its being enabled
+    for name in names:
+        _check(name, known)
+    return tuple(dict.fromkeys(names))
 
 
-def merged(markets: Mapping[str, Market]) -> Market:
-    """All of them as one: offers of every region, cheapest first; image and what else is one region's are the first's.
-
-    Zones bear their region in their name, so their subnets do not clash.
-    """
-    first, *rest = markets.values()
-    if not rest:
-        return first
-    every = (first, *rest)
-    return replace(
-        first,
-        types={name: kind for market in reversed(every) for name, kind in market.types.items()},
-        offers=in_order(offer for market in every for offer in market.offers),
-        subnets={zone: subnet for market in every for zone, subnet in market.subnets.items()},
-        remarks=tuple(dict.fromkeys(remark for market in every for remark in market.remarks)),
-    )
-
-
-def grounds(
-    markets: Mapping[str, Market],
-    regions: Sequence[str],
-    asked: Asked,
-    owner: str,
-    public_key: str,
-    rules: tuple[Rule, ...],
-    ended: Mapping[str, int],
-) -> dict[str, Ground]:
-    """The ground of each of `regions`; an empty `public_key` stands for one that a dry run does not make."""
-    tags = dict(asked.tags)
-    return {
-        region: Ground(
-            region,
-            markets[region].image,
-            markets[region].subnets,
-            new_key(region, owner, public_key),
-            new_group(region, markets[region].vpc_id, asked.name, owner, rules, tags),
-            ended.get(region, 0),
+def _check(name: str, known: Mapping[str, str]) -> None:
+    if name not in known:
+        raise UsageError(
+            f"{safe(name)!r} is not an AWS region{did_you_mean(name, [*known, ALL])}",
+            f"Regions here: {', '.join(sorted(n for n, s in known.items() if s != 'not-opted-in'))}; or all.",
         )
-        for region in regions
-    }
+    if known[name] == "not-opted-in":
+        raise SpotboxError(
+            f"region {name} is not enabled for this account",
+            f"Enable it with: aws account enable-region --region-name {name}; or use another with -r.",
+            Exit.DENIED,
+        )
+
+
+def enabled(app: App) -> list[str]:
+    """The regions that this account can use, as AWS told within the last day."""
+    return sorted(name for name, status in app.cloud.known_regions(False).items() if status != "not-opted-in")
+
+
+def in_words(regions: Sequence[str]) -> str:
+    """`us-east-1`, `us-east-1 and eu-west-1`, `17 regions`."""
+    return join_names(list(regions)) if len(regions) <= 3 else f"{len(regions)} regions"

@@ -12,6 +12,7 @@ from spotbox.commands._connect import admit_caller, offer_include, write_entry
 from spotbox.commands._find import again, described, priced, search_box
 from spotbox.commands._inputs import Asked, canonical_cidrs
 from spotbox.commands._new import make_new
+from spotbox.commands._regions import ALL, chosen, enabled
 from spotbox.core.boxes import Box
 from spotbox.core.changes import differences
 from spotbox.core.errors import SpotboxError, UsageError
@@ -27,6 +28,7 @@ from spotbox.options import (
     CIDR,
     DURATION,
     LOGIN,
+    MEMORY,
     SIZE,
     TAG,
     Command,
@@ -36,7 +38,6 @@ from spotbox.options import (
     name_argument,
     output_option,
     owner_option,
-    regions_option,
     typed,
     yes_option,
 )
@@ -47,7 +48,7 @@ WAIT = 15 * 60
 
 @click.command(cls=Command)
 @name_argument
-@regions_option
+@flag("-r", "--region", multiple=True, metavar="REGION", help="AWS region; repeat for more, in your order.")
 @flag("-z", "--zone", "zones", multiple=True, metavar="ZONE", help="Availability Zone; repeat for more, in your order.")
 @flag(
     "-t",
@@ -57,8 +58,8 @@ WAIT = 15 * 60
     metavar="TYPE",
     help="Instance type; repeat for more, in your order.",
 )
-@flag("--gpu", metavar="NAME", help="Any type with this GPU, such as A10G, cheapest first.")
-@flag("--min-vram", type=SIZE, help="Any type with at least this much GPU memory in GiB, cheapest first.")
+@flag("--gpu", metavar="NAME", help="Any type with this GPU, such as A10G, or a glob; cheapest first.")
+@flag("--min-vram", type=MEMORY, help="Any type with at least this much GPU memory in GiB, cheapest first.")
 @flag("--max-price", "bid", type=BID, help="Most to pay: on-demand (default), NN% of it, or USD per hour.")
 @flag(
     "--ami", default="dlami", show_default=True, metavar="ID|ALIAS", help="Image id, or dlami, dlami-al2023, pytorch."
@@ -106,13 +107,15 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
     if flags["park"] and flags["fallback"] != "none":
         raise UsageError("--park and --fallback exclude each other", "A standing request waits for Spot alone.")
     whose = app.owner(owner)
-    places = app.chosen_regions(ctx, region)
+    if ALL in region:
+        raise UsageError("up takes no `-r all`", "Name the regions to try, each with -r.")
+    places = chosen(app, ctx, region)
     asked = _asked(ctx, app, name, places, flags)
-    found = search_box(app, app.enabled_regions, whose, name, places if app.named(ctx) else ())
+    found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
     told = flags["yes"] or asked.dry_run
     if found.box is not None and found.box.state is State.TERMINATING and not asked.dry_run:
         _settle(app, found.box, asked.wait)
-        found = search_box(app, app.enabled_regions, whose, name, places if app.named(ctx) else ())
+        found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
     if found.box is None or found.box.state is State.FAILED:
         found.check(asked.regions)
         ask = _may_ask(app, told)

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 # Neither is AWS's: below or above lies no price it charges (t4g.nano Spot about 0.001, p6e-gb200 UltraServers 761).
 LEAST, MOST = Decimal("0.0001"), Decimal(2000)
 _CENT = Decimal("0.01")
+Pair = tuple[str, str]  # (region, instance type)
 # Of the dozens of products of one instance type exactly one is the Linux on-demand line (AWS Price List Query API,
 # GetProducts). `capacitystatus` and `marketoption` are spelt so; without them reservations and Capacity Blocks match.
 _EC2_FIELDS = {
@@ -27,6 +29,7 @@ class OnDemandPrices:
 
     usd: Mapping[str, Decimal] = field(default_factory=dict)
     remark: str = ""
+    asked: datetime | None = None  # when the oldest of them was asked of AWS; None where all were asked just now
 
 
 def parse_price(text: object) -> Decimal | None:
@@ -53,30 +56,38 @@ def savings_pct(on_demand: Decimal | None, spot: Decimal | None) -> Decimal | No
     return ((on_demand - spot) * 100 / on_demand).quantize(_CENT, ROUND_HALF_UP)
 
 
-def product_filters(region: str, instance_type: str | None = None, *, market: bool = True) -> list[dict[str, str]]:
-    """The GetProducts filters for the Linux on-demand line: eight, less `instanceType` or `marketoption` if not wanted.
+def product_filters(
+    region: str | None,
+    instance_type: str | None = None,
+    *,
+    family: str | None = None,
+    market: bool = True,
+) -> list[dict[str, str]]:
+    """The GetProducts filters for the Linux on-demand line of a type, of an `instanceFamily`, or of all.
 
-    `marketoption` is in use but in no AWS page we know of: ask again without it where nothing is found.
+    Without `region` every region is meant. `marketoption` is in use but in no AWS page we know of: ask again without
+    it (`market=False`) where nothing is found.
     """
-    fields = {"instanceType": instance_type, "regionCode": region, **_EC2_FIELDS}
+    asked = {"instanceType": instance_type, "regionCode": region, "instanceFamily": family, **_EC2_FIELDS}
     if not market:
-        del fields["marketoption"]
-    return [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in fields.items() if value]
+        del asked["marketoption"]
+    return [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in asked.items() if value]
 
 
-def on_demand_prices(rows: Iterable[str | Mapping[str, Any]], region: str) -> dict[str, Decimal]:
-    """USD per hour by instance type from GetProducts rows (JSON texts, or parsed), of `region` alone.
+def on_demand_prices(rows: Iterable[str | Mapping[str, Any]], region: str | None = None) -> dict[Pair, Decimal]:
+    """USD per hour by (region, instance type) from GetProducts rows (JSON texts, or parsed); `region`: of that alone.
 
-    A type has a price only where exactly one row is its on-demand line and carries exactly one believable price: of
-    two candidates neither is believed, and never the first hit is taken.
+    A pair has a price only where exactly one row is its on-demand line and carries exactly one believable price: of
+    two candidates neither is believed, and never the first hit is taken. A row that tells no region is of `region`.
     """
-    found: dict[str, list[Decimal]] = {}
+    found: dict[Pair, list[Decimal]] = {}
     for row in rows:
         product = _parsed(row)
         attributes = _mapping(_mapping(product.get("product")).get("attributes"))
-        if _is_on_demand_line(attributes, region):
-            found.setdefault(str(attributes.get("instanceType")), []).extend(_hourly(product))
-    return {name: prices[0] for name, prices in found.items() if len(prices) == 1 and believable(prices[0])}
+        here = attributes.get("regionCode", region)
+        if here and region in (None, here) and _is_on_demand_line(attributes):
+            found.setdefault((str(here), str(attributes.get("instanceType"))), []).extend(_hourly(product))
+    return {pair: prices[0] for pair, prices in found.items() if len(prices) == 1 and believable(prices[0])}
 
 
 def disk_price(rows: Iterable[str | Mapping[str, Any]], volume_type: str, region: str) -> Decimal | None:
@@ -93,11 +104,11 @@ def disk_price(rows: Iterable[str | Mapping[str, Any]], volume_type: str, region
     return found[0] if len(found) == 1 else None
 
 
-def _is_on_demand_line(attributes: Mapping[str, Any], region: str) -> bool:
+def _is_on_demand_line(attributes: Mapping[str, Any]) -> bool:
     usage = str(attributes.get("usagetype", ""))
     if not (usage.startswith("BoxUsage:") or "-BoxUsage:" in usage) or attributes.get("operation") != "RunInstances":
         return False
-    wanted = {**_EC2_FIELDS, "regionCode": region, "locationType": "AWS Region"}
+    wanted = {**_EC2_FIELDS, "locationType": "AWS Region"}
     return all(attributes.get(name, value) == value for name, value in wanted.items())
 
 

@@ -12,9 +12,11 @@ def safe(text: object) -> str:
 
     Category C of Unicode covers terminal escapes, newlines, bidirectional overrides and lone surrogates.
     """
+    shown = str(text)
+    if shown.isprintable():  # which nothing of these is; and much faster to ask
+        return shown
     return "".join(
-        char if not unicodedata.category(char).startswith(("C", "Zl", "Zp")) else ascii(char)[1:-1]
-        for char in str(text)
+        char if not unicodedata.category(char).startswith(("C", "Zl", "Zp")) else ascii(char)[1:-1] for char in shown
     )
 
 
@@ -28,7 +30,7 @@ def as_typed(text: str, words: Sequence[str]) -> str:
     if not words:
         return text
     given = shlex.join(words)
-    return re.sub(r"\bspotbox (?=(?:up|ssh|status|stop|start|down)\b)", lambda _: f"spotbox {given} ", text)
+    return re.sub(r"\bspotbox (?=(?:up|ssh|prices|status|stop|start|down)\b)", lambda _: f"spotbox {given} ", text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

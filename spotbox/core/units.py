@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -9,6 +10,7 @@ from spotbox.core.errors import UsageError
 
 HOURS_PER_MONTH = Decimal(730)  # AWS bills EBS by the month of 730 hours in its own calculator
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_CAP = Decimal("0.0001")  # a share of on-demand is sent to so many places
 LEAST_PRICE = Decimal("0.001")  # EC2 API, SpotMarketOptions: MaxPrice must be more than USD 0.001
 
 
@@ -48,6 +50,14 @@ def parse_size(text: str) -> int:
     return int(match[1])
 
 
+def parse_memory(text: str) -> int:
+    """Whole GiB of GPU memory from `24`, `24G` or `24GiB`. UsageError otherwise."""
+    match = re.fullmatch(r"(\d{1,6})\s*(?:g|gb|gib)?", text.strip(), re.IGNORECASE)
+    if not match or int(match[1]) < 1:
+        raise UsageError(f"{text!r} is not an amount of GPU memory", "Give whole GiB of all its GPUs, such as 24.")
+    return int(match[1])
+
+
 def parse_usd(text: str) -> Decimal:
     """USD per hour from `0.50` or `$0.50`; more than 0.001, as AWS wants. UsageError otherwise."""
     try:
@@ -80,11 +90,22 @@ class Bid:
                     f"{self} of on-demand cannot be worked out: the on-demand price is unknown",
                     "Give the maximum in USD per hour with --max-price.",
                 )
-            cap = (on_demand * self.percent / 100).quantize(Decimal("0.0001"), ROUND_HALF_UP)
+            cap = (on_demand * self.percent / 100).quantize(_CAP, ROUND_HALF_UP)
             if cap <= LEAST_PRICE:
                 raise UsageError(f"{self} of {show_usd(on_demand)} is less than AWS takes", "Give a larger share.")
             return cap
         return self.usd
+
+    def most(self, on_demand: Decimal | None) -> Decimal | None:
+        """What the bid comes to at most, USD per hour; None where that hangs on an on-demand price that is unknown.
+
+        Without a cap of the user's own AWS caps Spot at on-demand (EC2 User Guide, using-spot-instances-history).
+        """
+        if self.usd is not None or on_demand is None:
+            return self.usd
+        if self.percent is None:
+            return on_demand
+        return (on_demand * self.percent / 100).quantize(_CAP, ROUND_HALF_UP)
 
     def __str__(self) -> str:
         if self.percent is not None:
@@ -113,6 +134,17 @@ def show_usd(value: Decimal | None, places: int = 4) -> str:
     if value is None:
         return "unknown"
     return f"${value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):f}"
+
+
+def show_age(what: str, asked: datetime, now: datetime) -> str:
+    """`interruption rates 5 h old`, `on-demand prices of 2026-11-20 (2 days old)`."""
+    seconds = max(0, int((now - asked).total_seconds()))
+    if seconds >= 86400:
+        days = seconds // 86400
+        return f"{what} of {asked.astimezone(UTC):%Y-%m-%d} ({days} day{'s' * (days > 1)} old)"
+    if seconds < 60:
+        return f"{what} less than a minute old"
+    return f"{what} {f'{seconds // 3600} h' if seconds >= 3600 else f'{seconds // 60} min'} old"
 
 
 def parse_cidr(text: str) -> IPv4Network | IPv6Network:

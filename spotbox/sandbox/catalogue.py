@@ -2,8 +2,10 @@
 
 Hardware is as DescribeInstanceTypes tells it. `on_demand` is the Linux price in us-east-1, USD per hour, from the
 newest public price list seen for the type between October 2022 and July 2026 (karpenter-provider-aws
-`zz_generated.pricing_aws.go` by date); p5e and trn2 are estimates. `spot` is the fraction of it that
-a Spot instance cost in February 2024 where a price was recorded, else a round figure of the same family.
+`zz_generated.pricing_aws.go` by date); p5e, trn2 and dl2q are estimates. `spot` is the fraction of it
+that a Spot instance cost in February 2024 where a price was recorded, else a round figure of the same family; 0 is a
+type that AWS never sells on Spot (DescribeInstanceTypes, SupportedUsageClasses).
+Types that AWS has retired (g3, g4ad, p2, p3, dl1) are in no zone, until a price of old is put there.
 The sandbox's prices are therefore plausible and old, never to be quoted as AWS's.
 """
 
@@ -102,6 +104,16 @@ _TABLE = """
     inf2.24xlarge     Inferentia2          AWS     6      196608   96   384   x86_64  6.49063    0.39
     inf2.48xlarge     Inferentia2          AWS     12     393216   192  768   x86_64  12.98127   0.4
     dl1.24xlarge      Gaudi_HL-205         Habana  8      262144   96   768   x86_64  13.10904   0.38
+    dl2q.24xlarge     Qualcomm_AI100       Qualcomm 8     128000   96   768   x86_64  8.9194     0.3
+    g3s.xlarge        M60                  NVIDIA  1      8192     4    30.5  x86_64  0.75       0.4
+    g3.4xlarge        M60                  NVIDIA  1      8192     16   122   x86_64  1.14       0.41
+    g3.8xlarge        M60                  NVIDIA  2      16384    32   244   x86_64  2.28       0.41
+    g3.16xlarge       M60                  NVIDIA  4      32768    64   488   x86_64  4.56       0.41
+    vt1.3xlarge       U30                  Xilinx  1      24576    12   24    x86_64  0.65       0.44
+    vt1.6xlarge       U30                  Xilinx  2      49152    24   48    x86_64  1.3        0.44
+    vt1.24xlarge      U30                  Xilinx  8      196608   96   192   x86_64  5.2        0.44
+    trn2u.48xlarge    Trainium2            AWS     16     1572864  192  2048  x86_64  44.7       0
+    t2.nano           -                    -       0      0        1    0.5   x86_64  0.0058     0
     t3.micro          -                    -       0      0        2    1     x86_64  0.0104     0.36
     t3.medium         -                    -       0      0        2    4     x86_64  0.0416     0.4
     t3.large          -                    -       0      0        2    8     x86_64  0.0832     0.4

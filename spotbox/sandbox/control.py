@@ -12,6 +12,18 @@ from spotbox.sandbox.records import GONE, Box
 from spotbox.sandbox.world import World
 
 NAME_TAG = "spotbox:name"
+VERBS = (
+    "status",
+    "interrupt",
+    "capacity",
+    "price",
+    "prices",
+    "on_demand",
+    "fault",
+    "quota",
+    "identity",
+    "doom",
+)
 
 
 def nearest(wrong: str, right: Iterable[str]) -> str:
@@ -23,20 +35,31 @@ def nearest(wrong: str, right: Iterable[str]) -> str:
     return f"there are: {', '.join(words[:12])}{', ...' if len(words) > 12 else ''}" if words else "there are none"
 
 
+def amount(usd: object) -> Decimal:
+    """A price in USD/h to the millionth, as AWS's are; 0 for what is not finite. Raises ValueError."""
+    try:
+        price = Decimal(str(usd))
+    except InvalidOperation:
+        raise ValueError(f"{usd} is no price; give USD per hour, such as 0.42") from None
+    if not price.is_finite():
+        return Decimal(0)
+    if abs(price) < 10**9 and price != round(price, 6):
+        raise ValueError(f"{usd} is no price; give USD per hour with at most six places, such as 0.42")
+    return price
+
+
 class Control:
     """The verbs of /_sandbox/. Every refusal is a ValueError with a sentence for the user."""
 
-    def __init__(self, world: World, tags: Callable[[Box], dict[str, str]]):
+    def __init__(self, world: World, tags: Callable[[Box], dict[str, str]], zones: Callable[[str], list[str]]):
         self.world = world
+        self.zones = zones  # of a region
         self.tags = tags  # of an instance, or of its request where the instance has none
         self.faults = Faults()
 
     def do(self, verb: str, given: dict[str, Any]) -> dict[str, Any]:
         """Carry out one verb with its arguments."""
-        verbs = {
-            name: getattr(self, name)
-            for name in ("status", "interrupt", "capacity", "price", "fault", "quota", "identity", "doom")
-        }
+        verbs = {name: getattr(self, name) for name in VERBS}
         if verb not in verbs:
             raise ValueError(f"unknown verb {verb!r}; {nearest(verb, verbs)}")
         try:
@@ -59,6 +82,10 @@ class Control:
             "prices": [
                 {"type": name, "zone": zone, "usd": str(rows[-1][1])}
                 for (name, zone), rows in market.set_prices.items()
+            ],
+            "on_demand": [
+                {"type": name, "region": region, "usd": str(usd)}
+                for (name, region), usd in market.set_on_demand.items()
             ],
             "faults": [vars(fault) for fault in self.faults.waiting],
         }
@@ -84,9 +111,12 @@ class Control:
             raise ValueError(f"no box {name} in the sandbox; {nearest(name, names)}")
         return found[0]
 
-    def _pool(self, instance_type: str, zone: str) -> tuple[str, str]:
+    def _known(self, instance_type: str) -> None:
         if instance_type not in TYPES:
             raise ValueError(f"unknown instance type {instance_type}; {nearest(instance_type, TYPES)}")
+
+    def _pool(self, instance_type: str, zone: str) -> tuple[str, str]:
+        self._known(instance_type)
         region = regions.of_zone(zone)
         zones = self.world.market.zones(instance_type, region) if region in regions.ENABLED else []
         if zone not in zones:
@@ -130,16 +160,52 @@ class Control:
     def price(self, type: str, zone: str, usd: str) -> dict[str, Any]:
         """Set a pool's Spot price in USD/h, up to the on-demand price, which it never exceeds at AWS."""
         pool = self._pool(type, zone)
-        try:
-            price = Decimal(str(usd))
-        except InvalidOperation:
-            raise ValueError(f"{usd} is no price; give USD per hour, such as 0.42") from None
-        ceiling = self.world.market.on_demand(type, regions.of_zone(zone))
-        if not price.is_finite() or not 0 < price <= ceiling:
-            raise ValueError(f"a Spot price of {type} lies above 0 and at or below on-demand, {ceiling.normalize():f}")
+        price = self._usd(type, zone, usd)
         self.world.market.set_price(*pool, price, self.world.now)
         self.world.spot.watch_prices()
         return {"type": type, "zone": zone, "usd": str(price)}
+
+    def _usd(self, instance_type: str, zone: str, usd: object) -> Decimal:
+        price = amount(usd)
+        ceiling = self.world.market.on_demand(instance_type, regions.of_zone(zone))
+        if not 0 < price <= ceiling:
+            what = f"a Spot price of {instance_type} lies above 0 and at or below on-demand"
+            raise ValueError(f"{what}, {ceiling.normalize():f}")
+        return price
+
+    def prices(self, rows: list[list[Any]]) -> dict[str, Any]:
+        """Set the Spot prices of many pools, each [type, zone, USD/h]; all of them or, where one is wrong, none.
+
+        A recorded price tells that the pool was sold: one that is not on offer here is from now on, if the type and
+        the zone are known.
+        """
+        found = []
+        for row in rows:
+            if not isinstance(row, list) or len(row) != 3:
+                raise ValueError(f"a row is [type, zone, USD per hour], not {row!r}")
+            name, zone, usd = str(row[0]), str(row[1]), row[2]
+            self._known(name)
+            region = regions.of_zone(zone)
+            zones = self.zones(region) if region in regions.ENABLED else []
+            if zone not in zones:
+                raise ValueError(f"unknown zone {zone}; {nearest(zone, zones or regions.ENABLED)}")
+            found.append((name, zone, self._usd(name, zone, usd)))
+        for name, zone, price in found:
+            self.world.market.set_price(name, zone, price, self.world.now)
+        self.world.spot.watch_prices()
+        return {"prices": len(found)}
+
+    def on_demand(self, type: str, region: str, usd: str) -> dict[str, Any]:
+        """Set the on-demand price of a type in a region, USD/h, in the price list and as the cap of its Spot prices."""
+        self._known(type)
+        if region not in regions.ENABLED:
+            raise ValueError(f"unknown region {region}; {nearest(region, regions.ENABLED)}")
+        price = amount(usd)
+        if not 0 < price < 10_000:
+            raise ValueError("an on-demand price lies above 0 and below 10000 USD per hour")
+        self.world.market.set_on_demand[(type, region)] = price
+        self.world.spot.watch_prices()
+        return {"type": type, "region": region, "usd": str(price)}
 
     def quota(self, code: str, value: float, region: str = "*") -> dict[str, Any]:
         """Set a quota of the account, in vCPU, in one region or in all."""

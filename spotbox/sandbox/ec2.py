@@ -9,12 +9,13 @@ from moto.ec2.responses import EC2Response
 
 from spotbox.sandbox.ec2_account import Account
 from spotbox.sandbox.ec2_catalog import Catalog
+from spotbox.sandbox.ec2_prices import PriceCalls
 from spotbox.sandbox.ec2_spot import SpotCalls
 from spotbox.sandbox.identity import SandboxIam, SandboxSts
 from spotbox.sandbox.world import ACCOUNT, World
 
 
-class SandboxEC2(SpotCalls, Catalog, Account, EC2Response):
+class SandboxEC2(SpotCalls, PriceCalls, Catalog, Account, EC2Response):
     """Every EC2 call that the sandbox serves; what it does not define is moto's."""
 
 

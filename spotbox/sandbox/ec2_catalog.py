@@ -8,8 +8,8 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
 
-from spotbox.sandbox import describe, regions, render_images
-from spotbox.sandbox.catalogue import TYPES
+from spotbox.sandbox import describe, regions, render_images, wire
+from spotbox.sandbox.catalogue import TYPES, Hardware
 from spotbox.sandbox.ec2_base import Ec2Base
 from spotbox.sandbox.refusals import refusal
 
@@ -31,8 +31,7 @@ _TYPE_FILTERS = {
     "vcpu-info.default-vcpus": "VCpuInfo.DefaultVCpus",
 }
 _OFFERING_FILTERS = {"instance-type": "InstanceType", "location": "Location"}
-_WRITTEN: dict[tuple[str, ...], str] = {}  # pages of DescribeInstanceTypes by the types they hold
-_OLD = ("p2", "p3", "p3dn")  # AWS lists these as previous generation
+_OLD = ("g3", "g3s", "g4ad", "p2", "p3", "p3dn")  # AWS lists these as previous generation
 
 
 @lru_cache(maxsize=64)
@@ -53,11 +52,45 @@ def offered(instance_type: str, region: str) -> list[str]:
 @lru_cache(maxsize=1)
 def type_facts() -> Mapping[str, dict[str, Any]]:
     """Every type of the catalogue as DescribeInstanceTypes shows it; hardware and network as moto copied them."""
-    out = {}
-    for name, hardware in TYPES.items():
-        if name in INSTANCE_TYPES:
-            out[name] = {**INSTANCE_TYPES[name], "CurrentGeneration": hardware.family not in _OLD}
-    return out
+    return {
+        name: {
+            **(INSTANCE_TYPES[name] if name in INSTANCE_TYPES else _retired(hardware)),
+            "CurrentGeneration": hardware.family not in _OLD,
+            "SupportedUsageClasses": ["on-demand", "spot"] if hardware.spot_fraction else ["on-demand"],
+        }
+        for name, hardware in TYPES.items()
+    }
+
+
+def _retired(hardware: Hardware) -> dict[str, Any]:
+    """A type that AWS no longer lists, as it was listed: what the catalogue knows of it."""
+    memory = hardware.gpu_memory_mib // int(hardware.gpu_count)
+    gpu = {
+        "Name": hardware.gpu,
+        "Manufacturer": hardware.maker,
+        "Count": int(hardware.gpu_count),
+        "MemoryInfo": {"SizeInMiB": memory},
+    }
+    return {
+        "InstanceType": hardware.name,
+        "SupportedRootDeviceTypes": ["ebs"],
+        "SupportedVirtualizationTypes": ["hvm"],
+        "BareMetal": False,
+        "Hypervisor": "xen",
+        "ProcessorInfo": {"SupportedArchitectures": [hardware.arch], "Manufacturer": "Intel"},
+        "VCpuInfo": {"DefaultVCpus": hardware.vcpus},
+        "MemoryInfo": {"SizeInMiB": int(hardware.memory_gib * 1024)},
+        "InstanceStorageSupported": False,
+        "GpuInfo": {"Gpus": [gpu], "TotalGpuMemoryInMiB": hardware.gpu_memory_mib},
+        "HibernationSupported": False,
+        "BurstablePerformanceSupported": False,
+    }
+
+
+@lru_cache(maxsize=256)
+def _type_xml(name: str) -> str:
+    """A type as an item of the reply: it never changes."""
+    return f"<item>{wire.members(wire.shape('InstanceTypeInfo'), type_facts()[name])}</item>"
 
 
 class Catalog(Ec2Base):
@@ -87,32 +120,41 @@ class Catalog(Ec2Base):
         p = self.params
         self.error_on_dryrun()
         asked = p.get("InstanceTypes") or []
-        here = zones_of(self.region)
+        here = self._offered_here()
         for name in asked:
-            if name not in here or name not in type_facts():
+            if name not in here:
                 text = f"The following supplied instance types do not exist: [{name}]"
                 raise refusal("InvalidInstanceType", text)
-        rows = [type_facts()[name] for name in (asked or sorted(here)) if name in type_facts()]
+        rows = [type_facts()[name] for name in (asked or sorted(here))]
         kept = describe.keep(rows, p.get("Filters"), _TYPE_FILTERS)
         page, token = describe.page(kept, p.get("MaxResults"), p.get("NextToken"), 100)
-        key = (*(row["InstanceType"] for row in page), token or "")
-        if key not in _WRITTEN:  # a page of 100 takes moto a third of a second to write, and never changes
-            _WRITTEN[key] = self.serialized(ActionResult({"InstanceTypes": page, "NextToken": token}))[2]
-        return _WRITTEN[key]
+        items = "".join(_type_xml(row["InstanceType"]) for row in page)
+        more = f"<nextToken>{token}</nextToken>" if token else ""
+        return wire.reply("DescribeInstanceTypes", f"<instanceTypeSet>{items}</instanceTypeSet>{more}")
 
-    def describe_instance_type_offerings(self) -> ActionResult:
+    def _offered_here(self) -> dict[str, list[str]]:
+        """Instance type -> the zones of the call's region that offer it."""
+        market = self.world.market
+        return {name: zones for name in TYPES if (zones := market.zones(name, self.region))}
+
+    def describe_instance_type_offerings(self) -> str:
         p = self.params
         self.error_on_dryrun()
         kind = p.get("LocationType") or "region"
+        ids = {zone.name: zone.zone_id for zone in self.ec2_backend.describe_availability_zones()}
         rows = []
-        for name, zones in sorted(zones_of(self.region).items()):
-            places = {"region": [self.region], "availability-zone": zones}.get(kind)
-            if places is None:
-                places = [self.zone_id(z) for z in zones] if kind == "availability-zone-id" else []
+        for name, zones in sorted(self._offered_here().items()):
+            places = {
+                "region": [self.region],
+                "availability-zone": zones,
+                "availability-zone-id": [ids[zone] for zone in zones],
+            }.get(kind, [])
             rows += [{"InstanceType": name, "LocationType": kind, "Location": place} for place in places]
         kept = describe.keep(rows, p.get("Filters"), _OFFERING_FILTERS)
         page, token = describe.page(kept, p.get("MaxResults"), p.get("NextToken"))
-        return ActionResult({"InstanceTypeOfferings": page, "NextToken": token})
+        result = {"InstanceTypeOfferings": page, "NextToken": token}
+        shape = wire.shape("DescribeInstanceTypeOfferingsResult")
+        return wire.reply("DescribeInstanceTypeOfferings", wire.members(shape, result))
 
     def describe_images(self) -> ActionResult:
         p = self.params

@@ -1,35 +1,22 @@
-"""EC2's Spot calls: requests and price history."""
+"""EC2's calls about Spot requests."""
 
 import base64
 import re
-from datetime import timedelta
 from typing import Any
 
 from moto.core.responses import ActionResult
 
 from spotbox.sandbox import describe, launch, render
-from spotbox.sandbox.catalogue import TYPES
 from spotbox.sandbox.ec2_instances import Instances
-from spotbox.sandbox.launch import aware
-from spotbox.sandbox.market import HISTORY
 from spotbox.sandbox.records import Request
 from spotbox.sandbox.refusals import refusal
 
-PRODUCT = "Linux/UNIX"
-_PRICE_FILTERS = {
-    "availability-zone": "AvailabilityZone",
-    "availability-zone-id": "AvailabilityZoneId",
-    "instance-type": "InstanceType",
-    "product-description": "ProductDescription",
-    "spot-price": "SpotPrice",
-    "timestamp": "Timestamp",
-}
 # What RequestSpotInstances has no field for (API reference, RequestSpotLaunchSpecification).
 _UNKNOWN_FIELDS = ("MetadataOptions", "LaunchTemplate", "HibernationOptions", "InstanceInitiatedShutdownBehavior")
 
 
 class SpotCalls(Instances):
-    """RequestSpotInstances, DescribeSpotInstanceRequests, CancelSpotInstanceRequests, DescribeSpotPriceHistory."""
+    """RequestSpotInstances, DescribeSpotInstanceRequests, CancelSpotInstanceRequests."""
 
     def request_spot_instances(self) -> ActionResult:
         p = self.params
@@ -97,57 +84,3 @@ class SpotCalls(Instances):
         self.error_on_dryrun()
         done = [{"SpotInstanceRequestId": r.id, "State": self.world.spot.cancel(r)} for r in requests]
         return ActionResult({"CancelledSpotInstanceRequests": done})
-
-    def describe_spot_price_history(self) -> ActionResult:
-        p = self.params
-        self.error_on_dryrun()
-        now = self.world.now
-        end = min(aware(p.get("EndTime")) or now, now)
-        start = max(aware(p.get("StartTime")) or now - HISTORY, now - HISTORY)
-        filters = p.get("Filters") or []
-        products = p.get("ProductDescriptions") or [PRODUCT]
-        rows = [
-            row
-            for name in self._priced_types(filters)
-            for zone in self._priced_zones(name, filters)
-            for row in self._prices(name, zone, start, max(start, end))
-            if PRODUCT in products or f"{PRODUCT} (Amazon VPC)" in products
-        ]
-        kept = describe.keep(rows, filters, _PRICE_FILTERS)
-        page, token = describe.page(kept, p.get("MaxResults"), p.get("NextToken"))
-        # The token is empty, not absent, at the end (API reference, DescribeSpotPriceHistory).
-        return ActionResult({"SpotPriceHistory": page, "NextToken": token or ""})
-
-    def _priced_types(self, filters: list[dict[str, Any]]) -> list[str]:
-        """The types asked for, narrowed before any history is worked out."""
-        names = self.params.get("InstanceTypes") or sorted(TYPES)
-        for name in names:
-            if not re.fullmatch(r"[a-z0-9-]+\.[a-z0-9-]+", name):
-                raise launch.invalid(f"Invalid instance type: {name}")
-        rows = [{"InstanceType": name} for name in names if name in TYPES]
-        mine = [f for f in filters if f.get("Name") == "instance-type"]
-        return [row["InstanceType"] for row in describe.keep(rows, mine, _PRICE_FILTERS)]
-
-    def _priced_zones(self, name: str, filters: list[dict[str, Any]]) -> list[str]:
-        zones = self.world.market.zones(name, self.region)
-        asked = self.params.get("AvailabilityZone")
-        asked_id = self.params.get("AvailabilityZoneId")
-        rows = [{"AvailabilityZone": z, "AvailabilityZoneId": self.zone_id(z)} for z in zones]
-        if asked or asked_id:
-            rows = [r for r in rows if asked in (None, r["AvailabilityZone"])]
-            rows = [r for r in rows if asked_id in (None, r["AvailabilityZoneId"])]
-        mine = [f for f in filters if str(f.get("Name")).startswith("availability-zone")]
-        return [row["AvailabilityZone"] for row in describe.keep(rows, mine, _PRICE_FILTERS)]
-
-    def _prices(self, name: str, zone: str, start: Any, end: Any) -> list[dict[str, Any]]:
-        return [
-            {
-                "InstanceType": name,
-                "AvailabilityZone": zone,
-                "AvailabilityZoneId": self.zone_id(zone),
-                "ProductDescription": PRODUCT,
-                "SpotPrice": f"{price:.6f}",
-                "Timestamp": at - timedelta(microseconds=at.microsecond),
-            }
-            for at, price in self.world.market.history(name, zone, start, end)
-        ]

@@ -8,11 +8,16 @@ from spotbox.sandbox import refusals
 from spotbox.sandbox.ec2_base import error_body
 
 RESET = "reset"  # the connection breaks after the call was carried out: its outcome is unknown
+SLOW = "slow"  # nothing fails: the answer only comes later
+LONGEST = 60.0  # seconds that a fault may keep a caller waiting
 
 
 @dataclass
 class Fault:
-    """What to answer, to which calls (`*` matches all), and how often; `times` of -1 is until it is cleared."""
+    """What to answer, to which calls (`*` matches all), and how often; `times` of -1 is until it is cleared.
+
+    The answer comes `delay` seconds late. The Spot Advisor's feed is the service `advisor`, action `Get`.
+    """
 
     code: str
     service: str = "*"
@@ -21,6 +26,7 @@ class Fault:
     http: int = 400
     times: int = 1
     region: str = "*"
+    delay: float = 0.0
 
     def matches(self, service: str, action: str, region: str) -> bool:
         """Whether this call is one to fail."""
@@ -39,6 +45,9 @@ class Faults:
         code = given.get("code")
         if not isinstance(code, str) or not code:
             raise ValueError("a fault needs a code, such as UnauthorizedOperation")
+        delay = float(given.get("delay") or 0)
+        if not 0 <= delay <= LONGEST:
+            raise ValueError(f"a fault delays an answer by 0 to {LONGEST:g} seconds")
         fault = Fault(
             code=code,
             service=str(given.get("service") or "*"),
@@ -47,6 +56,7 @@ class Faults:
             http=int(given.get("http") or refusals.status(code)),
             times=int(given.get("times") or 1),
             region=str(given.get("region") or "*"),
+            delay=delay,
         )
         self.waiting.append(fault)
         return fault

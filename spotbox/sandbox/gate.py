@@ -2,7 +2,8 @@
 
 Refused is what a web page could send (another Host, an Origin), what another user of the machine sends, and control
 without the secret of this sandbox.
-Then come the failures on order, regions that the account has not, the JSON services, and moto for the rest.
+Then come the Spot Advisor's feed, the failures on order, regions that the account has not, the JSON services, and moto
+for the rest.
 """
 
 import hmac
@@ -10,11 +11,12 @@ import io
 import json
 import logging
 import re
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
-from spotbox.sandbox import faults, peer, regions, services
+from spotbox.sandbox import advisor, faults, peer, regions, services
 from spotbox.sandbox.control import Control
 from spotbox.sandbox.refusals import NOT_VALIDATED, Refusal
 from spotbox.sandbox.world import World
@@ -44,6 +46,7 @@ class Gate:
         self.nonce = nonce
         self.used = used
         self.faults = control.faults
+        self.feed = advisor.Feed(world)
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         if self._from_a_page(environ) or not self._from_this_user(environ):
@@ -54,6 +57,8 @@ class Gate:
         if path.startswith("/moto-api") or path.startswith("/latest/"):
             return _send(start, 404, "text/plain", "Not found.\n")
         self.used()
+        if path == advisor.PATH and environ.get("REQUEST_METHOD") == "GET":
+            return self._advisor(start)
         return self._serve(environ, start)
 
     def _from_a_page(self, environ: dict[str, Any]) -> bool:
@@ -89,12 +94,31 @@ class Gate:
 
     # Services
 
+    def _fault(self, service: str, action: str, region: str) -> faults.Fault | None:
+        """The failure on order for this call, after the time it takes; None for one that is answered as usual."""
+        fault = self.faults.take(service, action, region)
+        if fault and fault.delay:
+            time.sleep(fault.delay)
+        return None if fault and fault.code == faults.SLOW else fault
+
+    def _advisor(self, start: Any) -> Iterable[bytes]:
+        """The public feed of the Spot Instance Advisor; nobody signs for it."""
+        fault = self._fault("advisor", "Get", "us-east-1")
+        if fault and fault.code == faults.RESET:
+            raise ConnectionBroken
+        if fault:
+            return _send(start, fault.http, "application/xml", faults.reply("s3", fault.code, fault.message)[1])
+        with self.world.lock:
+            self.world.advance()
+            text = self.feed.text()
+        return _send(start, 200, "application/json", text)
+
     def _serve(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         body = _body(environ)
         service, region, action = _call(environ, body)
         environ["wsgi.input"] = io.BytesIO(body)
         try:
-            fault = self.faults.take(service, action, region)
+            fault = self._fault(service, action, region)
             if fault and fault.code != faults.RESET:
                 raise Refusal(fault.code, fault.message, fault.http)
             if region not in regions.ENABLED and service not in GLOBAL and service:

@@ -1,89 +1,173 @@
-"""Prices and capacity of every pool (instance type and zone): deterministic, and moved by hand where asked."""
+"""Prices and capacity of every pool (instance type and zone): they move by themselves, and by hand where asked."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from hashlib import sha256
+from hashlib import blake2b
 
 from spotbox.sandbox import quotas, regions
 from spotbox.sandbox.catalogue import TYPES
+from spotbox.sandbox.series import DAY, Series
 
 Offered = Callable[[str, str], list[str]]  # (instance type, region) -> zones that offer it
+Change = tuple[datetime, Decimal]  # from when, USD/h
+Pool = tuple[str, str]  # instance type, zone
 HISTORY = timedelta(days=90)  # DescribeSpotPriceHistory tells at most the past 90 days
-_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
-_FOUR_PLACES = Decimal("0.0001")
+SEED = "spotbox"
+_MICRO = Decimal("0.000001")
+_LARGE = 48  # vCPU; smaller types have a Spot price wherever they are offered
 
 
-def _draw(*parts: object) -> int:
-    """A number that depends on `parts` alone, the same in every process and year."""
-    return int.from_bytes(sha256("/".join(map(str, parts)).encode()).digest()[:6], "big")
+def seed_from_environment() -> str:
+    """The seed that SPOTBOX_SANDBOX_SEED asks for: any text; another seed is another market."""
+    return os.environ.get("SPOTBOX_SANDBOX_SEED") or SEED
 
 
 class Market:
-    """What can be had, where, at what price in USD/h. `offered` tells which zones sell a type."""
+    """What can be had, where, at what price in USD/h. `offered` tells which zones sell a type.
 
-    def __init__(self, offered: Offered):
+    Prices depend on the seed, the pool and the moment alone, until they are set by hand.
+    """
+
+    def __init__(self, offered: Offered, seed: str = SEED):
         self._offered = offered
-        self.closed: set[tuple[str, str]] = set()
-        self.set_prices: dict[tuple[str, str], list[tuple[datetime, Decimal]]] = {}
+        self.seed = seed
+        self._series: dict[Pool, Series] = {}
+        self._known_zones: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.closed: set[Pool] = set()
+        self.set_prices: dict[Pool, list[Change]] = {}
+        self.set_on_demand: dict[tuple[str, str], Decimal] = {}  # (instance type, region)
+        self.score_questions: dict[str, datetime] = {}  # configurations that placement scores were asked for
         self.limits: dict[tuple[str, str], float] = {}  # (region, quota code) -> vCPU
         self.doomed: list[tuple[str, str]] = []  # StateReason of the next launches that are accepted and then die
 
+    # Where
+
     def zones(self, instance_type: str, region: str) -> list[str]:
-        """The zones of `region` that offer the type, in order; empty for a type the sandbox does not know."""
-        return sorted(self._offered(instance_type, region)) if instance_type in TYPES else []
+        """The zones of `region` that offer the type, in order; empty for a type the sandbox does not know.
+
+        A pool whose price was set by hand is one that AWS sells from then on.
+        """
+        if instance_type not in TYPES:
+            return []
+        known = self._known_zones.get((instance_type, region))
+        if known is None:
+            known = tuple(sorted(self._offered(instance_type, region)))
+            self._known_zones[(instance_type, region)] = known
+        if not self.set_prices:
+            return list(known)
+        opened = {z for name, z in self.set_prices if name == instance_type and regions.of_zone(z) == region}
+        return sorted(opened.union(known))
+
+    def spot_zones(self, instance_type: str, region: str) -> list[str]:
+        """The zones of `region` where the type has a Spot price."""
+        return [zone for zone in self.zones(instance_type, region) if self.on_spot(instance_type, zone)]
+
+    def on_spot(self, instance_type: str, zone: str) -> bool:
+        """Whether AWS sells the pool on Spot: some types never are, and of large ones some zones have no price."""
+        return (instance_type, zone) in self.set_prices or self._sold(instance_type, zone)
+
+    def _sold(self, instance_type: str, zone: str) -> bool:
+        """Whether the pool would be on Spot if nobody had set its price."""
+        hardware = TYPES[instance_type]
+        if hardware.spot_fraction == 0:
+            return False
+        if hardware.vcpus < _LARGE:
+            return True
+        return blake2b(f"{self.seed}/{instance_type}/{zone}/sold".encode(), digest_size=1).digest()[0] >= 20
+
+    # Prices
 
     def on_demand(self, instance_type: str, region: str) -> Decimal:
         """The Linux on-demand price of the region, USD/h. Raises KeyError for an unknown type."""
-        return (TYPES[instance_type].on_demand * regions.factor(region)).quantize(Decimal("0.000001"))
+        by_hand = self.set_on_demand.get((instance_type, region))
+        return self._listed(instance_type, region) if by_hand is None else by_hand
 
-    def _base(self, instance_type: str, zone: str) -> Decimal:
-        # Zones of one region differ by up to a quarter, as they do in recorded histories.
-        spread = Decimal(88 + _draw("zone", instance_type, zone) % 25) / 100
-        return self.on_demand(instance_type, regions.of_zone(zone)) * TYPES[instance_type].spot_fraction * spread
+    def _listed(self, instance_type: str, region: str) -> Decimal:
+        return (TYPES[instance_type].on_demand * regions.factor(region)).quantize(_MICRO)
 
-    def _step(self, instance_type: str, zone: str, number: int) -> Decimal:
-        wiggle = Decimal(98 + _draw("step", instance_type, zone, number) % 5) / 100
-        ceiling = self.on_demand(instance_type, regions.of_zone(zone))
-        return min(self._base(instance_type, zone) * wiggle, ceiling).quantize(_FOUR_PLACES)
+    def _series_of(self, instance_type: str, zone: str) -> Series:
+        pool = (instance_type, zone)
+        if pool not in self._series:
+            self._series[pool] = Series(self.seed, instance_type, zone, float(TYPES[instance_type].spot_fraction))
+        return self._series[pool]
 
-    def _changes(self, instance_type: str, zone: str, end: datetime) -> Iterator[tuple[datetime, Decimal]]:
-        """Price changes up to `end`, newest first, without end: what was set by hand, and steps of 7 to 12 hours."""
-        by_hand = [change for change in reversed(self.set_prices.get((instance_type, zone), [])) if change[0] <= end]
-        hold = by_hand[-1][0] if by_hand else None  # a price set by hand stays until it is set again
-        yield from by_hand
-        length = timedelta(minutes=420 + _draw("length", instance_type, zone) % 300)
-        number = (end - _EPOCH) // length
-        while True:
-            at = _EPOCH + number * length + timedelta(seconds=_draw("second", zone, number) % 600)
-            if at <= end and (hold is None or at < hold):
-                yield at, self._step(instance_type, zone, number)
-            number -= 1
+    def _usd(self, instance_type: str, zone: str) -> Callable[[float], Decimal]:
+        """What makes a fraction of the listed price USD/h; four places, as AWS's are, and never above on-demand."""
+        region = regions.of_zone(zone)
+        ceiling = self.on_demand(instance_type, region)
+        listed = float(self._listed(instance_type, region))
+        return lambda fraction: min(Decimal(round(fraction * listed * 10_000)).scaleb(-4), ceiling)
+
+    def in_force(self, instance_type: str, zone: str, at: datetime) -> Change | None:
+        """The last price change at or before `at`; None for a pool that was not on Spot then."""
+        second = int(at.timestamp())
+        by_hand = self.set_prices.get((instance_type, zone), ())
+        for change in reversed(by_hand):
+            if change[0] <= at:
+                return change
+        if TYPES[instance_type].spot_fraction == 0 or (by_hand and not self._moved_before(instance_type, zone)):
+            return None
+        since, fraction = self._series_of(instance_type, zone).in_force(second)
+        return datetime.fromtimestamp(since, UTC), self._usd(instance_type, zone)(fraction)
+
+    def _moved_before(self, instance_type: str, zone: str) -> bool:
+        """Whether the pool had a price of its own before one was set by hand."""
+        region = regions.of_zone(zone)
+        self.zones(instance_type, region)
+        known = self._known_zones.get((instance_type, region), ())
+        return zone in known and self._sold(instance_type, zone)
 
     def price(self, instance_type: str, zone: str, at: datetime) -> Decimal:
-        """The Spot price in force at `at`, USD/h."""
-        return next(self._changes(instance_type, zone, at))[1]
+        """The Spot price in force at `at`, USD/h; the on-demand price for a pool that is not on Spot."""
+        found = self.in_force(instance_type, zone, at)
+        return found[1] if found else self.on_demand(instance_type, regions.of_zone(zone))
 
-    def history(self, instance_type: str, zone: str, start: datetime, end: datetime) -> list[tuple[datetime, Decimal]]:
-        """Price changes between `start` and `end`, newest first, and the last one before `start`.
+    def day(self, instance_type: str, zone: str, number: int) -> list[Change]:
+        """The price changes of one day (days since 1970, UTC), oldest first."""
+        by_hand = self.set_prices.get((instance_type, zone), [])
+        midnight = datetime.fromtimestamp(number * DAY, UTC)
+        rows = [change for change in by_hand if midnight <= change[0] < midnight + timedelta(days=1)]
+        hold = by_hand[0][0] if by_hand else None  # a price set by hand stays until it is set again
+        if by_hand and (by_hand[0][0] < midnight or not self._moved_before(instance_type, zone)):
+            return rows
+        if TYPES[instance_type].spot_fraction == 0:
+            return []
+        usd = self._usd(instance_type, zone)
+        moved = [
+            (datetime.fromtimestamp(at, UTC), usd(fraction))
+            for at, fraction in self._series_of(instance_type, zone).changes(number)
+        ]
+        return [change for change in moved if hold is None or change[0] < hold] + rows
+
+    def history(self, instance_type: str, zone: str, start: datetime, end: datetime) -> list[Change]:
+        """Price changes after `start` and up to `end`, newest first, and the last one before `start`.
 
         That one is "the effective price as of the start time" (API reference, DescribeSpotPriceHistory).
         """
-        rows = []
-        for at, price in self._changes(instance_type, zone, end):
-            rows.append((at, price))
-            if at <= start:
-                break
-        return rows
+        rows: list[Change] = []
+        for number in range(int(end.timestamp()) // DAY, int(start.timestamp()) // DAY - 1, -1):
+            rows += [row for row in reversed(self.day(instance_type, zone, number)) if start < row[0] <= end]
+        first = self.in_force(instance_type, zone, start)
+        return rows + ([first] if first else [])
+
+    def set_price(self, instance_type: str, zone: str, price: Decimal, now: datetime) -> None:
+        """From `now` the pool costs `price` USD/h, until it is set again."""
+        self.set_prices.setdefault((instance_type, zone), []).append((now, price.quantize(_MICRO)))
+
+    # Capacity
 
     def has_capacity(self, instance_type: str, zone: str) -> bool:
         """Whether the pool has a machine to give. A listed price does not say so."""
         return (instance_type, zone) not in self.closed
 
+    def openness(self, instance_type: str, zone: str, at: datetime, long: int) -> float:
+        """How easily the pool gives a machine, 0 to 1: it drifts over `long` seconds, and is 0 while closed."""
+        if not self.has_capacity(instance_type, zone):
+            return 0.0
+        return self._series_of(instance_type, zone).openness(int(at.timestamp()), long)
+
     def limit(self, region: str, quota: quotas.Quota) -> float:
         """The account's value of `quota` in the region, in vCPU."""
         return self.limits.get((region, quota.code), quota.value)
-
-    def set_price(self, instance_type: str, zone: str, price: Decimal, now: datetime) -> None:
-        """From `now` the pool costs `price` USD/h, until it is set again."""
-        self.set_prices.setdefault((instance_type, zone), []).append((now, price.quantize(Decimal("0.000001"))))

@@ -215,7 +215,7 @@ def _alive(pid: int) -> bool:
 
 
 def call(endpoint: Endpoint, verb: str, **args: Any) -> dict[str, Any]:
-    """Do a control verb of the sandbox: status, interrupt, capacity, price, fault, quota, identity, doom.
+    """Do a control verb of the sandbox, see control.py: interrupt, capacity, price, fault and so on.
 
     Raises UsageError with the sandbox's own sentence where it refuses, SpotboxError where it does not answer.
     """
@@ -279,6 +279,7 @@ def environment(endpoint: Endpoint) -> dict[str, str]:
         "no_proxy": "127.0.0.1,localhost",
         "SPOTBOX_SANDBOX": "1",
         "SPOTBOX_CHECKIP_URL": f"{endpoint.url}/_sandbox/checkip",
+        "SPOTBOX_ADVISOR_URL": f"{endpoint.url}/spot-advisor-data.json",
     }
 
 

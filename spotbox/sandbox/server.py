@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from spotbox.sandbox import pace
+from spotbox.sandbox import market, pace
 from spotbox.sandbox.process import PROTOCOL, write_private
 
 log = logging.getLogger("spotbox.sandbox")
@@ -63,6 +63,7 @@ class Server:
 
         lean.load_moto()
         from moto.backends import get_backend
+        from moto.ec2.models import EC2Backend
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         from spotbox.sandbox import ec2
@@ -75,9 +76,9 @@ class Server:
 
         backends = get_backend("ec2")
         bodies = MotoBodies(lambda region: backends[ACCOUNT][region], self.boxes, spec)
-        world = World(pace.from_environment(), bodies, offered)
+        world = World(pace.from_environment(), bodies, offered, seed=market.seed_from_environment())
         ec2.install(world)
-        control = Control(world, bodies.tags)
+        control = Control(world, bodies.tags, lambda region: [zone.name for zone in EC2Backend.zones.get(region, [])])
         moto = DomainDispatcherApplication(create_backend_app)
         return world, bodies, Store(self.home, world, bodies), Gate(world, control, moto, self.nonce, self.use)
 

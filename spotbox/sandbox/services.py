@@ -34,7 +34,8 @@ def get_products(world: World, region: str, body: Body) -> Body:
     if not token.isdigit():
         raise refusal("InvalidNextTokenException", "The pagination token is invalid. Try again without one.")
     start = int(token)
-    rows = list(islice(products(body["ServiceCode"], body.get("Filters") or []), start, start + size + 1))
+    found = products(body["ServiceCode"], body.get("Filters") or [], world.market.on_demand)
+    rows = list(islice(found, start, start + size + 1))
     reply: Body = {"FormatVersion": "aws_v1", "PriceList": rows[:size]}
     return reply | ({"NextToken": str(start + size)} if len(rows) > size else {})
 

@@ -127,7 +127,7 @@ class Requests:
         """A zone that takes the request, or the code and message that say why none does."""
         box = self.box_of(request)
         zone = box.zone if box else request.zone  # a stopped instance stays where its disk is
-        offered = self.market.zones(request.instance_type, request.region)
+        offered = self.market.spot_zones(request.instance_type, request.region)
         zones = [z for z in offered if zone in (None, z)]
         if not zones:
             return None, "constraint-not-fulfillable", None

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from spotbox.sandbox.catalogue import TYPES
 from spotbox.sandbox.life import Bodies, Life
-from spotbox.sandbox.market import Market, Offered
+from spotbox.sandbox.market import SEED, Market, Offered
 from spotbox.sandbox.pace import Pace
 from spotbox.sandbox.quotas import Quota, quota_of
 from spotbox.sandbox.records import Box, Request
@@ -46,12 +46,19 @@ class Maker(Bodies, Protocol):
 class World:
     """The sandbox's AWS without its wires. One lock guards it; every public method expects it held."""
 
-    def __init__(self, pace: Pace, maker: Maker, offered: Offered, clock: Callable[[], datetime] = utc_now):
+    def __init__(
+        self,
+        pace: Pace,
+        maker: Maker,
+        offered: Offered,
+        clock: Callable[[], datetime] = utc_now,
+        seed: str = SEED,
+    ):
         self.lock = threading.RLock()
         self.pace = pace
         self.maker = maker
         self.timeline = Timeline(clock)
-        self.market = Market(offered)
+        self.market = Market(offered, seed)
         self.life = Life(self.timeline, pace, maker)
         self.spot = Spot(self.life, self.market, self._relaunch)
         self.life.watcher = self.spot
@@ -115,11 +122,15 @@ class World:
 
     def place(self, instance_type: str, region: str, zone: str | None, options: SpotOptions | None) -> str:
         """The zone that takes a launch now. Raises Refusal Unsupported, quota, price or capacity, in that order."""
-        offered = self.market.zones(instance_type, region)
+        sold = self.market.spot_zones if options else self.market.zones
+        offered = sold(instance_type, region)
         if zone and zone not in offered:
             raise refusal("Unsupported", type=instance_type, zone=zone, others=", ".join(offered) or "another region")
         if not offered:
-            raise refusal("Unsupported", f"The requested configuration is currently not supported in {region}.")
+            text = f"The requested configuration is currently not supported in {region}."
+            if options and self.market.zones(instance_type, region):
+                text = f"The instance type '{instance_type}' is not supported for Spot Instances."
+            raise refusal("Unsupported", text)
         candidates = [zone] if zone else offered
         self.check_quota(instance_type, region, options is not None)
         if options and options.max_price is not None:

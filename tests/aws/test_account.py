@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def test_default_vpc_subnets():
-    """The default VPC's default subnets come by zone; one call, which a region without a default VPC answers with none."""
+    """The default VPC's default subnets come by zone; none without a default VPC."""
 
     def net(zone, id):
         return {

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from spotbox.app import App
+from spotbox.aws.hands import silent
 from spotbox.aws.launch import Launched
 from spotbox.aws.observe import Seen
 from spotbox.core import steps as s
+from spotbox.core.advisor import Interruptions
 from spotbox.core.boxes import Sight
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.hunt import Means, meaning
@@ -18,6 +20,7 @@ from spotbox.options import Common
 from spotbox.progress import Progress
 from spotbox.prompts import Prompts
 from tests.commands.effects import EFFECTS, launched, make_ground, parked
+from tests.commands.market import past, survey
 from tests.commands.world import World, public_key
 
 ACTIONS = {
@@ -161,7 +164,8 @@ class FakeCloud:
         return {pool: usd for pool, usd in self.world.market.get(region, {}).items() if pool[0] in names}
 
     def on_demand(self, region, names):
-        return OnDemandPrices({name: usd for name, usd in self.world.demand.items() if name in names})
+        usd = {name: usd for name, usd in self.world.demand.items() if name in names}
+        return OnDemandPrices(usd, asked=self.world.demand_asked)
 
     def disk_price(self, region, volume_type):
         from decimal import Decimal
@@ -179,6 +183,32 @@ class FakeCloud:
         if not found:
             raise UsageError(f"there is no subnet {subnet_id} in {region}")
         return found[0]
+
+    def known_regions(self, refresh=False):
+        self.world.meets("DescribeRegions")
+        return dict(self.world.cached_regions if self.world.cached_regions and not refresh else self.world.regions)
+
+    def market(self, regions, wanted=(), refresh=False, show=silent):
+        self.world.asked.append(("market", tuple(regions), tuple(wanted), refresh))
+        return survey(self.world, regions, wanted, refresh, show)
+
+    def placement_scores(self, zone_regions, types, refresh=False):
+        if len(set(types)) < 3:
+            raise ValueError("AWS scores sets of three types and more")
+        self.world.asked.append(("scores", tuple(zone_regions), tuple(types), refresh))
+        return self.world.scores
+
+    def interruptions(self, refresh=False):
+        labels = {(r, name): label for r in self.world.regions for name, label in self.world.interruption.items()}
+        return Interruptions(labels, {}, self.world.feed_asked, self.world.feed_remark)
+
+    def spot_quotas(self, pairs):
+        self.world.asked.append(("quotas", tuple(pairs)))
+        return {pair: QuotaValue(self.world.quota) for pair in pairs}
+
+    def spot_history(self, regions, wanted, start, keep, show=silent):
+        self.world.asked.append(("history", tuple(regions), tuple(wanted)))
+        return past(self.world, regions, wanted, start, keep)
 
     def zones(self, region):
         return tuple(net.zone for net in self.world.subnets(region))
@@ -257,6 +287,7 @@ class ScriptedPrompts(Prompts):
     def __init__(self, script: list | None):
         self.script = script
         self.asked: list[str] = []
+        self.hints: list[str] = []  # what was shown below the answer at each key
 
     @property
     def possible(self):
@@ -269,8 +300,10 @@ class ScriptedPrompts(Prompts):
         self.asked += [heading, *(text for text, _ in rows)]
         return answer
 
-    def text(self, question, default, check, flag):
+    def text(self, question, default, check, flag, hint=None):
         answer = self._answer(question, flag, default)
+        if hint is not None:
+            self.hints = [hint(answer[: at + 1]) for at in range(len(answer))]
         if wrong := check(answer):
             raise Unexpected(f"{answer!r}: {wrong}")
         return answer

@@ -1,13 +1,16 @@
 """`up` where there is no box: questions, summary, plan, launch, and what is printed."""
 
 import shlex
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from spotbox.core.report import KEYS
 from tests.commands.fakes import live
-from tests.commands.world import HOME
+from tests.commands.market import PAST as PAST_CALL
+from tests.commands.world import A10G, HOME
 
 PLAN = """\
 would import your public key as spotbox-alice-new
@@ -23,6 +26,7 @@ SUMMARY = """\
   price now  $0.1578/h Spot, $0.5260/h on-demand, savings 70.00 %
   at most    $0.5260/h (no cap of your own: AWS caps Spot at on-demand)
   per day    $3.79 at the price now
+  risk       interruption rate 5-10% last month, all zones together
 This will:
 """
 UP = """\
@@ -31,6 +35,11 @@ dev is up: g4dn.xlarge in us-east-1a, $0.1578/h on Spot, 70.00 % under on-demand
   pause, keep disk    spotbox stop dev
   remove it           spotbox down dev
   the same again      spotbox up dev -r us-east-1 -t g4dn.xlarge --disk-size 100 -y
+"""
+LIST = """\
+type         GPU      GPU GiB  vCPU  on-demand    Spot  savings  interrupted  quota
+g4dn.xlarge  1x T4         16     4     0.5260  0.1578   70.00%        5-10%  ok
+g5.xlarge    1x A10G       24     4     1.0060  0.4024   60.00%         >20%  ok
 """
 ASKED = [
     ("Region", ...),
@@ -61,8 +70,7 @@ def test_all_defaults_by_the_enter_key(user):
     said = user.run("up", answers=list(ASKED))
     assert (said.code, said.out) == (0, UP)
     listed = "\n".join(user.app.prompts.asked)
-    assert "g4dn.xlarge    1x T4                16 GiB     4     $0.5260   $0.1578   70.00 %       unknown" in listed
-    assert "g5.xlarge      1x A10G              24 GiB     4     $1.0060   $0.4024   60.00 %       unknown" in listed
+    assert LIST in listed
     assert "cheapest first, the next when one has no capacity" in listed
 
 
@@ -235,3 +243,78 @@ def test_dry_run_makes_no_key_file(user):
     """--dry-run changes nothing on this machine either."""
     assert user.run("up", "--dry-run").code == 0
     assert not (user.home / "keys" / "spotbox_ed25519").exists()
+
+
+def test_the_list_says_which_types_the_quota_admits(user):
+    """Quota in vCPU of what the type needs; unknown rates and quotas are unknown; no line is wider than 110."""
+    big = replace(A10G, name="g7e.48xlarge", vcpus=192, gpu="RTX PRO Server 6000", gpu_count=Decimal(8))
+    b200 = replace(A10G, name="p6-b200.48xlarge", vcpus=192, gpu="B200", gpu_count=Decimal(8))
+    user.world.types |= {kind.name: replace(kind, gpu_memory_gib=Decimal("2148.75")) for kind in (big, b200)}
+    user.world.offers("us-east-1", big.name, a="16.2529")
+    user.world.offers("us-east-1", b200.name, a="45.1")
+    user.world.demand |= {b200.name: Decimal("113.9328")}
+    user.world.quota = Decimal(8)
+    user.world.interruption = {}
+    user.run("up", answers=[*ASKED[:5], ("Go ahead?", False)])
+    listed = [line for line in "\n".join(user.app.prompts.asked).split("\n") if "192" in line or "g4dn" in line]
+    assert listed == [
+        "g4dn.xlarge       1x T4                        16     4     0.5260   0.1578   70.00%      unknown  ok",
+        "g7e.48xlarge      8x RTX PRO Server 6000  2148.75   192    unknown  16.2529  unknown      unknown  8 of 192",
+        "p6-b200.48xlarge  8x B200                 2148.75   192   113.9328  45.1000   60.42%      unknown  unknown",
+    ]
+    assert max(map(len, listed)) <= 110 - len(" » ")
+
+
+PAST = [(24 * 40, "0.30"), (24 * 15, "0.50")]  # 0.30 for the first half of 30 days, 0.50 since then
+
+
+def test_what_a_bid_would_have_held(user):
+    """While the maximum is typed the share of the past hours is shown, after the answer it is said, and summed up."""
+    user.world.changes = {("g5.xlarge", "us-east-1a"): PAST}
+    answers = [*ASKED[:1], ("Instance type", "g5.xlarge"), ("Zone", "us-east-1a"), ("Maximum", "0.4"), *ASKED[4:5]]
+    said = user.run("up", answers=[*answers, ("Go ahead?", False)])
+    line = "0.4 would have held 50.0 % (us-east-1a) of the last 30 days' hours"
+    assert user.app.prompts.hints == ["", "", line]
+    assert f"{line}\n" in said.err
+    assert f"  held       {line}\n" in said.err
+    assert len([a for a in user.world.asked if a[0] == "history"]) == 1
+
+
+@pytest.mark.parametrize(("bid", "told"), [
+    ("60%", "  held       60% would have held 100.0 % (us-east-1a) of the last 30 days' hours\n"),
+    ("0.3", "  held       0.3 would have held 50.0 % (us-east-1a) of the last 30 days' hours\n"),
+    ("on-demand", ""),
+])  # fmt: skip
+def test_a_cap_is_weighed_without_questions_too(user, bid, told):
+    """The summary names the share for a cap; without one the past is not even asked for."""
+    user.world.changes = {("g5.xlarge", "us-east-1a"): PAST}
+    said = user.run("up", "--dry-run", "-t", "g5.xlarge", "--max-price", bid)
+    assert [line + "\n" for line in said.err.splitlines() if line.startswith("  held")] == [told] * bool(told)
+    assert bool(told) is any(asked[0] == "history" for asked in user.world.asked)
+
+
+def test_a_past_that_cannot_be_read_stops_nothing(user):
+    """History denied: the share is unknown, a remark says why, and `up` goes on."""
+    user.world.refuses(PAST_CALL, "UnauthorizedOperation", http=403)
+    said = user.run("up", "--dry-run", "-t", "g5.xlarge", "--max-price", "0.5")
+    assert said.code == 0
+    assert "what a bid would have held is unknown: no region could be asked: us-east-1: no permission" in said.err
+    assert "  held       0.5 would have held unknown (us-east-1a) of the last 30 days' hours\n" in said.err
+
+
+def test_the_age_of_what_is_not_live_is_told(user):
+    """On-demand prices and rates from the cache are told with their age, and how to have them anew."""
+    user.world.demand_asked = user.world.now() - timedelta(days=2, hours=1)
+    user.world.feed_asked = user.world.now() - timedelta(hours=5, minutes=20)
+    said = user.run("up", "--dry-run")
+    line = (
+        "on-demand prices of 2026-02-27 (2 days old); interruption rates 5 h old; `spotbox prices --refresh` asks anew"
+    )
+    assert said.err.splitlines()[0] == line
+
+
+def test_memory_as_it_is_sold(user):
+    """`up --min-vram 24` says which types have 24 GB only."""
+    user.world.types["g5.xlarge"] = replace(A10G, gpu_memory_gib=Decimal("22.3515625"))
+    said = user.run("up", "--dry-run", "--min-vram", "24")
+    assert (said.code, said.err.splitlines()[0]) == (2, "A10G has 22.35 GiB (24 GB): --min-vram 22 lists it")

@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from botocore.exceptions import ClientError
 
 from spotbox.aws.errors import translate
+from spotbox.core.market import Scores
 from spotbox.core.names import KEEP_TAG, NAME_TAG, ROLE_TAG, box_tags, group_name, key_fingerprint, key_name
 from spotbox.core.records import Group, Image, Instance, InstanceType, KeyPair, Request, Rule, Subnet, Volume
 from spotbox.core.states import LIVE
@@ -76,6 +77,14 @@ class World:
     demand: dict[str, Decimal] = field(
         default_factory=lambda: {"g4dn.xlarge": Decimal("0.526"), "g5.xlarge": Decimal("1.006")}
     )
+    cached_regions: dict[str, str] = field(default_factory=dict)  # what was kept of the regions; empty: nothing
+    demand_asked: datetime | None = None  # set where on-demand prices come from the cache
+    interruption: dict[str, str] = field(default_factory=lambda: {"g4dn.xlarge": "5-10%", "g5.xlarge": ">20%"})
+    feed_asked: datetime | None = None
+    feed_remark: str = ""
+    scores: Scores = field(default_factory=Scores)
+    changes: dict[tuple[str, str], list[tuple[float, str | None]]] = field(default_factory=dict)  # hours ago, USD
+    asked: list[tuple] = field(default_factory=list)  # what was asked of the market
     wills: list[Will] = field(default_factory=list)
     grounds: dict[str, tuple[str, list[str]]] = field(default_factory=dict)  # standing request -> its key and groups
     events: list[tuple[float, Callable[[], None]]] = field(default_factory=list)

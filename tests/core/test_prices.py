@@ -44,7 +44,7 @@ def product(instance_type="g5.xlarge", usd="1.0060000000", currency="USD", terms
 
 
 def price_of(*rows):
-    return on_demand_prices(rows, "us-east-1").get("g5.xlarge")
+    return on_demand_prices(rows, "us-east-1").get(("us-east-1", "g5.xlarge"))
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the recorded data is not beside this checkout")
@@ -206,7 +206,7 @@ def test_a_row_without_a_price_is_unknown(row):
 def test_prefix_of_other_regions():
     """Outside us-east-1 the usage type carries the region's prefix."""
     row = product(regionCode="ap-northeast-2", usagetype="APN2-BoxUsage:g5.xlarge")
-    assert on_demand_prices([row], "ap-northeast-2") == {"g5.xlarge": Decimal("1.006")}
+    assert on_demand_prices([row], "ap-northeast-2") == {("ap-northeast-2", "g5.xlarge"): Decimal("1.006")}
 
 
 def disk(usagetype="EBS:VolumeUsage.gp3", usd="0.0800000000", unit="GB-Mo", name="gp3"):

@@ -11,6 +11,7 @@ from spotbox.core.units import (
     parse_bid,
     parse_cidr,
     parse_duration,
+    parse_memory,
     parse_size,
     parse_usd,
     show_duration,
@@ -186,3 +187,16 @@ def test_what_is_no_cidr(text):
     """The whole internet, however it is written, and nonsense are usage errors."""
     with pytest.raises(UsageError):
         parse_cidr(text)
+
+
+@pytest.mark.parametrize(("text", "gib"), [("24", 24), ("640G", 640), (" 22 GiB ", 22), ("100000", 100000)])
+def test_gpu_memory(text, gib):
+    """Whole GiB, with or without the unit."""
+    assert parse_memory(text) == gib
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "22.35", "24 TB", "1e3", "x", "9" * 4000])
+def test_what_is_no_gpu_memory(text):
+    """Anything else is a usage error."""
+    with pytest.raises(UsageError):
+        parse_memory(text)

@@ -50,10 +50,16 @@ def shown() -> str:
 
 
 def plain(text: str) -> str:
-    """The session without what differs from run to run: ids, addresses, times, fingerprints, column widths."""
+    """The session without what differs from run to run: ids, addresses, times, fingerprints, column widths.
+
+    The sandbox's market moves, so prices, savings and the order of the zones differ too.
+    """
     text = re.sub(IDS, "ID", text)
     text = re.sub(r"127\.1\.\d+\.\d+", "ADDRESS", text)
     text = re.sub(r"spotbox-sandbox-[0-9a-f]{16}", "KEY", text)
+    text = re.sub(r"us-east-1[a-f]", "ZONE", text)
+    text = re.sub(r"\$\d+\.\d+", "$PRICE", text)
+    text = re.sub(r"-?\d+\.\d\d %", "SAVED %", text)
     text = re.sub(r"GPU-[0-9a-f-]+", "GPU-ID", text)
     text = re.sub(r"\((\d+m )?\d+s\)", "(TIME)", text)
     return re.sub(r"[ -]{2,}", "  ", text)

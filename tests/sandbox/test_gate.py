@@ -154,7 +154,7 @@ def test_control_refuses_with_the_nearest_right_word(aws, verb, args, said):
 
 def test_an_unknown_action_is_told_as_aws_would(aws):
     """What the sandbox does not serve is a client error with a sentence, never a traceback."""
-    code, http = code_of(aws.ec2.get_spot_placement_scores, TargetCapacity=1, InstanceTypes=["g5.xlarge"])
+    code, http = code_of(aws.ec2.describe_instance_connect_endpoints)
     assert (code, http) == ("InvalidAction", 400)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from spotbox.sandbox import quotas
 from spotbox.sandbox.catalogue import TYPES
+from spotbox.sandbox.market import SEED, Market, seed_from_environment
 from spotbox.sandbox.refusals import Refusal
 from spotbox.sandbox.world import SpotOptions
 
@@ -105,7 +106,7 @@ def test_every_type_has_a_spot_and_an_on_demand_quota():
 
 
 @given(
-    name=st.sampled_from(sorted(TYPES)),
+    name=st.sampled_from(sorted(name for name, row in TYPES.items() if row.spot_fraction)),
     zone=st.sampled_from(["us-east-1a", "us-east-1b", "eu-west-1a"]),
     days=st.integers(0, 90),
     span=st.integers(0, 40),
@@ -149,3 +150,81 @@ def test_a_wish_for_an_unknown_type_is_no_pool(stage):
     """A type that the sandbox does not sell is offered nowhere."""
     assert stage.market.zones("x9.large", "us-east-1") == []
     assert Wish().instance_type in TYPES
+
+
+def test_another_seed_is_another_market():
+    """Seeds have prices of their own, and each always the same."""
+    prices = [Market(lambda *_: [ZONE], seed).price(G5, ZONE, NOW) for seed in ("a", "b", "a")]
+    assert prices[0] == prices[2] != prices[1]
+
+
+def test_the_seed_comes_from_the_environment(monkeypatch):
+    """SPOTBOX_SANDBOX_SEED is any text; without it the seed is fixed."""
+    monkeypatch.setenv("SPOTBOX_SANDBOX_SEED", "Donau 7")
+    assert seed_from_environment() == "Donau 7"
+    monkeypatch.delenv("SPOTBOX_SANDBOX_SEED")
+    assert seed_from_environment() == SEED
+
+
+def test_some_large_pools_are_not_on_spot(stage):
+    """A zone may offer a large type without a Spot price; a small type has one in every zone."""
+    zones = [f"us-east-1{letter}" for letter in "abcdef"]
+    market = Market(lambda *_: zones)
+    missing = [
+        (n, z) for n in TYPES for z in zones if TYPES[n].spot_fraction and z not in market.spot_zones(n, "us-east-1")
+    ]
+    assert 5 < len(missing) < 60
+    assert all(TYPES[name].vcpus >= 48 for name, _ in missing)
+
+
+def test_a_type_that_is_never_sold_on_spot(stage):
+    """No zone has a Spot price of it and a Spot launch is refused; On-Demand launches it."""
+    assert stage.market.zones("t2.nano", "us-east-1")
+    assert stage.market.spot_zones("t2.nano", "us-east-1") == []
+    assert stage.market.history("t2.nano", ZONE, NOW - timedelta(days=9), NOW) == []
+    error = refused(place, stage, SPOT, None, "t2.nano")
+    assert (error.code, error.message) == (
+        "Unsupported",
+        "The instance type 't2.nano' is not supported for Spot Instances.",
+    )
+    assert place(stage, None, name="t2.nano") == ZONE
+
+
+def test_a_price_by_hand_opens_a_pool():
+    """A pool that is not on offer is, from the moment its price is set; before that it has no history."""
+    market = Market(lambda *_: ["us-east-1a"])
+    assert market.zones("g3.4xlarge", "us-east-1") == ["us-east-1a"]
+    market.set_price("g3.4xlarge", "us-east-1d", Decimal("0.5"), NOW)
+    assert market.spot_zones("g3.4xlarge", "us-east-1") == ["us-east-1a", "us-east-1d"]
+    assert market.in_force("g3.4xlarge", "us-east-1d", NOW - timedelta(seconds=1)) is None
+    later = NOW + timedelta(days=3)
+    assert market.history("g3.4xlarge", "us-east-1d", NOW - timedelta(days=30), later) == [(NOW, Decimal("0.5"))]
+
+
+def test_on_demand_by_hand_caps_what_moves():
+    """A lower on-demand price is the new ceiling of the series; elsewhere nothing changes."""
+    market = Market(lambda *_: [ZONE])
+    before = market.price(G5, ZONE, NOW), market.price(G5, "us-west-2a", NOW)
+    market.set_on_demand[(G5, "us-east-1")] = Decimal("0.1")
+    assert market.price(G5, ZONE, NOW) == market.on_demand(G5, "us-east-1") == Decimal("0.1") < before[0]
+    assert market.price(G5, "us-west-2a", NOW) == before[1]
+
+
+def test_a_bid_is_overtaken_by_a_price_that_moves_by_itself():
+    """A box whose bid the moving price passes is interrupted by price, and comes back when the price is down again."""
+    stage = Stage()
+    market = stage.market
+    hours = [stage.clock.now + timedelta(hours=n) for n in range(24 * 60)]
+    prices = [market.price(G5, ZONE, at) for at in hours]
+    low, up, down = next(
+        (n, n + 1, n + k) for n in range(len(hours)) for k in (6, 7, 8) if prices[n + k] <= prices[n] < prices[n + 1]
+    )
+    bid = prices[low]
+    stage.clock.now = hours[low]
+    box, request = stage.running(bid=str(bid))
+    stage.clock.now = hours[up]
+    stage.after(stage.pace.notice + 3)
+    assert (box.state, request.code) == ("stopped", "instance-stopped-by-price")
+    stage.clock.now = hours[down]
+    stage.after(stage.pace.retry + 3)
+    assert (box.state, request.code) == ("running", "fulfilled")

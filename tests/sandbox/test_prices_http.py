@@ -6,6 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from spotbox.sandbox import regions
+from spotbox.sandbox.ec2_catalog import type_facts
+
 from .conftest import code_of
 
 EIGHT = {
@@ -52,6 +55,37 @@ def test_decoys(aws):
     assert Decimal(0) in {usd(row) for row in found}
 
 
+def test_zones_outside_the_region_carry_its_code(aws):
+    """Eight filters alone find a Local and a Wavelength Zone's rows too, and a second row that costs nothing."""
+    found = rows(aws, instanceType="g4dn.2xlarge", regionCode="us-east-1", **EIGHT)
+    told = {
+        (r["product"]["attributes"]["locationType"], r["product"]["attributes"]["usagetype"], usd(r)) for r in found
+    }
+    assert told == {
+        ("AWS Region", "BoxUsage:g4dn.2xlarge", Decimal("0.752")),
+        ("AWS Region", "BoxUsage:g4dn.2xlarge", Decimal(0)),
+        ("AWS Local Zone", "BOS1-BoxUsage:g4dn.2xlarge", Decimal("0.94")),
+        ("AWS Wavelength Zone", "USE1WL1-BoxUsage:g4dn.2xlarge", Decimal("1.0152")),
+    }
+    assert len({r["product"]["sku"] for r in found}) == 4
+
+
+def test_a_type_is_priced_in_every_region_by_one_question(aws):
+    """Without regionCode one page has the row of each region."""
+    found = rows(aws, instanceType="g5.xlarge", **EIGHT)
+    assert {row["product"]["attributes"]["regionCode"] for row in found} == set(regions.ENABLED)
+    assert len(found) == len(regions.ENABLED)
+
+
+def test_on_demand_by_hand_is_in_the_price_list(aws):
+    """The on_demand verb moves the row of that region, the rows that follow from it, and no other region's."""
+    aws.control("on_demand", type="g6.16xlarge", region="us-west-1", usd="4.4")
+    asked = {"instanceType": "g6.16xlarge", "operation": "RunInstances", "capacitystatus": "Used"}
+    assert {usd(r) for r in rows(aws, regionCode="us-west-1", tenancy="Shared", **asked)} == {Decimal("4.4")}
+    assert {usd(r) for r in rows(aws, regionCode="us-west-1", tenancy="Dedicated", **asked)} == {Decimal("4.84")}
+    assert {usd(r) for r in rows(aws, regionCode="us-west-2", tenancy="Shared", **asked)} == {Decimal("3.3968")}
+
+
 def test_pages_and_kinds_of_filters(aws):
     """A page has at most 100 rows; ANY_OF and CONTAINS work; an unknown kind is refused."""
     first = aws.client("pricing").get_products(ServiceCode="AmazonEC2", Filters=[])
@@ -92,6 +126,77 @@ def test_price_history(aws):
     assert aws.ec2.describe_spot_price_history(**asked, StartTime=datetime.now(UTC))["NextToken"] == ""
     none = asked | {"ProductDescriptions": ["Windows"]}
     assert aws.ec2.describe_spot_price_history(**none, StartTime=datetime.now(UTC))["SpotPriceHistory"] == []
+
+
+def history(aws, **asked):
+    return aws.ec2.describe_spot_price_history(**{"StartTime": datetime.now(UTC), **asked})["SpotPriceHistory"]
+
+
+def named(**filters):
+    return [{"Name": name.replace("_", "-"), "Values": values} for name, values in filters.items()]
+
+
+@pytest.mark.parametrize(
+    ("filters", "types", "zones"),
+    [
+        ({"instance_type": ["g5.xlarge", "nothing.xlarge"]}, {"g5.xlarge"}, 5),
+        ({"instance_type": ["g5.?xlarge"]}, {"g5.2xlarge", "g5.4xlarge", "g5.8xlarge"}, 5),
+        ({"instance_type": ["g6f.*"]}, {"g6f.large", "g6f.xlarge", "g6f.2xlarge", "g6f.4xlarge"}, 4),
+        ({"instance_type": ["g5.xlarge"], "availability_zone": ["us-east-1a"]}, {"g5.xlarge"}, 1),
+        ({"instance_type": ["g5.xlarge"], "availability_zone": ["us-east-1?"]}, {"g5.xlarge"}, 5),
+        ({"instance_type": ["g5.xlarge"], "availability_zone_id": ["use1-az4"]}, {"g5.xlarge"}, 1),
+        ({"instance_type": ["g5.xlarge"], "product_description": ["Linux/UNIX"]}, {"g5.xlarge"}, 5),
+        ({"instance_type": ["g5.xlarge"], "product_description": ["Linux/UNIX (Amazon VPC)"]}, {"g5.xlarge"}, 5),
+        ({"instance_type": ["g5.xlarge"], "product_description": ["Windows*"]}, set(), 0),
+        ({"instance_type": ["g5.xlarge"], "spot_price": ["99"]}, set(), 0),
+        ({"instance_type": ["nothing.xlarge"]}, set(), 0),
+    ],
+)
+def test_price_filters(aws, filters, types, zones):
+    """Each filter of DescribeSpotPriceHistory, with * and ?; a name that nobody knows matches nothing."""
+    found = history(aws, Filters=named(**filters))
+    assert {row["InstanceType"] for row in found} == types
+    assert len({row["AvailabilityZone"] for row in found}) == zones
+
+
+def test_a_row_is_found_by_its_own_price_and_time(aws):
+    """Filters spot-price and timestamp take what a row shows."""
+    row = history(aws, InstanceTypes=["g5.xlarge"])[0]
+    moment = row["Timestamp"].strftime("%Y-%m-%dT%H:%M:%S*")
+    assert row in history(aws, Filters=named(spot_price=[row["SpotPrice"]], timestamp=[moment]))
+
+
+def test_a_zone_by_name_or_by_id(aws):
+    """AvailabilityZone and AvailabilityZoneId each name a zone; both at once, and zones there are not, are refused."""
+    (row,) = history(aws, InstanceTypes=["g5.xlarge"], AvailabilityZoneId="use1-az4")
+    assert history(aws, InstanceTypes=["g5.xlarge"], AvailabilityZone=row["AvailabilityZone"]) == [row]
+    ask = aws.ec2.describe_spot_price_history
+    both = {"AvailabilityZone": row["AvailabilityZone"], "AvailabilityZoneId": "use1-az4"}
+    assert code_of(ask, **both) == ("InvalidParameterCombination", 400)
+    assert code_of(ask, AvailabilityZone="us-east-1q") == ("InvalidParameterValue", 400)
+    assert code_of(ask, AvailabilityZoneId="usw2-az1") == ("InvalidParameterValue", 400)
+    assert code_of(ask, InstanceTypes=["nothing.xlarge"]) == ("InvalidParameterValue", 400)
+    assert code_of(ask, Filters=named(colour=["red"])) == ("InvalidParameterValue", 400)
+    assert code_of(ask, NextToken="made-up")[0] == "InvalidNextToken"
+
+
+def test_a_type_that_is_never_on_spot_says_so(aws):
+    """t2.nano is offered, its usage classes lack spot, and it has no Spot price."""
+    (row,) = aws.ec2.describe_instance_types(InstanceTypes=["t2.nano"])["InstanceTypes"]
+    assert row["SupportedUsageClasses"] == ["on-demand"]
+    assert history(aws, Filters=named(instance_type=["t2.nano"])) == []
+
+
+def test_types_and_offerings_read_as_before(aws):
+    """Every type comes back whole: what moto copied from AWS is what boto3 reads."""
+    pages = aws.ec2.get_paginator("describe_instance_types").paginate(
+        Filters=named(instance_type=["g*", "trn*", "t3.*"])
+    )
+    found = [row for page in pages for row in page["InstanceTypes"]]
+    assert len(found) > 60
+    for row in found:
+        facts = type_facts()[row["InstanceType"]]
+        assert row == facts
 
 
 def test_a_price_set_by_hand_is_told(aws):

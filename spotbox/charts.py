@@ -1,0 +1,95 @@
+"""Charts of prices for a terminal. The only place that uses plotext."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from spotbox.core.history import Step
+from spotbox.core.text import safe
+
+HEIGHT = 13  # lines: nine of them hold the price, so that the five marks at the side stand evenly
+LEAST_WIDTH = 40  # columns; below it plotext has no room for its axes
+_HOURS = (1, 2, 3, 6, 12, 24, 48, 72, 120, 168, 240, 360, 720)  # between the marks of the time axis
+_ASCII = str.maketrans("┌┐└┘├┤┬┴┼─│", "+++++++++-|")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a chart is drawn: so many columns wide, in colour or not, with block characters or in plain ASCII."""
+
+    width: int
+    colour: bool = False
+    ascii: bool = True
+
+
+def draw(title: str, steps: Sequence[Step], start: datetime, end: datetime, line: Decimal | None, look: Look) -> str:
+    """The price as steps from `start` to `end`, with a `line` across at the on-demand price; USD per hour.
+
+    Time whose price is not known is left blank. The text ends without a line feed.
+    """
+    import plotext
+
+    plotext.terminal.limit(False, False)  # the width is ours to know; there may be no terminal at all
+    figure = plotext.figure
+    figure.clear()
+    figure.theme("colorless")
+    figure.canvas("default")
+    figure.plot_size(max(LEAST_WIDTH, look.width), HEIGHT)
+    figure.title(safe(title))
+    if line is not None:
+        across = plotext.marker("-" if look.ascii else "─", "yellow")
+        figure.draw(figure.signal([start.timestamp(), end.timestamp()], [float(line)] * 2, marker=across).lines())
+    for run in _runs(steps):
+        x = [at for step in run for at in (step.start, step.end)]
+        y = [float(step.price or 0) for step in run for _ in range(2)]
+        marker = plotext.marker("*" if look.ascii else "hd", "cyan")
+        figure.draw(figure.signal(x, y, marker=marker).lines())
+    if line is not None:  # written last: over the line and the price
+        middle = (start.timestamp() + end.timestamp()) / 2
+        told = plotext.colorize(f" on-demand {line:.4f} ", "yellow")
+        figure.draw(figure.text(middle, float(line), told, alignment="center"))
+    _axes(figure, steps, line, (start, end), max(LEAST_WIDTH, look.width))
+    text = str(figure.build().string(colorless=not look.colour)).rstrip("\n")
+    lines = (text.translate(_ASCII) if look.ascii else text).split("\n")
+    return "\n".join(row if look.colour else row.rstrip() for row in lines)
+
+
+def _runs(steps: Sequence[Step]) -> list[list[Step]]:
+    """The steps that are known, in runs without a gap between them."""
+    runs: list[list[Step]] = [[]]
+    for step in steps:
+        if step.price is None:
+            runs.append([])
+        else:
+            runs[-1].append(step)
+    return [run for run in runs if run]
+
+
+def _axes(
+    figure: Any, steps: Sequence[Step], line: Decimal | None, window: tuple[datetime, datetime], width: int
+) -> None:
+    """Five prices up the side, dates below; a tenth of the span is left free above and below."""
+    known = [float(step.price) for step in steps if step.price is not None] + (
+        [float(line)] if line is not None else []
+    )
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    free = (high - low) / 10 or max(high / 10, 0.0001)
+    low, high = max(0.0, low - free), high + free
+    heights = [low + (high - low) * i / 4 for i in range(5)]
+    figure.ruler("y").lim(low, high)
+    figure.ruler("y").ticks(heights, [f"{usd:.3f}" if high >= 0.1 else f"{usd:.4f}" for usd in heights])
+    figure.ruler("x").lim(window[0].timestamp(), window[1].timestamp())
+    times = _times(*window, width // 14)
+    figure.ruler("x").ticks(list(times), list(times.values()))
+
+
+def _times(start: datetime, end: datetime, most: int) -> Mapping[float, str]:
+    """The marks of the time axis: at most so many, at whole hours or at midnight UTC."""
+    hours = (end - start).total_seconds() / 3600
+    apart = 3600 * next((step for step in _HOURS if hours / step <= most), _HOURS[-1])
+    first = int(-(-start.timestamp() // apart) * apart)
+    marks = range(first, int(end.timestamp()) + 1, apart)
+    form = "%d %b" if apart >= 86400 else "%d %b %H:%M"
+    return {float(at): datetime.fromtimestamp(at, UTC).strftime(form) for at in marks}

@@ -1,0 +1,108 @@
+"""Charts of prices: whole, at two widths, in ASCII and in colour."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from spotbox.charts import HEIGHT, Look, draw
+from spotbox.core.history import Step
+
+END = datetime(2026, 11, 22, 12, tzinfo=UTC)
+START = END - timedelta(days=30)
+TITLE = "g5.xlarge us-east-1a, 30 days, USD/h"
+
+
+def steps(*prices):
+    """Prices of equal length over the window."""
+    first, length = int(START.timestamp()), int((END - START).total_seconds()) // len(prices)
+    return [
+        Step(first + i * length, first + (i + 1) * length, usd and Decimal(usd))  # type: ignore[arg-type]
+        for i, usd in enumerate(prices)
+    ]
+
+
+SERIES = steps("0.40", "0.42", "0.55", "0.50", None, "0.45")
+
+
+def chart(look, series=SERIES, line="1.006"):
+    """The chart of the series."""
+    return draw(TITLE, series, START, END, line and Decimal(line), look)
+
+
+def test_the_chart_at_80_columns():
+    """Price as steps, on-demand as a line, a gap where the price is unknown; plain ASCII, not one escape."""
+    assert (
+        chart(Look(80))
+        == """\
+                       g5.xlarge us-east-1a, 30 days, USD/h
+     +-------------------------------------------------------------------------+
+1.067+                                                                         |
+     |---------------------------- on-demand 1.0060 ---------------------------|
+0.885+                                                                         |
+     |                                                                         |
+0.703+                                                                         |
+     |                                                                         |
+0.521+                        *************************                        |
+     |*************************                                   *************|
+0.339+                                                                         |
+     +-------------+----------------+----------------+----------------+--------+
+                 29 Oct           05 Nov           12 Nov           19 Nov"""
+    )
+
+
+def test_the_chart_at_120_columns():
+    """The same with block characters."""
+    assert (
+        chart(Look(120, ascii=False))
+        == """\
+                                           g5.xlarge us-east-1a, 30 days, USD/h
+     ┌─────────────────────────────────────────────────────────────────────────────────────────────────────────────────┐
+1.067┤                                                                                                                 │
+     │──────────────────────────────────────────────── on-demand 1.0060 ───────────────────────────────────────────────│
+0.885┤                                                                                                                 │
+     │                                                                                                                 │
+0.703┤                                                                                                                 │
+     │                                                                                                                 │
+0.521┤                                     ▐▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▜▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▖                                     │
+     │▗▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▟                                                       ▝▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▘│
+0.339┤                                                                                                                 │
+     └──┬──────────────────┬─────────────────┬──────────────────┬──────────────────┬─────────────────┬─────────────────┘
+      24 Oct             29 Oct            03 Nov             08 Nov             13 Nov            18 Nov"""
+    )
+
+
+@pytest.mark.parametrize("width", [40, 57, 80, 100, 173])
+@pytest.mark.parametrize("line", [None, "1.006", "0.41", "50"])
+def test_widths_are_obeyed(width, line):
+    """No line is longer than asked, whatever the prices; ASCII is ASCII."""
+    text = chart(Look(width), line=line)
+    assert text.isascii()
+    assert "\x1b" not in text
+    assert max(map(len, text.split("\n"))) <= width
+    assert len(text.split("\n")) == HEIGHT
+
+
+def test_colour_only_where_it_is_wanted():
+    """Escapes in colour, none without; and the same characters."""
+    assert "\x1b[" in chart(Look(80, colour=True, ascii=False))
+    assert "\x1b" not in chart(Look(80, ascii=False))
+
+
+def test_nothing_known_is_an_empty_frame():
+    """No price at all, and one that never moves, are drawn too."""
+    assert "*" not in chart(Look(80), [], None)
+    assert "*" not in chart(Look(80), steps(None), None)
+    assert "0.400+****" in chart(Look(80), steps("0.4"), None)
+
+
+def test_a_title_from_outside_is_escaped():
+    """Nothing in a name can move the cursor."""
+    assert "\x1b" not in draw("g5\x1b[2J", SERIES, START, END, None, Look(80))
+
+
+def test_a_day_is_marked_by_the_hour():
+    """Short windows have hours on their axis."""
+    text = draw("t", [Step(int(END.timestamp()) - 9, int(END.timestamp()), Decimal(1))], END - timedelta(days=1), END,
+                None, Look(100))  # fmt: skip
+    assert "21 Nov 18:00" in text
