@@ -23,7 +23,7 @@ def regions_of(things):
 
 
 def test_regions_come_outermost_in_the_order_given(user):
-    """All zones of the first region before the second; the plan says that key and group elsewhere wait for their turn."""
+    """All zones of the first region before the second; the plan says when key and group come there."""
     said = user.run("up", "--dry-run", "-t", "g4dn.xlarge", *BOTH)
     assert said.out.splitlines()[-1] == (
         "would submit a persistent Spot request for g4dn.xlarge in us-east-1a, then us-east-1b, eu-west-1a, "
