@@ -170,9 +170,10 @@ class _Hunt:
             if region == self.wish.regions[0]:  # made by the steps before
                 self.grounds[region] = find_group(self.hands, ground), self.began
             else:
-                self.hands.show(f"{ground.key} and {ground.group} in {region}")
+                self.hands.show(f"{ground.group} in {region}")
+                group_id = make_group(self.hands, ground.group)
+                self.grounds[region] = group_id, self.hands.now()
                 make_key(self.hands, ground.key)
-                self.grounds[region] = make_group(self.hands, ground.group), self.hands.now()
         return self.grounds[region]
 
     def _left(self, pools: list[Offer], offer: Offer, error: SpotboxError) -> list[Offer]:
