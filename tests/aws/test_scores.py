@@ -14,6 +14,7 @@ from spotbox.core.market import Scores
 from spotbox.core.quotas import QuotaValue
 from spotbox.store import NoStore, Store
 from tests.aws.endpoint import KEYS, ec2_error, endpoint
+from tests.aws.stubbed import sealed
 
 SET = ["g5.xlarge", "g6.xlarge", "g4dn.xlarge"]
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -59,9 +60,7 @@ def test_the_call_and_its_answer():
 def test_fewer_than_three_types():
     """A score of one or two types is always low: it is not asked for."""
     with pytest.raises(ValueError, match="3 types"):
-        placement_scores(
-            Aws(region="us-east-1", endpoint="http://127.0.0.1:9", keys=KEYS), NoStore(), ["us-east-1"], ["a", "b", "a"]
-        )
+        placement_scores(sealed(), NoStore(), ["us-east-1"], ["a", "b", "a"])
 
 
 def test_ten_regions_a_call():

@@ -354,3 +354,25 @@ def test_an_answer_that_is_not_awss(cloud):
     with market.open() as world:
         seen = cloud(world).market(market.regions, ["g5.xlarge"])
     assert list(seen.failed) == ["eu-west-1"]
+
+
+def test_a_price_list_that_hangs_up_is_asked_once(cloud):
+    """A price list that does not answer is not asked again for what is missing: the table does not wait."""
+    market = Marketplace()
+    market.refused["", "GetProducts"] = (0, "")
+    with market.open() as world:
+        seen = cloud(world).market(market.regions, ["g5.xlarge"])
+    assert len(seen.prices) == 4
+    assert market.counts(world)["GetProducts"] == 2  # botocore's two attempts
+    assert seen.remarks[0].startswith("on-demand prices are unknown: ")
+
+
+def test_the_first_region_may_be_shut(cloud):
+    """Where the region that is asked about types refuses, one that has prices is asked."""
+    market = Marketplace()
+    for action in ("DescribeSpotPriceHistory", "DescribeInstanceTypes"):
+        market.denied("us-east-1", action)
+    with market.open() as world:
+        seen = cloud(world).market(market.regions, ["g5.xlarge"])
+    assert list(seen.types) == ["g5.xlarge"]
+    assert seen.remarks == ()
