@@ -105,10 +105,14 @@ class App:
         name = chosen_region(ctx, value, self.sandbox) or self.cloud.default_region() or DEFAULT_REGION
         return self.check_region(name)
 
+    def named(self, ctx: click.Context) -> bool:
+        """Whether -r or SPOTBOX_REGION names the region."""
+        strong = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+        return ctx.get_parameter_source("region") in strong
+
     def named_region(self, ctx: click.Context, value: str | None) -> str | None:
         """The region that -r or SPOTBOX_REGION names, checked; None to look in all."""
-        strong = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
-        if value is None or ctx.get_parameter_source("region") not in strong:
+        if value is None or not self.named(ctx):
             return None
         return self.check_region(value)
 

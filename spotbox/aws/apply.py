@@ -1,6 +1,7 @@
 """Carry out a step: one short function per kind, each safe to run twice."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from spotbox.aws.errors import translating
@@ -12,13 +13,16 @@ from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.names import KEEP_TAG, NAME_TAG, OWNER_TAG, wire_tags
 from spotbox.core.records import Group, Rule
 from spotbox.core.states import LIVE
-from spotbox.core.waiting import Look
+from spotbox.core.waiting import Look, T
 
+SHOWN_WITHIN = 60  # seconds in which AWS knows what it has just made
+HEALS = {"IncorrectSpotRequestState", "IncorrectInstanceState", "InvalidInstanceID.NotFound"}
+UNKNOWN_YET = {"InvalidGroup.NotFound", "InvalidKeyPair.NotFound", "InvalidInstanceID.NotFound"}
 CANCEL_WAIT, TERMINATE_WAIT, GROUP_WAIT, START_WAIT = 90, 600, 180, 90  # seconds
 
 
 def apply(hands: Hands, step: s.Step) -> None:
-    """Carry out one step (Launch has its own function, for it has an answer). SpotboxError when it cannot be."""
+    """Carry out one step (Launch and Park have an answer, and so functions of their own). SpotboxError if it fails."""
     _APPLY[type(step)](hands, step)
 
 
@@ -54,8 +58,8 @@ def make_key(hands: Hands, step: s.MakeKey) -> None:
     )
 
 
-def make_group(hands: Hands, step: s.MakeGroup) -> None:
-    """Make the group or take the box's own one, then add the rules that it lacks."""
+def make_group(hands: Hands, step: s.MakeGroup) -> str:
+    """Make the group or take the box's own one, then add the rules that it lacks; its id."""
     made = _call(
         hands,
         step.region,
@@ -73,7 +77,24 @@ def make_group(hands: Hands, step: s.MakeGroup) -> None:
         group_id, have = group.id, frozenset(rule.cidr for rule in group.rules)
     for rule in step.rules:
         if rule.cidr not in have:
-            _authorize(hands, step.region, group_id, rule)
+            once_known(hands, partial(_authorize, hands, step.region, group_id, rule))
+    return str(group_id)
+
+
+def once_known(hands: Hands, call: Callable[[], T]) -> T:
+    """What `call` gives, asked again while AWS does not know what was made a moment ago.
+
+    "Its ID might not have propagated throughout the system" (EC2 API Reference, "Eventual consistency").
+    """
+    end = hands.now() + SHOWN_WITHIN
+    while True:
+        try:
+            return call()
+        except SpotboxError as error:
+            if error.code not in UNKNOWN_YET or hands.now() > end:
+                raise
+        hands.show("AWS does not know yet what it has just made; asking again")
+        hands.sleep(1.0)
 
 
 def _own_group(hands: Hands, step: s.MakeGroup) -> Group:
@@ -129,7 +150,17 @@ def admit(hands: Hands, step: s.Admit) -> None:
 
 def tag_again(hands: Hands, step: s.TagAgain) -> None:
     """Put the box's tags on what has none."""
-    _call(hands, step.region, "create_tags", Resources=list(step.ids), Tags=wire_tags(step.tags))
+    once_known(
+        hands, partial(_call, hands, step.region, "create_tags", Resources=list(step.ids), Tags=wire_tags(step.tags))
+    )
+
+
+def require_imds_v2(hands: Hands, step: s.RequireImdsV2) -> None:
+    """Bring the metadata options to those of a launch of ours; hop limit 2 lets a container on the box read them."""
+    _call(
+        hands, step.region, "modify_instance_metadata_options", InstanceId=step.instance_id, HttpTokens="required",
+        HttpEndpoint="enabled", HttpPutResponseHopLimit=2, InstanceMetadataTags="enabled",
+    )  # fmt: skip
 
 
 def start(hands: Hands, step: s.Start) -> None:
@@ -143,14 +174,14 @@ def stop(hands: Hands, step: s.Stop) -> None:
 
 
 def _settled(hands: Hands, region: str, operation: str, instance_id: str) -> None:
-    """IncorrectSpotRequestState and IncorrectInstanceState heal within the minute after a change."""
+    """What is in HEALS passes within the minute after a change, or after a launch."""
     end = hands.now() + START_WAIT
     while True:
         try:
             _call(hands, region, operation, InstanceIds=[instance_id])
             return
         except SpotboxError as error:
-            if error.code not in ("IncorrectSpotRequestState", "IncorrectInstanceState") or hands.now() > end:
+            if error.code not in HEALS or hands.now() > end:
                 raise
         hands.show("AWS has not settled the last change yet; asking again")
         hands.sleep(2.0)
@@ -240,12 +271,13 @@ def delete_key(hands: Hands, step: s.DeleteKey) -> None:
     _call(hands, step.region, "delete_key_pair", ok=("InvalidKeyPair.NotFound",), KeyPairId=step.key_id)
 
 
-_APPLY: dict[type, Callable[[Hands, Any], None]] = {
+_APPLY: dict[type, Callable[[Hands, Any], object]] = {
     s.MakeSpotRole: make_spot_role,
     s.MakeKey: make_key,
     s.MakeGroup: make_group,
     s.Admit: admit,
     s.TagAgain: tag_again,
+    s.RequireImdsV2: require_imds_v2,
     s.Start: start,
     s.Stop: stop,
     s.GrowDisk: grow_disk,

@@ -6,18 +6,32 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from spotbox.aws import advisor, identity, images, market, network, observe, prices, pricing, quotas, scores, types
+from spotbox.aws import (
+    advisor,
+    identity,
+    images,
+    market,
+    network,
+    observe,
+    offered,
+    prices,
+    pricing,
+    quotas,
+    scores,
+    types,
+)
 from spotbox.aws import apply as applying
 from spotbox.aws.errors import translating
 from spotbox.aws.hands import Hands, silent
 from spotbox.aws.launch import Launched, launch
+from spotbox.aws.park import park
 from spotbox.aws.session import Aws
 from spotbox.core.advisor import Interruptions, interruptions
 from spotbox.core.errors import SpotboxError
 from spotbox.core.market import Change, Scores, Survey
 from spotbox.core.quotas import QuotaValue
-from spotbox.core.records import Identity, Image, InstanceType, Subnet
-from spotbox.core.steps import Launch, Step
+from spotbox.core.records import Identity, Image, InstanceType, Request, Subnet
+from spotbox.core.steps import Launch, Park, Step
 from spotbox.store import NoStore, Store
 
 
@@ -87,6 +101,10 @@ class Cloud:
         """Calls side by side, bounded; a call that failed gives its SpotboxError in its place."""
         return self._aws.parallel(calls)
 
+    def search(self, regions: Sequence[str], owner: str, name: str) -> observe.Seen:
+        """What there is of one box, in full where something of it lives."""
+        return observe.search(self._aws, regions, owner, name)
+
     def observe(
         self, regions: Sequence[str], owner: str | None = None, name: str | None = None, full: bool = True
     ) -> observe.Seen:
@@ -100,6 +118,10 @@ class Cloud:
     def launch(self, step: Launch, wait: float, show: Callable[[str], None]) -> Launched:
         """Try the wish's pools until AWS accepts one."""
         return launch(replace(self._hands, show=show), step, wait)
+
+    def park(self, step: Park, wait: float, show: Callable[[str], None]) -> Request | None:
+        """Leave a standing request with AWS."""
+        return park(replace(self._hands, show=show), step, wait)
 
     def console(self, region: str, instance_id: str) -> str:
         """The instance's console output; empty where AWS has none yet.
@@ -128,7 +150,7 @@ class Cloud:
 
     def gpu_types(self, region: str) -> tuple[InstanceType, ...]:
         """Every accelerated type of the region that Spot knows."""
-        return types.gpu_types(self._aws, region)
+        return offered.gpu_types(self._aws, self._store, region)
 
     def instance_types(self, region: str, names: Sequence[str]) -> dict[str, InstanceType]:
         """These types; UsageError for one that does not exist."""
@@ -136,7 +158,7 @@ class Cloud:
 
     def offerings(self, region: str, names: Sequence[str]) -> dict[str, frozenset[str]]:
         """Type -> the zones that offer it."""
-        return types.offerings(self._aws, region, names)
+        return offered.offerings(self._aws, self._store, region, names)
 
     def spot_prices(self, region: str, names: Sequence[str]) -> dict[tuple[str, str], Decimal]:
         """(type, zone) -> USD per hour now."""

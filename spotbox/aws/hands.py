@@ -1,5 +1,6 @@
 """What apply works with: the clients, a clock that tests can turn, and a place to say what goes on."""
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,12 +14,13 @@ def silent(text: str) -> None:
 
 @dataclass(frozen=True)
 class Hands:
-    """`now` is a monotonic clock in seconds, `show` the live line."""
+    """`now` is a monotonic clock in seconds, `show` the live line, `chance` a random number in [0, 1)."""
 
     aws: Aws
     sleep: Callable[[float], None]
     now: Callable[[], float]
     show: Callable[[str], None] = silent
+    chance: Callable[[], float] = random.random
 
     def wait(self, look: Callable[[], Look[T]], timeout: float) -> Waited[T]:
         """Look until done; see core.waiting."""

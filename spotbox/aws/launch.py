@@ -4,68 +4,47 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from spotbox.aws.apply import cancel
-from spotbox.aws.errors import translating, unknown_outcome
+from spotbox.aws.apply import cancel, make_group, make_key
+from spotbox.aws.asking import Question, ask, find_group
+from spotbox.aws.errors import translating
 from spotbox.aws.hands import Hands
-from spotbox.aws.observe import describe, observe, tag_filters
+from spotbox.aws.observe import describe, tag_filters
 from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.hunt import Means, meaning, pause, pool_words, without_quota
 from spotbox.core.names import MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags, client_token, wire_tags
-from spotbox.core.quotas import quota_of
 from spotbox.core.records import Offer
 from spotbox.core.states import LIVE
 from spotbox.core.steps import Cancel, Launch, Wish
 from spotbox.core.units import show_duration
-from spotbox.core.waiting import Look
-
-# Refusals that concern this pool only: the next one may do (Error codes for the Amazon EC2 API).
-NEXT_POOL = {
-    "InsufficientInstanceCapacity", "InsufficientCapacityOnHost", "Unsupported", "SpotMaxPriceTooLow",
-    "InsufficientFreeAddressesInSubnet", "InsufficientCapacity", "InsufficientVolumeCapacity",
-}  # fmt: skip
-QUOTA = {"MaxSpotInstanceCountExceeded", "VcpuLimitExceeded", "InstanceLimitExceeded"}
-TOKEN_USED = {"IdempotentInstanceTerminated", "IdempotentParameterMismatch"}
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0  # seconds between rounds
-SHOWN_WITHIN = 20.0  # seconds in which AWS shows a launch that it knows of
-UNKNOWN_TRIES = 8  # how often an unknown outcome is asked again before we stop and say so
 
 
 @dataclass(frozen=True)
 class Launched:
-    """What AWS accepted. `instance_id` is None when an earlier launch of the same box was found instead."""
+    """What AWS accepted, and in which region. `instance_id` and `offer` are None when an earlier launch of the same
+    box, or another terminal's, was found instead. `tried` are the regions in which a pool was asked for."""
 
     instance_id: str | None
     offer: Offer | None
-    refusals: tuple[str, ...] = ()
+    region: str
+    tried: tuple[str, ...] = ()
+    rounds: int = 1
 
 
-def launch_params(wish: Wish, offer: Offer, group_id: str, generation: int) -> dict[str, Any]:
+def launch_params(wish: Wish, offer: Offer, group_id: str, generation: int, market: str = "spot") -> dict[str, Any]:
     """The RunInstances parameters; nothing in them changes from run to run, or the ClientToken would not match.
 
     Shape: EC2 API, RunInstances. The request, the instance, its volumes and its interface are tagged in the call.
     """
-    bid = wish.bids.get(offer.type.name)
-    spot = {"SpotInstanceType": "persistent", "InstanceInterruptionBehavior": "stop"}
-    tags = box_tags(wish.name, wish.owner, {**wish.tags, USER_TAG: wish.user})
-    if bid is not None:
-        spot["MaxPrice"] = f"{bid:f}"
-        tags[MAX_PRICE_TAG] = f"{bid:f}"
-    disk = {
-        "VolumeSize": wish.disk_gib,
-        "VolumeType": wish.disk_type,
-        "Encrypted": True,
-        "DeleteOnTermination": True,
-    }
-    kinds = {"instance": {}, "spot-instances-request": {}, "network-interface": {}, "volume": {ROLE_TAG: "root"}}
+    tags = launch_tags(wish, offer if market == "spot" else None)
+    kinds: dict[str, dict[str, str]] = {"instance": {}, "spot-instances-request": {}, "network-interface": {}}
+    kinds["volume"] = {ROLE_TAG: "root"}
     params: dict[str, Any] = {
-        "ImageId": wish.image.id,
-        "InstanceType": offer.type.name,
+        **launch_specification(wish, offer, group_id),
         "MinCount": 1,
         "MaxCount": 1,
-        "KeyName": wish.key_name,
         "ClientToken": client_token(
-            wish.owner, wish.name, wish.region, offer.zone, offer.type.name, "spot", generation
+            wish.owner, wish.name, offer.region, offer.zone, offer.type.name, market, generation
         ),
-        "InstanceMarketOptions": {"MarketType": "spot", "SpotOptions": spot},
         # Hop limit 2 lets a container on the box read the metadata service too.
         "MetadataOptions": {
             "HttpTokens": "required",
@@ -73,23 +52,53 @@ def launch_params(wish: Wish, offer: Offer, group_id: str, generation: int) -> d
             "HttpPutResponseHopLimit": 2,
             "InstanceMetadataTags": "enabled",
         },
-        "BlockDeviceMappings": [{"DeviceName": wish.image.root_device, "Ebs": disk}],
-        "NetworkInterfaces": [
-            {
-                "DeviceIndex": 0,
-                "SubnetId": wish.subnets[offer.zone],
-                "Groups": [group_id],
-                "AssociatePublicIpAddress": True,
-                "DeleteOnTermination": True,
-            }
-        ],
         "InstanceInitiatedShutdownBehavior": "stop",
-        "TagSpecifications": [
-            {"ResourceType": kind, "Tags": wire_tags({**tags, **extra})} for kind, extra in kinds.items()
-        ],
     }
+    if market == "spot":
+        spot = {"SpotInstanceType": "persistent", "InstanceInterruptionBehavior": "stop"}
+        if (bid := wish.bid(offer)) is not None:
+            spot["MaxPrice"] = f"{bid:f}"
+        params["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": spot}
+    else:
+        del kinds["spot-instances-request"]
+    params["TagSpecifications"] = [
+        {"ResourceType": kind, "Tags": wire_tags({**tags, **extra})} for kind, extra in kinds.items()
+    ]
     if wish.user_data:
         params["UserData"] = wish.user_data  # botocore encodes it for RunInstances
+    return params
+
+
+def launch_tags(wish: Wish, bid_for: Offer | None) -> dict[str, str]:
+    """The tags of what is launched; with the cap that is sent for the pool `bid_for`, by which the box remembers it."""
+    tags = box_tags(wish.name, wish.owner, {**wish.tags, USER_TAG: wish.user})
+    bid = wish.bid(bid_for) if bid_for else None
+    return tags if bid is None else {**tags, MAX_PRICE_TAG: f"{bid:f}"}
+
+
+def launch_specification(wish: Wish, offer: Offer, group_id: str) -> dict[str, Any]:
+    """What RunInstances and the LaunchSpecification of RequestSpotInstances have in common (EC2 API Reference)."""
+    ground = wish.grounds[offer.region]
+    disk = {
+        "VolumeSize": wish.disk_gib,
+        "VolumeType": wish.disk_type,
+        "Encrypted": True,
+        "DeleteOnTermination": True,
+    }
+    interface = {
+        "DeviceIndex": 0,
+        "SubnetId": ground.subnets[offer.zone],
+        "Groups": [group_id],
+        "AssociatePublicIpAddress": True,
+        "DeleteOnTermination": True,
+    }
+    params: dict[str, Any] = {
+        "ImageId": ground.image.id,
+        "InstanceType": offer.type.name,
+        "KeyName": ground.key.name,
+        "BlockDeviceMappings": [{"DeviceName": ground.image.root_device, "Ebs": disk}],
+        "NetworkInterfaces": [interface],
+    }
     if wish.profile:
         params["IamInstanceProfile"] = {"Name": wish.profile}
     return params
@@ -99,124 +108,120 @@ def launch(hands: Hands, step: Launch, wait: float) -> Launched:
     """Try the pools in order, round after round, until AWS accepts one or `wait` seconds have passed.
 
     SpotboxError 3 when all refused for capacity or price, 4 when only quota is in the way; permission and bad
-    parameters end it at once, for they do not heal. Needs the group and the key to exist.
+    parameters end it at once, for they do not heal. Unclear where AWS did not say. Key and group of the first region
+    must exist; those of another are made when its first pool is tried.
     """
-    wish, generation = step.wish, step.generation
-    group_id = find_group(hands, wish)
-    end, pause = hands.now() + wait, FIRST_PAUSE
-    pools, refusals, last = list(wish.offers), list[str](), None
-    short, refused = None, None  # the last refusal for quota, and for capacity or price
-    while pools:
-        for offer in [*pools]:
-            if offer not in pools:  # its quota was found used up a moment ago
-                continue
-            hands.show(f"asking for {offer.type.name} in {offer.zone}" + (f" ({last.message})" if last else ""))
-            try:
-                return _attempt(hands, wish, offer, group_id, generation, tuple(refusals))
-            except SpotboxError as error:
-                if error.code in QUOTA:
-                    short, pools = error, [o for o in pools if not _same_quota(o, offer)]
-                elif error.code in NEXT_POOL:
-                    refused = error
-                else:
-                    raise
-                last = error
-                refusals.append(f"{offer.type.name} in {offer.zone}: {error.message}")
-            _cancel_strays(hands, wish)
-        if not pools or hands.now() + pause > end:
-            break
-        hands.rest(pause, partial(_countdown, last.message if last else ""))
-        pause = min(LONGEST_PAUSE, pause * 2)
-    raise _given_up(refused if pools else short, refusals, wish, wait)
+    return _Hunt(hands, step, wait).run()
 
 
-def _same_quota(offer: Offer, refused: Offer) -> bool:
-    """Whether what was refused for quota says that this pool would be too: same quota, no fewer vCPUs."""
-    if offer.type == refused.type:
-        return True
-    quota = quota_of(refused.type.name)
-    return quota is not None and quota == quota_of(offer.type.name) and offer.type.vcpus >= refused.type.vcpus
+class _Hunt:
+    """One hunt: what was tried, what AWS answered, and what stands in which region."""
 
+    def __init__(self, hands: Hands, step: Launch, wait: float):
+        self.hands, self.step, self.wish, self.wait = hands, step, step.wish, wait
+        self.began = hands.now()
+        self.end = self.began + wait
+        self.rounds = 0
+        self.grounds: dict[str, tuple[str, float]] = {}  # region -> id of the group there, and when it was made
+        self.refusals: dict[str, None] = {}  # each once, in their order
+        self.last = ""
+        self.short: SpotboxError | None = None  # the last refusal for quota
+        self.refused: SpotboxError | None = None  # the last one for capacity or price
 
-def _cancel_strays(hands: Hands, wish: Wish) -> None:
-    """Cancel what a refused launch left standing: two requests of one name are never open.
+    def run(self) -> Launched:
+        pools = list(self.wish.offers)
+        while pools:
+            self.rounds += 1
+            for offer in [*pools]:
+                if offer not in pools:  # its quota was found used up a moment ago
+                    continue
+                try:
+                    return self._try(offer)
+                except SpotboxError as error:
+                    pools = self._left(pools, offer, error)
+                if self._launched_elsewhere(offer.region):
+                    return self._found(None, None, offer.region)
+            left = self.end - self.hands.now()
+            if not pools or left <= 0:
+                break
+            self.hands.rest(min(left, pause(self.rounds, self.hands.chance())), self._countdown)
+        raise self._given_up(bool(pools))
 
-    "No instance is launched and your request remains open" (Error codes for the Amazon EC2 API, SpotMaxPriceTooLow);
-    whether RunInstances leaves one is not said.
-    """
-    requests = describe(hands.aws, wish.region, "requests", tag_filters("requests", wish.owner, wish.name))
-    strays = tuple(r.id for r in requests if r.state == "open" and not r.instance_id)
-    if strays:
-        cancel(hands, Cancel(wish.region, strays))
+    def _try(self, offer: Offer) -> Launched:
+        """One pool, asked until AWS answers; SpotboxError is its refusal."""
+        self.hands.show(f"asking for {pool_words(offer)}" + (f"; {self.last}" if self.last else ""))
+        group_id, made = self._ground(offer.region)
+        answer = ask(self.hands, Question(self.wish, offer, made, self.end), partial(self._send, offer, group_id))
+        return self._found(answer, offer if answer else None, offer.region)
 
+    def _send(self, offer: Offer, group_id: str, generation: int) -> str:
+        params = launch_params(self.wish, offer, group_id, generation, self.step.market)
+        kind = offer.type
+        with translating("ec2:RunInstances", offer.region, instance_type=kind.name, vcpus=kind.vcpus):
+            answer = self.hands.aws.client("ec2", offer.region, once=True).run_instances(**params)
+        return str(answer["Instances"][0]["InstanceId"])
 
-def _countdown(why: str, left: float) -> str:
-    return f"{why}; next round in {show_duration(left)}"
+    def _found(self, instance_id: str | None, offer: Offer | None, region: str) -> Launched:
+        return Launched(instance_id, offer, region, tuple(self.grounds), self.rounds)
 
-
-def _given_up(last: SpotboxError | None, refusals: list[str], wish: Wish, wait: float) -> SpotboxError:
-    if last is None:
-        return SpotboxError("there is no pool to try", "Name other zones or types.", Exit.NO_CAPACITY)
-    if last.exit_code is Exit.QUOTA:
-        return last
-    unique = list(dict.fromkeys(refusals))
-    return SpotboxError(
-        f"AWS accepted none of {len(wish.offers)} pools within {show_duration(wait)}: {'; '.join(unique[-6:])}",
-        last.hint or "Try other zones or types (-z, -t), another region (-r), or wait longer (--wait).",
-        Exit.NO_CAPACITY,
-        last.code,
-    )
-
-
-def _attempt(
-    hands: Hands, wish: Wish, offer: Offer, group_id: str, generation: int, refusals: tuple[str, ...]
-) -> Launched:
-    """One pool, asked until AWS answers. A token that was used up leads to what is there, else to the next one."""
-    unknown, kind = 0, offer.type
-    while True:
-        params = launch_params(wish, offer, group_id, generation)
-        try:
-            with translating("ec2:RunInstances", wish.region, instance_type=kind.name, vcpus=kind.vcpus):
-                answer = hands.aws.client("ec2", wish.region, once=True).run_instances(**params)
-            return Launched(answer["Instances"][0]["InstanceId"], offer, refusals)
-        except SpotboxError as error:
-            # After one unclear answer, a connection that cannot even be made leaves it as unclear as it was.
-            unclear = unknown_outcome(error) or (unknown > 0 and error.code is None)
-            if unclear and unknown < UNKNOWN_TRIES:
-                # No refusal: the launch may have happened. The same token makes asking again safe.
-                unknown += 1
-                hands.show(f"no clear answer from AWS for {offer.zone}, asking again with the same token")
-                hands.sleep(min(10.0, 0.5 * 2**unknown))
-            elif error.code in TOKEN_USED:
-                # What was launched a moment ago with other parameters may not be shown yet.
-                patience = SHOWN_WITHIN if error.code == "IdempotentParameterMismatch" else 0
-                if hands.wait(partial(_box_is_there, hands, wish), patience).done:
-                    return Launched(None, None, refusals)
-                generation += 1
+    def _ground(self, region: str) -> tuple[str, float]:
+        if region not in self.grounds:
+            ground = self.wish.grounds[region]
+            if region == self.wish.regions[0]:  # made by the steps before
+                self.grounds[region] = find_group(self.hands, ground), self.began
             else:
-                raise
+                self.hands.show(f"{ground.group} in {region}")
+                group_id = make_group(self.hands, ground.group)
+                self.grounds[region] = group_id, self.hands.now()
+                make_key(self.hands, ground.key)
+        return self.grounds[region]
 
+    def _left(self, pools: list[Offer], offer: Offer, error: SpotboxError) -> list[Offer]:
+        """The pools that are left after this refusal; raises what does not heal."""
+        match meaning(error.code):
+            case Means.NEXT:
+                self.refused = error
+            case Means.QUOTA:
+                self.short = error
+                pools = without_quota(pools, offer, self.step.spot)
+            case _:
+                raise error
+        self.last = f"{pool_words(offer)}: {error.message}"
+        self.refusals[self.last] = None
+        return pools
 
-def _box_is_there(hands: Hands, wish: Wish) -> Look[bool]:
-    """Whether an earlier launch under this name lives."""
-    seen = observe(hands.aws, [wish.region], wish.owner, wish.name)
-    if seen.failed:
-        raise seen.failed[wish.region]
-    sight = seen.sights[0]
-    alive = any(i.state not in ("terminated", "shutting-down") for i in sight.instances)
-    there = alive or any(r.state in LIVE for r in sight.requests)
-    return Look(there, there, "an earlier launch of this box used the token; looking for it")
+    def _launched_elsewhere(self, region: str) -> bool:
+        """Cancel what a refused launch left standing, for two requests of one name are never open; and whether
+        another terminal's launch of this very box is there.
 
+        "No instance is launched and your request remains open" (Error codes for the Amazon EC2 API,
+        SpotMaxPriceTooLow); whether RunInstances leaves one is not said.
+        """
+        filters = tag_filters("requests", self.wish.owner, self.wish.name)
+        try:
+            requests = describe(self.hands.aws, region, "requests", filters)
+        except SpotboxError:  # throttled or cut off: it is looked again after the next refusal, and at the end
+            return False
+        strays = tuple(r.id for r in requests if r.state == "open" and not r.instance_id)
+        if strays:
+            cancel(self.hands, Cancel(region, strays))
+        return any(r.state in LIVE and r.instance_id for r in requests)
 
-def find_group(hands: Hands, wish: Wish) -> str:
-    """Id of the box's security group, made a step before; looked for until AWS shows it."""
-    filters = [
-        {"Name": "group-name", "Values": [wish.group_name]},
-        {"Name": "vpc-id", "Values": [wish.vpc_id]},
-    ]
-    for _ in range(20):
-        groups = describe(hands.aws, wish.region, "groups", filters)
-        if groups:
-            return str(groups[0].id)
-        hands.sleep(1.0)
-    raise SpotboxError(f"security group {wish.group_name} does not appear", "Run the same command again.")
+    def _countdown(self, left: float) -> str:
+        shown = left if left <= 10 else -(-left // 10) * 10  # in tens, or a log would have a line each second
+        return f"{self.last}; next round in {show_duration(shown)}"
+
+    def _given_up(self, any_left: bool) -> SpotboxError:
+        last = self.refused if any_left else self.short
+        if last is None:
+            return SpotboxError("there is no pool to try", "Name other zones or types.", Exit.NO_CAPACITY)
+        if last.exit_code is Exit.QUOTA:
+            return last
+        kind = "" if self.step.spot else " on demand"
+        return SpotboxError(
+            f"AWS accepted none of {len(self.wish.offers)} pools{kind} within {show_duration(self.wait)}: "
+            + "; ".join([*self.refusals][-6:]),
+            last.hint or "Try other zones or types (-z, -t), another region (-r), or wait longer (--wait).",
+            Exit.NO_CAPACITY,
+            last.code,
+        )

@@ -12,16 +12,12 @@ from spotbox.core.text import safe
 def default_vpc_subnets(aws: Aws, region: str) -> tuple[Subnet, ...]:
     """The default subnets of the default VPC, at most one a zone, by zone; empty where the region has no default VPC.
 
-    EC2 API, DescribeVpcs filter `is-default`, DescribeSubnets filter `default-for-az`.
+    EC2 API, DescribeSubnets filter `default-for-az`: only a default VPC has default subnets (VPC User Guide, "Default
+    subnets"), and each tells its VPC.
     """
-    ec2 = aws.client("ec2", region)
-    with translating("ec2:DescribeVpcs", region):
-        vpcs = ec2.describe_vpcs(Filters=[_filter("is-default", "true")]).get("Vpcs", ())
-    if not vpcs:
-        return ()
-    filters = [_filter("vpc-id", vpcs[0]["VpcId"]), _filter("default-for-az", "true"), _filter("state", "available")]
+    filters = [_filter("default-for-az", "true"), _filter("state", "available")]
     with translating("ec2:DescribeSubnets", region):
-        pages = ec2.get_paginator("describe_subnets").paginate(Filters=filters)
+        pages = aws.client("ec2", region).get_paginator("describe_subnets").paginate(Filters=filters)
         found = [_subnet(item) for page in pages for item in page.get("Subnets", ())]
     return tuple(sorted(found, key=lambda subnet: subnet.zone))
 

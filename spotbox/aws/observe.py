@@ -11,6 +11,7 @@ from spotbox.core.boxes import Sight
 from spotbox.core.errors import SpotboxError
 from spotbox.core.names import NAME_TAG, OWNER_TAG
 from spotbox.core.records import Instance, Volume
+from spotbox.core.states import LIVE
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,32 @@ def observe(
     found, failed = _ask(aws, calls)
     sights = {r: Sight(r, **{kind: found[r, kind] for kind in kinds}) for r in regions if r not in failed}
     return _complete(aws, sights, failed)
+
+
+def search(aws: Aws, regions: Sequence[str], owner: str, name: str) -> Seen:
+    """As `observe`, in full only where something of the box lives: the search for a name costs two calls a region.
+
+    Requests and volumes find every box: a launch tags both in its call, on demand the volume at least. Elsewhere the
+    sights hold the requests that ended there, which the next launch counts.
+    """
+    kinds = ("requests", "volumes")
+    found, failed = _ask(aws, [(region, kind, tag_filters(kind, owner, name)) for region in regions for kind in kinds])
+    sights = {r: Sight(r, **{kind: found[r, kind] for kind in kinds}) for r in regions if r not in failed}
+    seen = _complete(aws, sights, failed)
+    living = [sight.region for sight in seen.sights if _lives(sight)]
+    if not living:
+        return seen
+    full = observe(aws, living, owner, name)
+    others = tuple(sight for sight in seen.sights if sight.region not in living)
+    return Seen((*others, *full.sights), {**seen.failed, **full.failed})
+
+
+def _lives(sight: Sight) -> bool:
+    return (
+        bool(sight.volumes)
+        or any(request.state in LIVE for request in sight.requests)
+        or any(instance.state != "terminated" for instance in sight.instances)
+    )
 
 
 def tag_filters(kind: str, owner: str | None, name: str | None) -> list[dict[str, Any]]:

@@ -57,14 +57,15 @@ def _pool(offer: Offer, one_type: bool) -> str:
     return offer.zone if one_type else f"{offer.type.name} in {offer.zone}"
 
 
-def held_by(app: App, region: str, offers: Sequence[Offer]) -> Held:
+def held_by(app: App, offers: Sequence[Offer]) -> Held:
     """The past of these pools. Never fatal: what cannot be had is unknown, and a remark says why."""
     end = app.system.now()
     held = Held(offers, History(), end - timedelta(days=DAYS), end)
+    regions = list(dict.fromkeys(offer.region for offer in offers))
     app.progress.glance(f"reading the last {DAYS} days' prices")
     try:
         types = sorted({offer.type.name for offer in offers})
-        failed = app.cloud.spot_history([region], types, held.start, held.history.add, app.progress.glance)
+        failed = app.cloud.spot_history(regions, types, held.start, held.history.add, app.progress.glance)
         why = [error.message for error in failed.values()]
     except SpotboxError as error:
         why = [error.message]

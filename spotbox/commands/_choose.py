@@ -1,13 +1,14 @@
 """What to launch: the market of one region, the questions, and the wish that comes of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from spotbox.app import App
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.filters import only_in_gb
+from spotbox.core.hunt import in_order
 from spotbox.core.images import fits
 from spotbox.core.market import Age
 from spotbox.core.offers import is_gpu
@@ -66,14 +67,12 @@ def survey(app: App, region: str, ami: str, types: Sequence[str], subnet: str | 
     known: dict[str, InstanceType] = found if isinstance(found, dict) else {t.name: t for t in found}
     arm = types and all("x86_64" not in known[name].architectures for name in types)
     names = sorted(known)
-    codes = sorted({quota.code for name in names if (quota := quota_of(name))})
-    image, offered, spot, demand, quotas, rates = cloud.together(
+    image, offered, spot, demand, rates = cloud.together(
         [
             lambda: cloud.image(region, ami, "arm64" if arm else "x86_64"),
             lambda: cloud.offerings(region, names),
             lambda: cloud.spot_prices(region, names),
             lambda: cloud.on_demand(region, names),
-            lambda: cloud.spot_quotas([(region, code) for code in codes]),
             cloud.interruptions,
         ]
     )
@@ -82,7 +81,6 @@ def survey(app: App, region: str, ami: str, types: Sequence[str], subnet: str | 
     zones = {net.zone: net.id for net in reversed(subnets)}
     # What is told beside the prices and cannot be had is unknown; no launch hangs on it.
     labels = {} if isinstance(rates, SpotboxError) else {t: x for (r, t), x in rates.labels.items() if r == region}
-    values = {} if isinstance(quotas, SpotboxError) else {code: each.value for (_, code), each in quotas.items()}
     remarks = [demand.remark, rates.message if isinstance(rates, SpotboxError) else rates.remark]
     ages = [("on-demand prices", demand.asked), ("interruption rates", getattr(rates, "asked", None))]
     return Market(
@@ -93,10 +91,18 @@ def survey(app: App, region: str, ami: str, types: Sequence[str], subnet: str | 
         zones,
         subnets[0].vpc_id,
         tuple(remark for remark in remarks if remark),
-        {code: values.get(code) for code in codes},
-        labels,
-        tuple(Age(what, asked) for what, asked in ages if asked),
+        interruption=labels,
+        ages=tuple(Age(what, asked) for what, asked in ages if asked),
     )
+
+
+def with_quotas(app: App, market: Market, names: Sequence[str]) -> Market:
+    """The market with the Spot quotas that count these types, each asked for once."""
+    codes = sorted({quota.code for name in names if (quota := quota_of(name))} - set(market.quotas))
+    if not codes:
+        return market
+    found = app.cloud.spot_quotas([(market.region, code) for code in codes])
+    return replace(market, quotas={**market.quotas, **{code: each.value for (_, code), each in found.items()}})
 
 
 def _value(answer: Any) -> Any:
@@ -175,8 +181,10 @@ def default_type(market: Market, names: Sequence[str]) -> str:
     return next((k.name for k in fitting if k.gpu_count == 1 and (k.gpu_memory_gib or 0) >= LEAST_MEMORY), names[0])
 
 
-def pools(market: Market, types: Sequence[str], zones: Sequence[str], by_price: bool) -> tuple[Offer, ...]:
-    """The pools to try: types in their order before zones in theirs; `by_price`: all of them cheapest first."""
+def pools(
+    market: Market, types: Sequence[str], zones: Sequence[str], by_price: bool, regions: Sequence[str] = ()
+) -> tuple[Offer, ...]:
+    """The pools to try: regions, types and zones each in their order; `by_price`: types are not ordered."""
     for zone in zones:
         if zone not in market.subnets:
             raise UsageError(
@@ -187,16 +195,12 @@ def pools(market: Market, types: Sequence[str], zones: Sequence[str], by_price: 
     if not found:
         where = sorted({o.zone for o in market.offers if o.type.name in types})
         raise UsageError(
-            f"{', '.join(types)} is not offered on Spot in {', '.join(zones) or market.region}",
+            f"{', '.join(types)} is not offered on Spot in {', '.join(zones or regions) or market.region}",
             f"It is offered in {', '.join(where)}."
             if where
             else "Try another region with -r, or another type with -t.",
         )
-    if by_price and not zones:
-        return tuple(found)
-    rank = {name: i for i, name in enumerate(types)} if not by_price else {}
-    order = {zone: i for i, zone in enumerate(zones)}
-    return tuple(sorted(found, key=lambda o: (rank.get(o.type.name, 0), order.get(o.zone, 0), o.spot or 0)))
+    return in_order(found, regions, () if by_price else types, zones)
 
 
 def check_quota(market: Market, names: Sequence[str]) -> None:

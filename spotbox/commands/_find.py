@@ -1,16 +1,16 @@
 """Find boxes: in every enabled region, by owner and name."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from spotbox.app import App
-from spotbox.core.boxes import Box, assemble
+from spotbox.core.boxes import Box, assemble, gather
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.names import join_names
 from spotbox.core.prices import savings_pct
 from spotbox.core.report import box_record
-from spotbox.core.states import State
+from spotbox.core.states import LIVE, State
 from spotbox.core.text import plural, safe
 
 
@@ -20,11 +20,47 @@ def look(app: App, regions: Sequence[str], owner: str | None, name: str | None =
         app.progress.glance(f"looking for boxes in {len(regions)} regions")
     seen = app.cloud.observe(regions, owner, name, full)
     app.progress.done()
+    tell_failed(app, seen)
+    return seen
+
+
+def tell_failed(app: App, seen: Any) -> None:
+    """A remark for each region that could not be asked; raises where none could."""
     if seen.failed and not seen.sights:
         raise next(iter(seen.failed.values()))
     for region, error in seen.failed.items():
         app.remark(f"could not look in {region}, so a box there would not be seen: {error.message}")
-    return seen
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the search for one name came to: the box, and how many launches of that name ended in each region."""
+
+    box: Box | None
+    ended: Mapping[str, int]
+    failed: Mapping[str, SpotboxError] = field(default_factory=dict)
+
+    def check(self, regions: Sequence[str]) -> None:
+        """Raise where one of `regions` could not be asked: no box is made where one may stand already."""
+        for region in regions:
+            if region in self.failed:
+                raise self.failed[region]
+
+
+def search_box(app: App, regions: Sequence[str], owner: str, name: str, prefer: Sequence[str] = ()) -> Search:
+    """As `find_box`, by few calls; of two boxes the one in a region of `prefer`, if one is."""
+    if len(regions) > 1:
+        app.progress.glance(f"looking for {name} in {len(regions)} regions")
+    seen = app.cloud.search(regions, owner, name)
+    app.progress.done()
+    tell_failed(app, seen)
+    boxes = [box for sight in seen.sights for box in assemble(sight) if (box.owner, box.name) == (owner, name)]
+    ended = {
+        sight.region: sum(r.state not in LIVE for r in parts.requests)
+        for sight in seen.sights
+        if (parts := gather(sight).get((owner, name)))
+    }
+    return Search(_the_one(boxes, name, prefer), ended, seen.failed)
 
 
 def find_boxes(
@@ -42,9 +78,12 @@ def find_box(
 
     SpotboxError where two regions have one and none is preferred (a name is unique per owner).
     """
-    boxes = find_boxes(app, regions, owner, name, full)
+    return _the_one(find_boxes(app, regions, owner, name, full), name, [prefer] if prefer else [])
+
+
+def _the_one(boxes: list[Box], name: str, prefer: Sequence[str]) -> Box | None:
     if len(boxes) > 1:
-        boxes = [box for box in boxes if box.region == prefer] or boxes
+        boxes = [box for box in boxes if box.region in prefer] or boxes
     if len(boxes) > 1:
         where = join_names([box.region for box in boxes])
         raise SpotboxError(f"there are {len(boxes)} boxes named {name}: in {where}", "Say which one with -r REGION.")
@@ -123,11 +162,11 @@ def records(app: App, boxes: Sequence[Box]) -> list[dict[str, Any]]:
     return described(app, priced(app, boxes))
 
 
-def described(app: App, boxes: Sequence[Box]) -> list[dict[str, Any]]:
-    """Boxes that have their prices, as the contract's JSON has them."""
+def described(app: App, boxes: Sequence[Box], named: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """Boxes that have their prices, as the contract's JSON has them; `named` is what `gpus` gives, if known."""
     from spotbox.commands._connect import command_line
 
-    named = gpus(app, boxes)
+    named = gpus(app, boxes) if named is None else named
     return [
         box_record(
             box, named.get(box.instance_type or ""), savings_pct(box.on_demand, box.spot), command_line(app, box)

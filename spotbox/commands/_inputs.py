@@ -20,7 +20,7 @@ class Asked:
     """The flags of `up` as the user gave them; None or empty where he did not."""
 
     name: str
-    region: str
+    regions: tuple[str, ...]  # several only where several were given
     zones: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     gpu: str | None = None
@@ -37,9 +37,16 @@ class Asked:
     tags: tuple[tuple[str, str], ...] = ()
     user: str | None = None
     wait: int = 900
+    park: bool = False
+    fallback: bool = False  # on demand where Spot has nothing within `wait`
     dry_run: bool = False
     given: frozenset[str] = frozenset()  # the parameters that the user gave himself, by whatever way
     typed: frozenset[str] = frozenset()  # those of them that stand on this command line
+
+    @property
+    def region(self) -> str:
+        """The first region."""
+        return self.regions[0]
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,26 @@
 """Make a box where there is none: check, ask, show, ask once, then carry the plan out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from spotbox.app import App
-from spotbox.aws.errors import unknown_outcome
 from spotbox.commands import _ask
 from spotbox.commands import _choose as choose
-from spotbox.commands._arrive import Died, arrive
 from spotbox.commands._bid import Held, held_by
+from spotbox.commands._carry import Carried, carry_out
 from spotbox.commands._connect import remember_key
-from spotbox.commands._find import again, look
 from spotbox.commands._inputs import Asked, admitted, read_key, read_user_data
+from spotbox.commands._markets import grounds, leave_out, merged, survey_regions
+from spotbox.commands._regions import enabled
 from spotbox.commands._summary import show_summary
 from spotbox.commands._survey import tell_ages
-from spotbox.core.boxes import Box, gather
+from spotbox.core.boxes import Box
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.images import login_user
-from spotbox.core.names import group_name, key_fingerprint, key_name
-from spotbox.core.plans import plan_down, plan_new
-from spotbox.core.states import LIVE, State
-from spotbox.core.steps import Launch, Plan, Wish
-from spotbox.core.units import Bid, show_usd
+from spotbox.core.plans import plan_new, plan_park
+from spotbox.core.records import Offer
+from spotbox.core.steps import Ground, Plan, Wish
+from spotbox.core.units import Bid
 
 
 @dataclass(frozen=True)
@@ -32,22 +30,33 @@ class Made:
     box: Box | None
     plan: Plan
     asked: Asked
+    gpus: Mapping[str, str] = field(default_factory=dict)  # type -> its accelerator, where it is known already
 
 
-def make_new(app: App, owner: str, asked: Asked, ask: bool) -> Made:
-    """Make the box, or with --dry-run only its plan. SpotboxError where the user said no."""
+def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, int]) -> Made:
+    """Make the box, or with --dry-run only its plan. SpotboxError where the user said no.
+
+    `ended`: how many launches of this name AWS still lists as ended, by region. The next token follows theirs; a
+    repeat after a crash counts the same, and so asks with the same token.
+    """
     user_data = read_user_data(asked)
     app.system.need_ssh()
     rules = admitted(app, asked)
-    market, asked = preflight(app, asked, ask)
+    role = app.cloud.spot_role_exists()
+    markets, asked = preflight(app, asked, ask)
+    if role is False:
+        app.remark("the account has no Spot service-linked role yet; it will be made (free, once per account)")
     held = None
     if ask:
-        asked, market, held = questions(app, asked, market)
-    wish = decide(app, owner, asked, market, user_data)
+        asked, markets, held = questions(app, asked, markets)
+    market = merged(markets)
+    offers = candidates(app, asked, market, markets)
     key = read_key(asked, app)
-    wish = replace(wish, key_name=key_name(owner, key_fingerprint(key.public) if key.public else "new"))
-    plan = plan_new(wish, key.public, rules, generation(app, wish), app.cloud.spot_role_exists() is False)
-    show_summary(app, wish, market, asked.bid, held)
+    regions = list(dict.fromkeys(offer.region for offer in offers))
+    wish = decide(owner, asked, market, offers, user_data, grounds(markets, regions, asked, owner, key.public, rules,
+                                                                   ended))  # fmt: skip
+    plan = plan_park(wish, role is False) if asked.park else plan_new(wish, role is False, asked.fallback)
+    show_summary(app, wish, market, asked, held)
     app.remark("This will:")
     for step in plan:
         app.remark(f"  - {step}")
@@ -57,13 +66,22 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool) -> Made:
         raise SpotboxError("nothing was made, as you said")
     if asked.key and key.private:
         remember_key(app, key.public, key.private)
-    return Made(carry_out(app, plan, asked.wait), plan, asked)
+    carried = carry_out(app, plan, asked.wait)
+    return Made(_priced(carried), plan, asked, {name: kind.gpu for name, kind in market.types.items() if kind.gpu})
 
 
-def preflight(app: App, asked: Asked, ask: bool) -> tuple[choose.Market, Asked]:
-    """All that can be checked before the first question: network, image, types, quota."""
-    market = choose.survey(app, asked.region, asked.ami, asked.types, asked.subnet)
-    choose.check_fit(market, asked.types)
+def _priced(carried: Carried) -> Box:
+    """With the prices of the summary, where they were read a moment ago."""
+    box, pool = carried.box, carried.pool
+    return replace(box, spot=pool.spot, on_demand=pool.on_demand) if pool else box
+
+
+def preflight(app: App, asked: Asked, ask: bool) -> tuple[dict[str, choose.Market], Asked]:
+    """All that can be checked before the first question: network, image, types, quota; by region."""
+    markets = survey_regions(app, asked)
+    market = merged(markets)
+    for each in markets.values():
+        choose.check_fit(each, asked.types)
     for remark in (*market.remarks, *choose.in_gb(market, asked.gpu, asked.min_vram)):
         app.remark(remark)
     tell_ages(app, market.ages, "; `spotbox prices --refresh` asks anew")
@@ -75,47 +93,83 @@ def preflight(app: App, asked: Asked, ask: bool) -> tuple[choose.Market, Asked]:
     if asked.subnet and asked.zones and not set(asked.zones) & set(market.subnets):
         raise UsageError(f"subnet {asked.subnet} is not in {', '.join(asked.zones)}", "Leave out -z or --subnet.")
     names = asked.types or choose.suitable(market, asked.gpu, asked.min_vram)
-    named = asked.types or ([*names] if asked.gpu or asked.min_vram else [choose.default_type(market, names)])
-    choose.pools(market, named, asked.zones, by_price=not asked.types)
+    named = wanted_types(asked, market)
+    choose.pools(market, named, asked.zones, not asked.types, tuple(markets))
     # Who will be asked may still choose any type: it is too early to refuse while one of them fits the quota.
     open_to = names if ask and not asked.types else named
-    choose.check_quota(market, open_to)
-    if app.cloud.spot_role_exists() is False:
-        app.remark("the account has no Spot service-linked role yet; it will be made (free, once per account)")
-    return market, asked
+    return within_quota(app, markets, open_to), asked
 
 
-def questions(app: App, asked: Asked, market: choose.Market) -> tuple[Asked, choose.Market, Held | None]:
+def within_quota(app: App, markets: Mapping[str, choose.Market], names: Sequence[str]) -> dict[str, choose.Market]:
+    """The regions whose Spot quota leaves one of these types room, with their quotas; SpotboxError 4 where none has."""
+
+    def checked(market: choose.Market) -> choose.Market | SpotboxError:
+        here = [name for name in names if name in market.types]
+        market = choose.with_quotas(app, market, here)
+        try:
+            choose.check_quota(market, here)
+        except SpotboxError as error:
+            return error
+        return market
+
+    return leave_out(app, {region: checked(market) for region, market in markets.items()})
+
+
+def wanted_types(asked: Asked, market: choose.Market) -> Sequence[str]:
+    """The types to try: those named, those that --gpu and --min-vram admit, or the default one."""
+    if asked.types:
+        return asked.types
+    names = choose.suitable(market, asked.gpu, asked.min_vram)
+    return names if asked.gpu or asked.min_vram else [choose.default_type(market, names)]
+
+
+def candidates(
+    app: App, asked: Asked, market: choose.Market, markets: Mapping[str, choose.Market]
+) -> tuple[Offer, ...]:
+    """The pools to try, in their order; a remark for a region that has none."""
+    offers = choose.pools(market, wanted_types(asked, market), asked.zones, not asked.types, tuple(markets))
+    have = {offer.region for offer in offers}
+    for region in markets:
+        if region not in have:
+            app.remark(f"{region} is left out: it has no pool of {', '.join(asked.types) or 'that type'} to try")
+    return offers
+
+
+def questions(
+    app: App, asked: Asked, markets: dict[str, choose.Market]
+) -> tuple[Asked, dict[str, choose.Market], Held | None]:
     """Ask what no flag answered; with the past of the pools where the maximum price was asked."""
     held = None
     if "region" not in asked.given:
-        rows = [(name, name) for name in app.enabled_regions]
+        rows = [(name, name) for name in enabled(app)]
         region = app.prompts.choose("Region", rows, asked.region, "-r")
         if region != asked.region:
-            market, asked = preflight(app, replace(asked, region=region), True)
+            markets, asked = preflight(app, replace(asked, regions=(region,)), True)
+    market = merged(markets)
     if not asked.types:
         names = choose.suitable(market, asked.gpu, asked.min_vram)
         asked = replace(asked, types=(_ask.ask_type(app, market, names),))
-        choose.check_quota(market, asked.types)
-    if not asked.zones and not asked.subnet and len(asked.types) == 1:
+        markets = within_quota(app, markets, asked.types)
+    if not asked.zones and not asked.subnet and len(asked.types) == 1 and len(markets) == 1:
         asked = replace(asked, zones=tuple(_ask.ask_zone(app, market, asked.types[0])))
     if asked.bid is None:
-        tried = choose.pools(market, asked.types, asked.zones, by_price=False)
-        held = held_by(app, asked.region, tried)
+        tried = choose.pools(market, asked.types, asked.zones, False, tuple(markets))
+        held = held_by(app, tried)
         asked = replace(asked, bid=_ask.ask_bid(app, held))
     if asked.disk is None:
         asked = replace(asked, disk=_ask.ask_disk(app, market.image.size_gib))
-    return asked, market, held
+    return asked, markets, held
 
 
-def decide(app: App, owner: str, asked: Asked, market: choose.Market, user_data: str) -> Wish:
+def decide(
+    owner: str,
+    asked: Asked,
+    market: choose.Market,
+    offers: tuple[Offer, ...],
+    user_data: str,
+    stands: Mapping[str, Ground],
+) -> Wish:
     """The wish with every default decided."""
-    if asked.types:
-        types: Sequence[str] = asked.types
-    else:
-        names = choose.suitable(market, asked.gpu, asked.min_vram)
-        types = names if asked.gpu or asked.min_vram else [choose.default_type(market, names)]
-    offers = choose.pools(market, types, asked.zones, by_price=not asked.types)
     bid = asked.bid or Bid()
     user = asked.user or login_user(market.image)
     if not user:
@@ -123,120 +177,13 @@ def decide(app: App, owner: str, asked: Asked, market: choose.Market, user_data:
     return Wish(
         name=asked.name,
         owner=owner,
-        region=asked.region,
-        image=market.image,
         user=user,
         disk_gib=asked.disk or max(choose.DEFAULT_DISK, market.image.size_gib),
         disk_type=asked.disk_type,
-        key_name="",
-        vpc_id=market.vpc_id,
-        group_name=group_name(asked.name, owner),
         offers=offers,
-        subnets=market.subnets,
-        bids={offer.type.name: bid.against(offer.on_demand) for offer in offers},
+        grounds=stands,
+        bids={(offer.region, offer.type.name): bid.against(offer.on_demand) for offer in offers},
         tags=dict(asked.tags),
         user_data=user_data,
         profile=asked.profile,
     )
-
-
-def generation(app: App, wish: Wish) -> int:
-    """How many launches of this name AWS still lists as ended: the next token after theirs.
-
-    A repeat after a crash counts the same, and so asks with the same token.
-    """
-    seen = app.cloud.observe([wish.region], wish.owner, wish.name)
-    if seen.failed:
-        raise seen.failed[wish.region]
-    parts = gather(seen.sights[0]).get((wish.owner, wish.name))
-    return sum(r.state not in LIVE for r in parts.requests) if parts else 0
-
-
-def carry_out(app: App, plan: Plan, wait: float) -> Box:
-    """Apply the plan and wait until the box answers. A refusal leaves nothing behind; Ctrl-C says what is there."""
-    wish = next(step.wish for step in plan if isinstance(step, Launch))
-    here = Box(wish.name, wish.owner, wish.region, State.STARTING, "", None, None)
-    launched = None
-    try:
-        launched = _launch(app, plan, wait)
-        where = launched.offer.zone if launched.offer else wish.region
-        app.progress.done(f"AWS accepted: {launched.instance_id or 'an earlier launch of this box'} in {where}")
-        return arrive(app, _with_instance(app, here, launched.instance_id))
-    except SpotboxError as error:
-        app.progress.done()
-        if isinstance(error, Died) or (launched is None and error.code and not unknown_outcome(error)):
-            clean_up(app, here)  # AWS refused, so it is certain that nothing is to come
-        elif launched is None:
-            tell_what_is_there(app, here)  # no refusal, perhaps no answer at all: the launch may have happened
-        raise
-    except KeyboardInterrupt:
-        app.progress.done()
-        tell_what_is_there(app, here)
-        raise
-
-
-def _launch(app: App, plan: Plan, wait: float) -> Any:
-    """Apply the steps; what AWS accepted (aws.launch.Launched)."""
-    launched = None
-    for step in plan:
-        app.progress.show(str(step))
-        if isinstance(step, Launch):
-            launched = app.cloud.launch(step, wait, app.progress.show)
-        else:
-            app.cloud.apply(step, app.progress.show)
-    return launched
-
-
-def _with_instance(app: App, box: Box, instance_id: str | None) -> Box:
-    seen = again(app, box)
-    if seen is None or instance_id is None:
-        return seen or box
-    launched = next((i for i in seen.instances if i.id == instance_id), None)
-    return replace(seen, instance=launched or seen.instance)
-
-
-def clean_up(app: App, box: Box) -> None:
-    """After a refusal: cancel stray open requests, and take away the group, and the key if nothing else needs it."""
-    try:
-        seen = look(app, [box.region], box.owner)
-        found = {name: parts for (whose, name), parts in gather(seen.sights[0]).items() if whose == box.owner}
-        mine = found.get(box.name)
-        if mine and any(i.state in ("pending", "running", "stopping", "stopped") for i in mine.instances):
-            return
-        # Where this box is all there is, the key goes too, even if not so much as a group was made.
-        only = set(found) <= {box.name}
-        for step in plan_down(seen.sights, box.owner, None if only else [box.name]):
-            app.cloud.apply(step, app.progress.show)
-    except SpotboxError as error:
-        app.remark(f"could not clean up: {error.message}; run: spotbox down {box.name}")
-    app.progress.done()
-
-
-def tell_what_is_there(app: App, box: Box) -> None:
-    """What an `up` that was cut off leaves behind, as AWS shows it now."""
-    app.remark("cut off; looking at what AWS has of it")
-    try:
-        seen = again(app, box)
-    except SpotboxError as error:
-        app.remark(f"that could not be seen ({error.message}): run `spotbox status`, something may bill")
-        return
-    request = seen.request if seen else None
-    if seen is None or (request is None and seen.instance is None):
-        app.remark(
-            f"no Spot request of {box.name} is shown yet; to be sure nothing bills, run: spotbox down {box.name}"
-        )
-        return
-    ids = " and ".join(part.id for part in (seen.request, seen.instance) if part)
-    app.remark(f"{ids} exist and bill; go on with `spotbox up {box.name}`, remove with `spotbox down {box.name}`")
-
-
-def report_lines(app: App, box: Box, record: dict[str, Any]) -> list[str]:
-    """What a finished `up` prints."""
-    price = show_usd(box.spot)
-    saved = f", {record['savings_pct']:.2f} % under on-demand" if record["savings_pct"] is not None else ""
-    return [
-        f"{box.name} is up: {box.instance_type} in {box.zone}, {price}/h on Spot{saved}",
-        f"  a shell on it       spotbox ssh {box.name}",
-        f"  pause, keep disk    spotbox stop {box.name}",
-        f"  remove it           spotbox down {box.name}",
-    ]

@@ -1,4 +1,4 @@
-"""Which regions `prices` asks: those named, all, or the one in force; checked against what AWS has."""
+"""Which regions a command asks: those named, all, or the one in force; checked against what AWS has."""
 
 from collections.abc import Mapping, Sequence
 
@@ -38,6 +38,11 @@ def _check(name: str, known: Mapping[str, str]) -> None:
             f"Enable it with: aws account enable-region --region-name {name}; or use another with -r.",
             Exit.DENIED,
         )
+
+
+def enabled(app: App) -> list[str]:
+    """The regions that this account can use, as AWS told within the last day."""
+    return sorted(name for name, status in app.cloud.known_regions(False).items() if status != "not-opted-in")
 
 
 def in_words(regions: Sequence[str]) -> str:

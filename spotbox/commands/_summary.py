@@ -3,24 +3,25 @@
 from spotbox.app import App
 from spotbox.commands._bid import DAYS, Held, held_by
 from spotbox.commands._choose import Market
+from spotbox.commands._inputs import Asked
 from spotbox.commands._table import number
 from spotbox.core.offers import gpu_text
 from spotbox.core.prices import savings_pct
 from spotbox.core.records import InstanceType
 from spotbox.core.steps import Wish
-from spotbox.core.units import Bid, show_usd
+from spotbox.core.units import show_duration, show_usd
 
 _NO_CAP = "no cap of your own: AWS caps Spot at on-demand"
 
 
-def show_summary(app: App, wish: Wish, market: Market, bid: Bid | None, held: Held | None) -> None:
+def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held | None) -> None:
     """What will be made, $/h now, at most, $/day, the disk's $/month, and how often AWS takes such boxes.
 
     For a maximum of the user's own also what share of the last days' hours it would have held.
     """
     best = wish.offers[0]
-    cap = wish.bids[best.type.name]
-    gib_month = app.cloud.disk_price(wish.region, wish.disk_type)
+    bid, cap, image = asked.bid, wish.bid(best), wish.grounds[best.region].image
+    gib_month = app.cloud.disk_price(best.region, wish.disk_type)
     month = f"{show_usd(gib_month * wish.disk_gib, 2)}/month" if gib_month is not None else "price unknown"
     zones = list(dict.fromkeys(offer.zone for offer in wish.offers))
     saved = savings_pct(best.on_demand, best.spot)
@@ -29,7 +30,7 @@ def show_summary(app: App, wish: Wish, market: Market, bid: Bid | None, held: He
         ("box", f"{wish.name} (owner {wish.owner})"),
         ("type", _type(best.type)),
         ("where", f"{zones[0]}" + (f", else {', '.join(zones[1:])}" if zones[1:] else "")),
-        ("image", f"{wish.image.name} ({wish.image.id}), login {wish.user}"),
+        ("image", f"{image.name} ({image.id}), login {wish.user}"),
         ("disk", f"{wish.disk_gib} GiB {wish.disk_type}, encrypted: {month} while it exists"),
         (
             "price now",
@@ -44,8 +45,11 @@ def show_summary(app: App, wish: Wish, market: Market, bid: Bid | None, held: He
         ("risk", f"interruption rate {rate or 'unknown'}" + (" last month, all zones together" if rate else "")),
     ]
     if bid is not None and cap is not None:
-        shares = (held or held_by(app, wish.region, wish.offers)).shares(bid)
+        shares = (held or held_by(app, wish.offers)).shares(bid)
         rows.append(("held", f"{bid} would have held {shares} of the last {DAYS} days' hours"))
+    if asked.fallback:
+        within = f"if Spot has nothing within {show_duration(asked.wait)}"
+        rows.append(("otherwise", f"{within}: on demand at {show_usd(best.on_demand)}/h"))
     for label, text in rows:
         app.remark(f"  {label:<10} {text}")
     if cap is not None and best.spot is not None and cap < best.spot:

@@ -1,25 +1,28 @@
 """spotbox up: create the box, or bring the one of that name up from wherever it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from spotbox.app import App, get_app
 from spotbox.commands._arrive import arrive, not_coming
+from spotbox.commands._carry import report_lines
 from spotbox.commands._connect import admit_caller, offer_include, write_entry
-from spotbox.commands._find import again, described, find_box, priced
+from spotbox.commands._equivalent import equivalent
+from spotbox.commands._find import again, described, priced, search_box
 from spotbox.commands._inputs import Asked, canonical_cidrs
-from spotbox.commands._new import make_new, report_lines
+from spotbox.commands._new import make_new
+from spotbox.commands._regions import ALL, chosen, enabled
 from spotbox.core.boxes import Box
 from spotbox.core.changes import differences
-from spotbox.core.errors import SpotboxError
+from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.names import check_name
 from spotbox.core.plans import plan_start, plan_tags
 from spotbox.core.states import State
 from spotbox.core.steps import Step
-from spotbox.core.text import safe, shell
-from spotbox.core.units import Bid, show_usd
+from spotbox.core.text import safe
+from spotbox.core.units import show_usd
 from spotbox.core.waiting import Look, wait
 from spotbox.options import (
     BID,
@@ -36,7 +39,6 @@ from spotbox.options import (
     name_argument,
     output_option,
     owner_option,
-    region_option,
     typed,
     yes_option,
 )
@@ -47,7 +49,7 @@ WAIT = 15 * 60
 
 @click.command(cls=Command)
 @name_argument
-@region_option
+@flag("-r", "--region", multiple=True, metavar="REGION", help="AWS region; repeat for more, in your order.")
 @flag("-z", "--zone", "zones", multiple=True, metavar="ZONE", help="Availability Zone; repeat for more, in your order.")
 @flag(
     "-t",
@@ -78,12 +80,20 @@ WAIT = 15 * 60
 @flag(
     "--wait", type=DURATION, default=str(WAIT) + "s", help="How long to try for capacity (default 15m; 0: one round)."
 )
+@flag("--park", is_flag=True, help="Leave a standing request with AWS, and return at once.")
+@flag(
+    "--fallback",
+    type=click.Choice(["none", "on-demand"]),
+    default="none",
+    show_default=True,
+    help="What to launch where Spot has nothing within --wait.",
+)
 @flag("--pool", metavar="NAME", expose_value=False, help="Take the settings of [pool.NAME] of the config file.")
 @yes_option
 @dry_run_option
 @output_option("text", "json")
 @click.pass_context
-def up(ctx: click.Context, /, name: str, region: str | None, output: str, owner: str | None, **flags: Any) -> None:
+def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, owner: str | None, **flags: Any) -> None:
     """Create the box NAME (default dev), or bring the one of that name up.
 
     \b
@@ -95,32 +105,37 @@ def up(ctx: click.Context, /, name: str, region: str | None, output: str, owner:
     """
     app = get_app(ctx)
     check_name(name)
+    if flags["park"] and flags["fallback"] != "none":
+        raise UsageError("--park and --fallback exclude each other", "A standing request waits for Spot alone.")
     whose = app.owner(owner)
-    place = app.region(ctx, region)
-    asked = _asked(ctx, app, name, place, flags)
-    box = find_box(app, app.enabled_regions, whose, name, prefer=app.named_region(ctx, region))
+    if ALL in region:
+        raise UsageError("up takes no `-r all`", "Name the regions to try, each with -r.")
+    places = chosen(app, ctx, region)
+    asked = _asked(ctx, app, name, places, flags)
+    found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
     told = flags["yes"] or asked.dry_run
-    if box is not None and box.state is State.TERMINATING and not asked.dry_run:
-        box = _settle(app, box, asked.wait)
-    if box is None or box.state is State.FAILED:
+    if found.box is not None and found.box.state is State.TERMINATING and not asked.dry_run:
+        _settle(app, found.box, asked.wait)
+        found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
+    if found.box is None or found.box.state is State.FAILED:
+        found.check(asked.regions)
         ask = _may_ask(app, told)
-        made = make_new(app, whose, asked, ask)
+        made = make_new(app, whose, asked, ask, found.ended)
         if made.box is None:
             for step in made.plan:
                 click.echo(safe(f"would {step}"))
             return
-        box, asked = made.box, made.asked
-    else:
-        ask = not told and app.prompts.possible  # a box that exists leaves nothing to ask for
-        box = _bring_up(app, box, asked)
-    _report(app, box, asked, output, ask)
+        _report(app, made.box, made.asked, output, ask, made.gpus)
+        return
+    box = _bring_up(app, found.box, asked)
+    _report(app, box, asked, output, not told and app.prompts.possible)  # it leaves nothing to ask for but the Include
 
 
-def _asked(ctx: click.Context, app: App, name: str, region: str, flags: dict[str, Any]) -> Asked:
+def _asked(ctx: click.Context, app: App, name: str, regions: tuple[str, ...], flags: dict[str, Any]) -> Asked:
     cidrs = canonical_cidrs(app, [text for text, _ in flags["cidrs"]])
     return Asked(
         name=name,
-        region=region,
+        regions=regions,
         zones=flags["zones"],
         types=flags["types"],
         gpu=flags["gpu"],
@@ -137,6 +152,8 @@ def _asked(ctx: click.Context, app: App, name: str, region: str, flags: dict[str
         tags=flags["tags"],
         user=flags["user"],
         wait=flags["wait"],
+        park=flags["park"],
+        fallback=flags["fallback"] == "on-demand",
         dry_run=flags["dry_run"],
         given=given(ctx),
         typed=typed(ctx),
@@ -157,12 +174,14 @@ def _may_ask(app: App, told: bool) -> bool:
 
 def _bring_up(app: App, box: Box, asked: Asked) -> Box:
     """From whatever state to running; changes nothing with --dry-run."""
-    changed = differences(box, _wanted(asked))
+    changed = differences(box, _wanted(box, asked))
     for line in changed.remarks:
         app.remark(line)
     if asked.dry_run:
         for step in (*changed.steps, *plan_start(box)):
             click.echo(safe(f"would {step}"))
+        return box
+    if asked.park and box.state is State.WAITING:  # it stands with AWS already
         return box
     return _to_running(app, box, asked.wait, changed.steps)
 
@@ -176,11 +195,13 @@ def _adapt(app: App, box: Box, steps: Sequence[Step]) -> None:
     admit_caller(app, again(app, box) or box)
 
 
-def _wanted(asked: Asked) -> dict[str, Any]:
+def _wanted(box: Box, asked: Asked) -> dict[str, Any]:
     """What stands on this command line, by the names that `differences` knows; a config file's defaults are no wish
     to change a box that exists."""
     values = {
-        "region": asked.region,
+        "region": box.region if box.region in asked.regions else asked.region,
+        "park": asked.park and box.state is not State.WAITING,
+        "fallback": asked.fallback and box.market == "spot",
         "zones": asked.zones,
         "types": asked.types,
         "bid": asked.bid,
@@ -221,7 +242,10 @@ def _to_running(app: App, box: Box, patience: float, changes: Sequence[Step]) ->
         app.progress.show(str(step))
         app.cloud.apply(step, app.progress.show)
     _adapt(app, settled, changes)
-    return arrive(app, settled)
+    arrived = arrive(app, settled)
+    for step in plan_tags(arrived):  # what a standing request launched was not there to be tagged before
+        app.cloud.apply(step, app.progress.show)
+    return arrived
 
 
 _PASSING = (State.STOPPING, State.TERMINATING, State.WAITING, State.INTERRUPTED)
@@ -241,42 +265,23 @@ def _settle(app: App, box: Box, patience: float) -> Box | None:
     return found.value
 
 
-def _report(app: App, box: Box, asked: Asked, output: str, ask: bool) -> None:
+def _report(app: App, box: Box, asked: Asked, output: str, ask: bool, gpus: Mapping[str, str] | None = None) -> None:
+    """What a finished `up` prints; `gpus` and the box's prices are asked for where they are not known already."""
     if asked.dry_run:
         return
-    (box,) = priced(app, [box])
-    (record,) = described(app, [box])
-    write_entry(app, box)
-    offer_include(app, ask)
+    if box.on_demand is None and box.spot is None:
+        (box,) = priced(app, [box])
+    (record,) = described(app, [box], gpus)
+    if box.state is not State.WAITING:
+        write_entry(app, box)
+        offer_include(app, ask)
     if output == "json":
         click.echo(to_json(record))
     else:
         app.echo("\n".join(report_lines(app, box, record)))
         click.echo(f"  the same again      {equivalent(app, box, asked)}")
-    if box.spot is not None:
-        app.remark(f"It bills until you stop or remove it: forgotten, {show_usd(box.spot * 24, 2)} a day and the disk.")
-
-
-def equivalent(app: App, box: Box, asked: Asked) -> str:
-    """The one-line command that makes this box without a question."""
-    words: list[str] = ["spotbox", *app.options.words]
-    words += ["up", box.name, "-r", box.region, "-t", box.instance_type or ""]
-    words += _repeated("-z", asked.zones)
-    words += ["--max-price", str(asked.bid)] if asked.bid and asked.bid != Bid() else []
-    words += ["--ami", asked.ami] if asked.ami != "dlami" else []
-    disk = next((v.size_gib for v in box.volumes), asked.disk)
-    words += ["--disk-size", str(disk)] if disk else []
-    words += ["--disk-type", asked.disk_type] if asked.disk_type != "gp3" else []
-    words += ["--key", asked.key] if asked.key else []
-    words += _repeated("--allow-cidr", asked.cidrs)
-    words += ["--subnet", asked.subnet] if asked.subnet else []
-    words += ["--iam-profile", asked.profile] if asked.profile else []
-    words += ["--user-data", asked.user_data] if asked.user_data else []
-    words += _repeated("--tag", [f"{key}={value}" for key, value in asked.tags])
-    words += ["--ssh-user", asked.user] if asked.user else []
-    words += ["--owner", box.owner] if box.owner != app.owner(None) else []
-    return shell([*words, "-y"])
-
-
-def _repeated(option: str, values: Sequence[str]) -> list[str]:
-    return [word for value in values for word in (option, value)]
+    price = box.spot if box.market == "spot" else box.on_demand
+    if box.state is State.WAITING:
+        app.remark("AWS launches it as soon as it can, also while this machine is off; it bills from then on.")
+    elif price is not None:
+        app.remark(f"It bills until you stop or remove it: forgotten, {show_usd(price * 24, 2)} a day and the disk.")

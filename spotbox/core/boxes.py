@@ -72,7 +72,11 @@ class Box:
 
     @property
     def created(self) -> datetime | None:
-        return (self.request and self.request.created) or (self.instance and self.instance.launched) or None
+        if self.request:
+            return self.request.created
+        # Without a request the root volume tells it: an instance's own time moves on every start.
+        born = min((v.created for v in self.volumes if v.created and v.delete_on_termination), default=None)
+        return born or (self.instance.launched if self.instance else None)
 
     @property
     def max_price(self) -> Decimal | None:
@@ -140,6 +144,8 @@ def gather(sight: Sight) -> dict[tuple[str, str], Belongings]:
 def _box(region: str, owner: str, name: str, parts: Belongings) -> Box | None:
     request = _main_request(parts.requests)
     instance = _main_instance(parts.instances, request)
+    if request and request.state not in LIVE and instance and instance.lifecycle != "spot" and not instance.request_id:
+        request = None  # a Spot hunt that ended, before the same box came on demand
     doomed = {i.id for i in parts.instances if i.state in ("shutting-down", "terminated")}
     volumes = tuple(
         v

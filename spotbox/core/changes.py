@@ -59,6 +59,8 @@ _FIXED = {
     "user": "--ssh-user",
     "gpu": "--gpu",
     "min_vram": "--min-vram",
+    "park": "--park",
+    "fallback": "--fallback",
 }
 
 

@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 from spotbox.core.boxes import Belongings, Box, Sight, gather
-from spotbox.core.names import KEEP_TAG, NAME_TAG, OWNER_TAG, ROLE_TAG, box_tags, is_auto_rule, key_name, without_own
+from spotbox.core.names import (
+    KEEP_TAG,
+    NAME_TAG,
+    OWNER_TAG,
+    ROLE_TAG,
+    Tags,
+    box_tags,
+    group_name,
+    is_auto_rule,
+    key_fingerprint,
+    key_name,
+    without_own,
+)
 from spotbox.core.records import KeyPair, Rule
 from spotbox.core.states import LIVE, State
 from spotbox.core.steps import (
@@ -22,7 +34,9 @@ from spotbox.core.steps import (
     MakeGroup,
     MakeKey,
     MakeSpotRole,
+    Park,
     Plan,
+    RequireImdsV2,
     Start,
     Step,
     Stop,
@@ -32,25 +46,70 @@ from spotbox.core.steps import (
 )  # fmt: skip
 
 
-def plan_new(wish: Wish, public_key: str, rules: tuple[Rule, ...], generation: int, make_role: bool) -> Plan:
-    """Steps that make a box where there is none."""
-    own = without_own(wish.tags)
-    steps: list[Step] = [MakeSpotRole()] if make_role else []
+def new_key(region: str, owner: str, public_key: str) -> MakeKey:
+    """The owner's key pair in a region. An empty `public_key` stands for one that is not made yet (a dry run)."""
+    name = key_name(owner, key_fingerprint(public_key) if public_key else "new")
     # The key is the owner's, not one box's: it carries no box name, or `down` of one box would take it from the others.
-    shared = {k: v for k, v in box_tags(wish.name, wish.owner).items() if k not in (NAME_TAG, "Name")}
-    steps += [
-        MakeKey(wish.region, wish.key_name, public_key, {**shared, "Name": wish.key_name}),
-        MakeGroup(wish.region, wish.group_name, wish.vpc_id, rules, box_tags(wish.name, wish.owner, own)),
-        Launch(wish, generation),
-    ]
+    shared = {k: v for k, v in box_tags("", owner).items() if k not in (NAME_TAG, "Name")}
+    return MakeKey(region, name, public_key, {**shared, "Name": name})
+
+
+def new_group(region: str, vpc_id: str, name: str, owner: str, rules: tuple[Rule, ...], tags: Tags) -> MakeGroup:
+    """The security group of the box `name` in a VPC; `tags` are the user's own."""
+    return MakeGroup(region, group_name(name, owner), vpc_id, rules, box_tags(name, owner, without_own(tags)))
+
+
+def plan_new(wish: Wish, make_role: bool, fallback: bool = False) -> Plan:
+    """Steps that make a box where there is none; with `fallback` on demand where Spot has nothing in time."""
+    first = wish.grounds[wish.offers[0].region]
+    steps: list[Step] = [MakeSpotRole()] if make_role else []
+    # The group bears the box's name and the key does not: made first and removed last, it leads `down` to the key,
+    # wherever between the two an `up` or a `down` was killed.
+    steps += [first.group, first.key, Launch(wish)]
+    steps += [Launch(wish, "on-demand")] if fallback else []
     return tuple(steps)
 
 
+def plan_park(wish: Wish, make_role: bool) -> Plan:
+    """Steps that leave a standing request for the wish's first pool with AWS."""
+    best = wish.offers[0]
+    there = wish.grounds[best.region]
+    role: tuple[Step, ...] = (MakeSpotRole(),) if make_role else ()
+    return (*role, there.group, there.key, Park(wish, best))
+
+
 def plan_tags(box: Box) -> Plan:
-    """Tag again what belongs to the box and lost its tags; nothing where all is tagged."""
-    if not box.untagged or not box.request:
+    """Give what AWS launched by itself what a launch of ours has from the start; nothing where all is in order.
+
+    A relaunch and a fulfilled standing request have no tags, and the latter's instance may allow IMDSv1. Their
+    untagged volumes are root volumes: those that go with the instance (see `gather`).
+    """
+    if not box.request:
         return ()
-    return (TagAgain(box.region, box.untagged, dict(box.request.tags)),)
+    tags, bare = dict(box.request.tags), set(box.untagged)
+    volumes = tuple(v.id for v in box.volumes if v.id in bare)
+    others = tuple(id_ for id_ in box.untagged if id_ not in volumes)
+    steps: list[Step] = [TagAgain(box.region, others, tags)] if others else []
+    steps += [TagAgain(box.region, volumes, {**tags, ROLE_TAG: "root"})] if volumes else []
+    instance = box.instance
+    if instance and instance.state in ("running", "stopped") and instance.http_tokens == "optional":
+        steps.append(RequireImdsV2(box.region, instance.id))
+    return tuple(steps)
+
+
+def plan_yield(box: Box, mine: str) -> Plan:
+    """Where two launches of one name stand, retire instance `mine` of this run if the other came first.
+
+    Both runs see the same two and decide alike: the older request stays, of two as old the one with the lower id.
+    Nothing but what this run made a moment ago is named.
+    """
+    alive = {i.id: i for i in box.instances if i.state not in ("shutting-down", "terminated")}
+    rivals = [r for r in box.requests if r.state in LIVE and r.instance_id in alive]
+    own = next((r for r in rivals if r.instance_id == mine), None)
+    if own is None or len(rivals) < 2:
+        return ()
+    first = min(rivals, key=lambda r: (r.created.timestamp() if r.created else 0.0, r.id))
+    return () if first == own else (Cancel(box.region, (own.id,)), Terminate(box.region, (mine,)))
 
 
 def plan_start(box: Box) -> Plan:
@@ -103,7 +162,7 @@ def plan_down(sights: Sequence[Sight], owner: str, names: Sequence[str] | None, 
         # With `--all` the key goes even from a region where no box is left at all.
         if not others and (any(_alive(p) or p.groups for p in chosen.values()) or names is None):
             steps += [DeleteKey(sight.region, key.id, key.name) for key in sight.keys if _owns(key, owner)]
-    order: dict[type, int] = {Cancel: 0, KeepVolume: 1, Terminate: 2, DeleteVolume: 3, DeleteGroup: 4, DeleteKey: 5}
+    order: dict[type, int] = {Cancel: 0, KeepVolume: 1, Terminate: 2, DeleteVolume: 3, DeleteKey: 4, DeleteGroup: 5}
     return tuple(sorted(steps, key=lambda step: order[type(step)]))
 
 

@@ -57,7 +57,7 @@ class World:
 
     def __init__(self):
         self.aws, self.clock, self.shown = StubbedAws(), Clock(), []
-        self.hands = Hands(self.aws, self.clock.sleep, self.clock.now, self.shown.append)
+        self.hands = Hands(self.aws, self.clock.sleep, self.clock.now, self.shown.append, chance=lambda: 0.5)
 
     def answers(self, operation, response=None, params=None, region=REGION, once=False):
         """The next call is `operation` with exactly `params` (None: any) and gets `response`."""

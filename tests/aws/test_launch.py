@@ -2,18 +2,21 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
-from spotbox.aws.launch import LONGEST_PAUSE, UNKNOWN_TRIES, find_group, launch, launch_params
+from spotbox.aws.asking import find_group
+from spotbox.aws.launch import launch, launch_params
 from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.hunt import LAG, LONGEST_PAUSE, UNCLEAR_LEAST, Unclear
 from spotbox.core.names import MAX_PRICE_TAG, ROLE_TAG, box_tags, client_token
 from spotbox.core.steps import Launch
 from tests.aws.stubs import World
-from tests.core.worlds import REGION, offer, wish
+from tests.core.worlds import REGION, ground, offer, wish
 
 GROUP = {"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "spotbox-dev-alice", "VpcId": "vpc-1"}]}
 NOTHING = {"SpotInstanceRequests": []}
@@ -23,26 +26,32 @@ SMALL = offer("g4dn.large", "us-east-1a", vcpus=2)
 OTHER_QUOTA = offer("p3.2xlarge", "us-east-1a", vcpus=8)
 
 
+ELSEWHERE = "eu-west-1"
+ABROAD = offer(zone="eu-west-1a")
+
+
 class Launching(World):
     """A launch of alice's dev, with the group in place."""
 
-    def __init__(self, *offers, group=True, **fields):
+    def __init__(self, *offers, group=True, market="spot", **fields):
         super().__init__()
-        self.wish = wish(offers, **fields)
+        self.wish, self.market = wish(offers, **fields), market
         if group:
             self.answers("describe_security_groups", GROUP)
 
     def params(self, pool, generation=0):
-        return launch_params(self.wish, pool, "sg-1", generation)
+        return launch_params(self.wish, pool, "sg-1", generation, self.market)
 
     def accepts(self, pool, generation=0):
-        self.answers("run_instances", {"Instances": [{"InstanceId": "i-1"}]}, self.params(pool, generation), once=True)
+        answer = {"Instances": [{"InstanceId": "i-1"}]}
+        self.answers("run_instances", answer, self.params(pool, generation), pool.region, once=True)
 
     def no(self, pool, code="InsufficientInstanceCapacity", generation=0, strays=(), status=400):
         """A refusal of this pool; `strays` are the requests that AWS shows after it, None where nobody looks."""
-        self.refuses("run_instances", code, self.params(pool, generation), once=True, status=status)
+        self.refuses("run_instances", code, self.params(pool, generation), pool.region, once=True, status=status)
         if strays is not None:
-            self.answers("describe_spot_instance_requests", {"SpotInstanceRequests": list(strays)})
+            shown = {"SpotInstanceRequests": list(strays)}
+            self.answers("describe_spot_instance_requests", shown, region=pool.region)
 
     def sees(self, requests=(), instances=()):
         """One look at everything of the box."""
@@ -54,14 +63,22 @@ class Launching(World):
         if requests:
             self.answers("describe_instances", {"Reservations": [{"Instances": list(instances)}]})
 
+    def makes_ground(self, region):
+        """The group and the key are made in a region."""
+        self.answers("create_security_group", {"GroupId": "sg-1"}, region=region)
+        self.answers("authorize_security_group_ingress", region=region)
+        self.answers("import_key_pair", region=region)
+
     def launch(self, wait=0.0, generation=0):
-        found = launch(self.hands, Launch(self.wish, generation), wait)
+        if generation:
+            self.wish = replace(self.wish, grounds={REGION: ground(generation=generation)})
+        found = launch(self.hands, Launch(self.wish, self.market), wait)
         self.aws.spent()
         return found
 
     def fails(self, wait=0.0):
         with pytest.raises(SpotboxError) as told:
-            launch(self.hands, Launch(self.wish, 0), wait)
+            launch(self.hands, Launch(self.wish, self.market), wait)
         self.aws.spent()
         assert "Stub" not in str(told.value), "another call than the test expects"
         return told.value
@@ -129,7 +146,7 @@ def test_the_launch_call():
 
 def test_a_cap_is_sent_and_tagged_only_where_one_was_asked():
     """MaxPrice as plain digits, and the same text as a tag, by which the box remembers it."""
-    params = launch_params(wish(bids={"g5.xlarge": Decimal("5E-1")}), A, "sg-1", 0)
+    params = launch_params(wish(bids={(REGION, "g5.xlarge"): Decimal("5E-1")}), A, "sg-1", 0)
     assert params["InstanceMarketOptions"]["SpotOptions"]["MaxPrice"] == "0.5"
     for spec in params["TagSpecifications"]:
         assert {"Key": MAX_PRICE_TAG, "Value": "0.5"} in spec["Tags"]
@@ -180,7 +197,7 @@ def test_the_first_pool_that_accepts():
     world = Launching(A, B)
     world.accepts(A)
     found = world.launch()
-    assert (found.instance_id, found.offer, found.refusals) == ("i-1", A, ())
+    assert (found.instance_id, found.offer, found.region, found.tried) == ("i-1", A, REGION, (REGION,))
 
 
 @pytest.mark.parametrize(
@@ -194,9 +211,8 @@ def test_a_refusal_of_one_pool_leads_to_the_next(code, status):
     world = Launching(A, B)
     world.no(A, code, status=status)
     world.accepts(B)
-    found = world.launch()
-    assert found.offer == B
-    assert found.refusals[0].startswith("g5.xlarge in us-east-1a: ")
+    assert world.launch().offer == B
+    assert world.shown[-1].startswith("asking for g5.xlarge in us-east-1b; g5.xlarge in us-east-1a: ")
 
 
 def test_all_refused_is_exit_3():
@@ -212,13 +228,23 @@ def test_all_refused_is_exit_3():
 
 
 def test_rounds_back_off_within_the_time():
-    """Pauses of 5 s, then 10 s, then 20 s; a pause that would overrun the time is not begun."""
+    """Pauses of 5 s, then 10 s, and the last round as the time ends; the line says when the next round is."""
     world = Launching(A)
-    for _ in range(3):
+    for _ in range(4):
         world.no(A)
     assert world.fails(wait=30).exit_code is Exit.NO_CAPACITY
-    assert world.clock.at == pytest.approx(15)
-    assert any("next round in 10s" in line for line in world.shown)
+    assert world.clock.at == pytest.approx(30)
+    assert any(line.startswith("g5.xlarge in us-east-1a: ") and "next round in 10s" in line for line in world.shown)
+
+
+def test_a_log_of_a_long_hunt_stays_short():
+    """Where the line is no live one each new text is a line: a pause of a minute is six of them, not sixty."""
+    world = Launching(A)
+    for _ in range(8):
+        world.no(A)
+    world.accepts(A)
+    world.launch(wait=3600)
+    assert len({line for line in world.shown if "next round" in line}) <= 16
 
 
 def test_the_pause_has_a_ceiling():
@@ -227,13 +253,13 @@ def test_the_pause_has_a_ceiling():
     for _ in range(12):
         world.no(A)
     world.accepts(A)
-    assert world.launch(wait=3600).offer == A
+    assert world.launch(wait=3600).rounds == 13
     assert world.clock.at == pytest.approx(5 + 10 + 20 + 40 + 8 * LONGEST_PAUSE)
 
 
 def test_no_pool_at_all_is_exit_3():
     """A wish without offers ends at once."""
-    assert Launching().fails(wait=900).exit_code is Exit.NO_CAPACITY
+    assert Launching(group=False).fails(wait=900).exit_code is Exit.NO_CAPACITY
 
 
 @pytest.mark.parametrize(
@@ -326,13 +352,70 @@ def test_a_timeout_or_reset_is_asked_again_with_the_same_token(error):
     assert seen == [world.params(A)["ClientToken"]] * 3
 
 
-def test_an_outcome_that_stays_unknown_is_told_and_no_other_pool_tried():
-    """It ends after some tries, and two requests of one name are never made."""
+def test_an_outcome_that_stays_unknown_is_asked_about_for_the_whole_of_wait():
+    """The same pool and token for as long as --wait, then what AWS shows: nothing, so it is unclear, and no other
+    pool was tried."""
     world = Launching(A, B)
-    for _ in range(UNKNOWN_TRIES + 1):
+    for _ in range(94):
         world.no(A, "InternalError", strays=None, status=500)
-    assert world.fails(wait=900).exit_code is Exit.FAILED
-    assert world.clock.at < 120
+    world.sees()
+    told = world.fails(wait=900)
+    assert isinstance(told, Unclear)
+    assert told.exit_code is Exit.FAILED
+    assert "whether it launched g5.xlarge in us-east-1a" in told.message
+    assert world.clock.at == pytest.approx(900)
+
+
+def test_an_unclear_launch_that_shows_itself_is_taken():
+    """Where AWS never answers, yet shows the box, it is adopted; --wait 0 asks for a minute all the same."""
+    world = Launching(A, B)
+    for _ in range(10):
+        world.no(A, "InternalError", strays=None, status=500)
+    world.sees([wire_request("active", InstanceId="i-7")])
+    found = world.launch()
+    assert (found.instance_id, found.region) == (None, REGION)
+    assert world.clock.at == pytest.approx(UNCLEAR_LEAST)
+
+
+def test_a_refusal_after_an_unclear_answer_is_an_answer():
+    """AWS answers at last, and it is a refusal: the next pool is tried then, not before."""
+    world = Launching(A, B)
+    world.no(A, "InternalError", strays=None, status=500)
+    world.no(A)
+    world.accepts(B)
+    assert world.launch().offer == B
+
+
+def test_a_throttled_launch_is_asked_again():
+    """A client that sends once gets every throttle: it is neither a refusal nor the end."""
+    world = Launching(A, B)
+    world.no(A, "RequestLimitExceeded", strays=None, status=503)
+    world.accepts(A)
+    assert world.launch().offer == A
+
+
+def test_throttling_that_does_not_end_is_told_as_such():
+    """After a minute with --wait 0 the user is told what AWS said; nothing was launched, so nothing is unclear."""
+    world = Launching(A)
+    for _ in range(10):
+        world.no(A, "RequestLimitExceeded", strays=None, status=503)
+    told = world.fails()
+    assert (told.code, isinstance(told, Unclear)) == ("RequestLimitExceeded", False)
+
+
+@pytest.mark.parametrize("code", ["InvalidGroup.NotFound", "InvalidKeyPair.NotFound", "InvalidSubnetID.NotFound"])
+def test_what_was_just_made_is_waited_for(code):
+    """EC2 does not know at once what it has just made: no refusal within the first minute, one after it."""
+    world = Launching(A)
+    world.no(A, code, strays=None)
+    world.no(A, code, strays=None)
+    world.accepts(A)
+    assert world.launch().offer == A
+    world = Launching(A)
+    for _ in range(10):
+        world.no(A, code, strays=None)
+    assert world.fails(wait=900).code == code
+    assert LAG <= world.clock.at < LAG + 11
 
 
 def test_a_token_whose_instance_is_gone_moves_the_generation_on():
@@ -353,7 +436,7 @@ def test_a_living_box_is_adopted(code, state):
     world.no(A, code, strays=None)
     world.sees([wire_request(state)])
     found = world.launch()
-    assert (found.instance_id, found.offer) == (None, None)
+    assert (found.instance_id, found.offer, found.region) == (None, None, REGION)
 
 
 def test_a_box_that_aws_shows_late_is_adopted_too():
@@ -392,12 +475,74 @@ def test_a_request_left_open_by_a_refusal_is_cancelled_before_the_next_pool():
     assert world.launch().offer == B
 
 
-def test_a_request_with_an_instance_is_no_stray():
-    """What AWS fulfilled is not cancelled."""
+def test_another_terminals_launch_is_taken():
+    """A request of this name with an instance appears after our refusal: no second box is launched."""
     world = Launching(A, B)
     world.no(A, strays=[wire_request("active", InstanceId="i-9"), wire_request("cancelled")])
+    found = world.launch()
+    assert (found.instance_id, found.region) == (None, REGION)
+
+
+def test_a_look_for_strays_that_fails_does_not_end_the_hunt():
+    """It is looked again after the next refusal, and at the end."""
+    world = Launching(A, B)
+    world.no(A, strays=None)
+    world.refuses("describe_spot_instance_requests", "RequestLimitExceeded", status=503)
     world.accepts(B)
     assert world.launch().offer == B
+
+
+# -- several regions, and on demand --------------------------------------------------------------------------------
+
+
+def test_key_and_group_are_made_in_another_region_when_its_first_pool_is_tried():
+    """The first region's were made by the plan; the other's only now, and once."""
+    world = Launching(A, ABROAD, group=False)
+    world.answers("describe_security_groups", GROUP)
+    world.no(A)
+    world.makes_ground(ELSEWHERE)
+    world.no(ABROAD)
+    world.no(A)
+    world.accepts(ABROAD)
+    found = world.launch(wait=10)
+    assert (found.offer, found.region, found.tried) == (ABROAD, ELSEWHERE, (REGION, ELSEWHERE))
+
+
+def test_a_region_that_is_not_reached_gets_nothing():
+    """The first region accepts: nothing is made elsewhere."""
+    world = Launching(A, ABROAD)
+    world.accepts(A)
+    assert world.launch().tried == (REGION,)
+
+
+def test_a_quota_counts_in_its_own_region():
+    """A Spot quota is per region: the other region's pools are still asked for."""
+    world = Launching(A, B, ABROAD)
+    world.no(A, QUOTA)
+    world.makes_ground(ELSEWHERE)
+    world.accepts(ABROAD)
+    assert world.launch().offer == ABROAD
+
+
+def test_the_launch_on_demand():
+    """The same call without InstanceMarketOptions, without a cap, under a token of its own, no request to tag."""
+    want = wish(bids={(REGION, "g5.xlarge"): Decimal("0.5")})
+    spot, plain = launch_params(want, A, "sg-1", 0), launch_params(want, A, "sg-1", 0, "on-demand")
+    assert spot["ClientToken"] != plain["ClientToken"]
+    assert {spec["ResourceType"] for spec in plain["TagSpecifications"]} == {"instance", "volume", "network-interface"}
+    assert MAX_PRICE_TAG not in json.dumps(plain)
+    differ = ("InstanceMarketOptions", "ClientToken", "TagSpecifications")
+    assert {k: v for k, v in spot.items() if k not in differ} == {k: v for k, v in plain.items() if k not in differ}
+    assert "InstanceMarketOptions" not in plain
+
+
+def test_an_on_demand_quota_is_exit_4():
+    """VcpuLimitExceeded is the On-Demand error, and its hint names that quota."""
+    world = Launching(A, B, market="on-demand")
+    world.no(A, "VcpuLimitExceeded")
+    told = world.fails()
+    assert told.exit_code is Exit.QUOTA
+    assert "L-DB2E81BA" in told.hint
 
 
 def test_the_group_is_looked_for_until_aws_shows_it():
@@ -406,7 +551,7 @@ def test_the_group_is_looked_for_until_aws_shows_it():
     filters = [{"Name": "group-name", "Values": ["spotbox-dev-alice"]}, {"Name": "vpc-id", "Values": ["vpc-1"]}]
     world.answers("describe_security_groups", {"SecurityGroups": []}, {"Filters": filters})
     world.answers("describe_security_groups", GROUP)
-    assert find_group(world.hands, wish()) == "sg-1"
+    assert find_group(world.hands, ground()) == "sg-1"
 
 
 def test_a_group_that_never_appears_ends_the_launch():

@@ -1,6 +1,6 @@
 import pytest
 
-from spotbox.aws.observe import describe, observe
+from spotbox.aws.observe import describe, observe, search
 from spotbox.core.boxes import assemble
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.names import box_tags
@@ -140,3 +140,80 @@ def test_no_region_is_nothing():
     """Asked nowhere, nothing is seen and nothing failed."""
     seen = observe(World().aws, [], "alice")
     assert (seen.sights, seen.failed) == ((), {})
+
+
+# -- the search for a name -----------------------------------------------------------------------------------------
+
+
+def glance(world, region, requests=(), volumes=()):
+    """The two calls that a region costs."""
+    params = {"Filters": [OWNER, NAME]}
+    world.answers("describe_spot_instance_requests", {"SpotInstanceRequests": list(requests)}, params, region)
+    world.answers("describe_volumes", {"Volumes": list(volumes)}, params, region)
+
+
+def test_the_search_for_a_name_costs_two_calls_a_region():
+    """Where nothing of the box is, requests and volumes are all that is asked for."""
+    world = World()
+    for region in (REGION, OTHER):
+        glance(world, region)
+    seen = search(world.aws, [REGION, OTHER], "alice", "dev")
+    world.aws.spent()
+    assert [sight.region for sight in seen.sights] == [REGION, OTHER]
+
+
+@pytest.mark.parametrize(
+    ("requests", "volumes"),
+    [([REQUEST], []), ([], [{"VolumeId": "vol-1", "Tags": TAGS}])],
+    ids=["a request that lives", "a volume, of a box on demand or a kept one"],
+)
+def test_a_region_where_the_box_is_is_looked_at_in_full(requests, volumes):
+    """A launch tags its request and its volume in the call, so one of them shows every box."""
+    world = World()
+    glance(world, OTHER)
+    glance(world, REGION, requests, volumes)
+    if requests:
+        world.answers("describe_instances", instances())
+    world.answers("describe_spot_instance_requests", {"SpotInstanceRequests": []})
+    world.answers("describe_instances", instances({"InstanceId": "i-1", "State": {"Name": "running"}, "Tags": TAGS}))
+    world.answers("describe_volumes", {"Volumes": []})
+    world.answers("describe_security_groups", {"SecurityGroups": []})
+    world.answers("describe_key_pairs", {"KeyPairs": []})
+    seen = search(world.aws, [OTHER, REGION], "alice", "dev")
+    world.aws.spent()
+    ((box,),) = [found for sight in seen.sights if (found := assemble(sight))]
+    assert (box.region, box.state, box.market) == (REGION, "running", "on-demand")
+
+
+def test_requests_that_ended_are_kept_for_the_count():
+    """The next launch's token follows theirs; one more call shows that no instance of them is left."""
+    world = World()
+    ended = {**REQUEST, "State": "cancelled"}
+    glance(world, REGION, [ended])
+    by_id = {"Filters": [{"Name": "spot-instance-request-id", "Values": ["sir-1"]}]}
+    world.answers("describe_instances", instances(), by_id)
+    seen = search(world.aws, [REGION], "alice", "dev")
+    world.aws.spent()
+    assert [request.id for request in seen.sights[0].requests] == ["sir-1"]
+
+
+def test_an_instance_that_its_ended_request_left_running_is_found():
+    """Cancelled, yet it runs and bills: the region is looked at in full."""
+    world = World()
+    glance(world, REGION, [{**REQUEST, "State": "cancelled"}])
+    world.answers("describe_instances", instances(RELAUNCHED))
+    world.answers("describe_volumes", {"Volumes": [BARE_VOLUME]})
+    empty(world)
+    assert search(world.aws, [REGION], "alice", "dev").failed == {}
+    world.aws.spent()
+
+
+def test_a_region_that_cannot_be_searched_is_named():
+    """Its error stands beside what the others showed."""
+    world = World()
+    world.refuses("describe_spot_instance_requests", "AuthFailure", region=OTHER)
+    world.answers("describe_volumes", {"Volumes": []}, region=OTHER)
+    glance(world, REGION)
+    seen = search(world.aws, [OTHER, REGION], "alice", "dev")
+    assert [sight.region for sight in seen.sights] == [REGION]
+    assert seen.failed[OTHER].exit_code is Exit.DENIED

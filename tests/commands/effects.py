@@ -8,15 +8,47 @@ from spotbox.core.names import KEEP_TAG, MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_
 from spotbox.core.records import Group, Request
 
 
-def launched(world, wish, offer):
-    """AWS accepts a launch: a request, its instance and its volume, tagged in the call."""
-    bid = wish.bids.get(offer.type.name)
+def launched(world, wish, offer, spot=True):
+    """AWS accepts a launch: a request (none on demand), its instance and its volume, tagged in the call."""
+    request = _request(world, wish, offer, spot)
+    tags = request.tags
+    at = world.launched(request, tags, tags | {ROLE_TAG: "root"}, _key(wish, offer), _groups(world, wish, offer),
+                        wish.disk_gib)  # fmt: skip
+    if not spot:
+        del world.requests[request.id]
+        world.instances[at] = replace(world.instances[at], lifecycle=None, request_id=None)
+    return at
+
+
+def parked(world, wish, offer):
+    """AWS takes a standing request; the test says when it is fulfilled (World.relaunch)."""
+    request = _request(world, wish, offer, True)
+    world.requests[request.id] = replace(request, state="open", code="capacity-not-available")
+    world.grounds[request.id] = (_key(wish, offer), _groups(world, wish, offer))
+    return world.requests[request.id]
+
+
+def _request(world, wish, offer, spot):
+    bid = wish.bid(offer) if spot else None
     tags = box_tags(wish.name, wish.owner, {**wish.tags, USER_TAG: wish.user})
     tags |= {MAX_PRICE_TAG: f"{bid:f}"} if bid is not None else {}
-    request = Request(f"sir-{world.number()}", wish.region, "active", "fulfilled", "", "persistent", None,
-                      offer.type.name, offer.zone, bid or offer.on_demand, world.now(), tags=tags)  # fmt: skip
-    groups = [g.id for g in world.groups.values() if g.name == wish.group_name and g.region == wish.region]
-    return world.launched(request, tags, tags | {ROLE_TAG: "root"}, wish.key_name, groups, wish.disk_gib)
+    return Request(f"sir-{world.number()}", offer.region, "active", "fulfilled", "", "persistent", None,
+                   offer.type.name, offer.zone, bid or offer.on_demand, world.now(), tags=tags)  # fmt: skip
+
+
+def _key(wish, offer):
+    return wish.grounds[offer.region].key.name
+
+
+def _groups(world, wish, offer):
+    name = wish.grounds[offer.region].group.name
+    return [g.id for g in world.groups.values() if g.name == name and g.region == offer.region]
+
+
+def make_ground(world, ground):
+    """Key and group of a region, as a hunt makes them there."""
+    world.key(ground.region, ground.key.name, dict(ground.key.tags))
+    _make_group(world, ground.group)
 
 
 def _make_group(world, step):
@@ -37,6 +69,10 @@ def _tag(world, step):
         for id_ in step.ids:
             if id_ in things:
                 things[id_] = replace(things[id_], tags={**things[id_].tags, **step.tags})
+
+
+def _require_imds_v2(world, step):
+    world.instances[step.instance_id] = replace(world.instances[step.instance_id], http_tokens="required")
 
 
 def _start(world, step):
@@ -99,6 +135,7 @@ EFFECTS = {
     s.MakeGroup: _make_group,
     s.Admit: _admit,
     s.TagAgain: _tag,
+    s.RequireImdsV2: _require_imds_v2,
     s.Start: _start,
     s.Stop: _stop,
     s.GrowDisk: _grow,

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from spotbox.app import App
 from spotbox.aws.hands import silent
-from spotbox.aws.launch import NEXT_POOL, QUOTA, Launched
+from spotbox.aws.launch import Launched
 from spotbox.aws.observe import Seen
 from spotbox.core import steps as s
 from spotbox.core.advisor import Interruptions
 from spotbox.core.boxes import Sight
 from spotbox.core.errors import Exit, SpotboxError, UsageError
+from spotbox.core.hunt import Means, meaning
 from spotbox.core.names import NAME_TAG, OWNER_TAG
 from spotbox.core.prices import OnDemandPrices
 from spotbox.core.quotas import QuotaValue
@@ -18,7 +19,7 @@ from spotbox.core.states import LIVE
 from spotbox.options import Common
 from spotbox.progress import Progress
 from spotbox.prompts import Prompts
-from tests.commands.effects import EFFECTS, launched
+from tests.commands.effects import EFFECTS, launched, make_ground, parked
 from tests.commands.market import past, survey
 from tests.commands.world import World, public_key
 
@@ -28,6 +29,7 @@ ACTIONS = {
     s.MakeGroup: "CreateSecurityGroup",
     s.Admit: "AuthorizeSecurityGroupIngress",
     s.TagAgain: "CreateTags",
+    s.RequireImdsV2: "ModifyInstanceMetadataOptions",
     s.Start: "StartInstances",
     s.Stop: "StopInstances",
     s.GrowDisk: "ModifyVolume",
@@ -63,6 +65,9 @@ class FakeCloud:
     def together(self, calls):
         return [_tried(call) for call in calls]
 
+    def search(self, regions, owner, name):
+        return self.observe(regions, owner, name)
+
     def observe(self, regions, owner=None, name=None, full=True):
         sights, failed = [], {}
         for region in regions:
@@ -96,21 +101,36 @@ class FakeCloud:
         self.world.meets(action, region, after=True)
 
     def launch(self, step, wait, show):
-        wish, last = step.wish, None
-        for offer in wish.offers:
-            try:
-                self.world.meets("RunInstances", wish.region, offer.zone)
-            except SpotboxError as error:
-                if error.code not in NEXT_POOL | QUOTA:
-                    raise
-                last = error
-                continue
-            at = launched(self.world, wish, offer)
-            self.world.meets("RunInstances", wish.region, offer.zone, after=True)
-            return Launched(at, offer)
-        if last.code in QUOTA:
+        """As many rounds as there are pauses of a minute in `wait`; key and group of other regions in passing."""
+        wish, last, tried, end = step.wish, None, {}, self.world.clock + wait
+        while True:
+            for offer in wish.offers:
+                if offer.region not in tried and offer.region != wish.regions[0]:
+                    make_ground(self.world, wish.grounds[offer.region])
+                tried[offer.region] = True
+                try:
+                    self.world.meets("RunInstances", offer.region, offer.zone)
+                    self.world.meets(f"RunInstances {step.market}", offer.region, offer.zone)
+                except SpotboxError as error:
+                    if meaning(error.code) not in (Means.NEXT, Means.QUOTA):
+                        raise
+                    last = error
+                    continue
+                at = launched(self.world, wish, offer, step.spot)
+                self.world.meets("RunInstances", offer.region, offer.zone, after=True)
+                return Launched(at, offer, offer.region, tuple(tried))
+            if meaning(last.code) is Means.QUOTA or self.world.clock >= end:
+                break
+            self.world.sleep(min(60, end - self.world.clock))
+        if meaning(last.code) is Means.QUOTA:
             raise last
         raise SpotboxError(f"AWS accepted none: {last.message}", last.hint, Exit.NO_CAPACITY, last.code)
+
+    def park(self, step, wait, show):
+        self.world.meets("RequestSpotInstances", step.offer.region, step.offer.zone)
+        request = parked(self.world, step.wish, step.offer)
+        self.world.meets("RequestSpotInstances", step.offer.region, step.offer.zone, after=True)
+        return request
 
     def console(self, region, instance_id):
         self.world.meets("GetConsoleOutput", region)

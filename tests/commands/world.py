@@ -86,6 +86,7 @@ class World:
     changes: dict[tuple[str, str], list[tuple[float, str | None]]] = field(default_factory=dict)  # hours ago, USD
     asked: list[tuple] = field(default_factory=list)  # what was asked of the market
     wills: list[Will] = field(default_factory=list)
+    grounds: dict[str, tuple[str, list[str]]] = field(default_factory=dict)  # standing request -> its key and groups
     events: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     made: int = 0
 
@@ -200,8 +201,11 @@ class World:
         request = self.requests[request_id]
         if request.state in LIVE and request.instance_id is None:
             old = next((i for i in self.instances.values() if i.request_id == request_id), None)
-            groups = old.group_ids if old else (f"sg-{request_id.split('-')[1]}",)
-            self.launched(request, {}, {}, old.key_name if old else "", groups)
+            bare = "", (f"sg-{request_id.split('-')[1]}",)
+            key, groups = (old.key_name, old.group_ids) if old else self.grounds.get(request_id, bare)
+            at = self.launched(request, {}, {}, key, groups)
+            if not old:  # RequestSpotInstances has no MetadataOptions
+                self.instances[at] = replace(self.instances[at], http_tokens="optional")
 
     def restart(self, at: str) -> None:
         """AWS has capacity again and restarts what it interrupted."""

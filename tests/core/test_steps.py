@@ -16,11 +16,27 @@ EXAMPLES = [
         s.MakeGroup(REGION, "spotbox-dev-a", "vpc-1", (Rule("192.0.2.1/32"), Rule("2001:db8::/64")), {}),
         "make security group spotbox-dev-a: port 22 from 192.0.2.1/32, 2001:db8::/64",
     ),
-    (s.Launch(wish(), 0), "submit a persistent Spot request for g5.xlarge in us-east-1a"),
+    (s.Launch(wish()), "submit a persistent Spot request for g5.xlarge in us-east-1a"),
     (
-        s.Launch(wish([offer(), offer(zone="us-east-1b"), offer("g6.xlarge", "us-east-1a")]), 0),
+        s.Launch(wish([offer(), offer(zone="us-east-1b"), offer("g6.xlarge", "us-east-1a")])),
         "submit a persistent Spot request for g5.xlarge in us-east-1a, then us-east-1b, g6.xlarge in us-east-1a",
     ),
+    (
+        s.Launch(wish([offer(), offer(zone="eu-west-1b"), offer(zone="ap-south-1a")])),
+        "submit a persistent Spot request for g5.xlarge in us-east-1a, then eu-west-1b, ap-south-1a "
+        "(key and group are made in eu-west-1, ap-south-1 only where it comes to that)",
+    ),
+    (
+        s.Launch(wish([offer(zone=f"us-east-1{letter}") for letter in "abcdefghijk"])),
+        "submit a persistent Spot request for g5.xlarge in us-east-1a, then us-east-1b, us-east-1c, us-east-1d, "
+        "us-east-1e, us-east-1f, us-east-1g, us-east-1h, us-east-1i, and 2 more",
+    ),
+    (
+        s.Launch(wish([offer(), offer(zone="us-east-1b")]), "on-demand"),
+        "where Spot has nothing within --wait: launch on demand g5.xlarge in us-east-1a, then us-east-1b",
+    ),
+    (s.Park(wish(), offer()), "leave a standing Spot request for g5.xlarge in us-east-1a with AWS"),
+    (s.RequireImdsV2(REGION, "i-1"), "require IMDSv2 of i-1"),
     (s.TagAgain(REGION, ("i-1", "vol-1"), {}), "tag i-1, vol-1 again"),
     (s.Start(REGION, "i-1"), "start i-1"),
     (s.Stop(REGION, "i-1"), "stop i-1"),
@@ -61,6 +77,8 @@ def spoiled(value):
         )
     if isinstance(value, tuple):
         return tuple(spoiled(item) for item in value)
+    if isinstance(value, dict):
+        return {spoiled(key): spoiled(item) for key, item in value.items()}
     return value + NASTY if isinstance(value, str) else value
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from spotbox.core.names import KEEP_TAG, ROLE_TAG, box_tags, group_name
 from spotbox.core.records import Group, Image, Instance, InstanceType, KeyPair, Offer, Request, Rule, Volume
-from spotbox.core.steps import Wish
+from spotbox.core.steps import Ground, MakeGroup, MakeKey, Wish
 
 WHEN = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 REGION = "us-east-1"
@@ -104,27 +104,35 @@ def kind(name="g5.xlarge", vcpus=4):
     return InstanceType(name, vcpus, Decimal(16), ("x86_64",), True, "A10G", "NVIDIA", Decimal(1), Decimal(24))
 
 
-def offer(name="g5.xlarge", zone="us-east-1a", vcpus=4):
-    """A pool with its prices."""
-    return Offer(kind(name, vcpus), REGION, zone, Decimal("0.4"), Decimal("1.006"))
+def offer(name="g5.xlarge", zone="us-east-1a", vcpus=4, spot="0.4"):
+    """A pool with its prices; its region is the zone's."""
+    usd = Decimal(spot) if spot else None
+    return Offer(kind(name, vcpus), zone[:-1], zone, usd, Decimal("1.006"))
 
 
-def wish(offers=None, **fields):
+def ground(region=REGION, zones="abcdef", generation=0, image="ami-1"):
+    """The ground of alice's box dev in a region."""
+    return Ground(
+        region,
+        Image(image, "DLAMI", "", "x86_64", "/dev/sda1", 75, "2026-01-01"),
+        {f"{region}{letter}": f"subnet-{letter}" for letter in zones},
+        MakeKey(region, "spotbox-alice-0123456789abcdef", "ssh-ed25519 AAAA", {"spotbox:owner": "alice"}),
+        MakeGroup(region, group_name("dev", "alice"), "vpc-1", RULES, box_tags("dev", "alice")),
+        generation,
+    )
+
+
+def wish(offers=None, grounds=None, **fields):
     """alice wants the box dev."""
     offers = tuple(offers) if offers is not None else (offer(),)
     values = {
         "name": "dev",
         "owner": "alice",
-        "region": REGION,
-        "image": Image("ami-1", "DLAMI", "", "x86_64", "/dev/sda1", 75, "2026-01-01"),
         "user": "ubuntu",
         "disk_gib": 100,
         "disk_type": "gp3",
-        "key_name": "spotbox-alice-0123456789abcdef",
-        "vpc_id": "vpc-1",
-        "group_name": group_name("dev", "alice"),
-        "subnets": {o.zone: f"subnet-{o.zone[-1]}" for o in offers},
-        "bids": {o.type.name: None for o in offers},
+        "grounds": grounds or {region: ground(region) for region in {REGION: 0} | {o.region: 0 for o in offers}},
+        "bids": {},
         "tags": {"team": "vision"},
     }
     return Wish(offers=offers, **{**values, **fields})

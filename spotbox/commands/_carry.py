@@ -1,0 +1,198 @@
+"""Carry out the plan of a new box: launch or park it, fall back on demand, leave nothing behind where AWS refuses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from spotbox.app import App
+from spotbox.aws.errors import unknown_outcome
+from spotbox.commands._arrive import Died, arrive
+from spotbox.commands._find import again, look
+from spotbox.core.boxes import Box, Sight, assemble, gather
+from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.hunt import Unclear
+from spotbox.core.names import join_names
+from spotbox.core.plans import plan_down, plan_tags, plan_yield
+from spotbox.core.records import Offer
+from spotbox.core.states import LIVE, State
+from spotbox.core.steps import Cancel, Launch, Park, Plan, Wish
+from spotbox.core.units import show_duration, show_usd
+
+
+@dataclass(frozen=True)
+class Carried:
+    """The box that came of a plan; the pool whose prices were read just now, None where they may have changed."""
+
+    box: Box
+    pool: Offer | None = None
+
+
+def carry_out(app: App, plan: Plan, wait: float) -> Carried:
+    """Apply the plan and wait until the box answers; a parked one is not waited for.
+
+    A refusal leaves nothing behind; Ctrl-C says what is there.
+    """
+    step = next(step for step in plan if isinstance(step, (Launch, Park)))
+    wish = step.wish
+    here = Box(wish.name, wish.owner, wish.regions[0], State.STARTING, "", None, None)
+    launched = None
+    try:
+        if isinstance(step, Park):
+            return Carried(_park(app, plan, step, here, wait))
+        launched = _launch(app, plan, here, wait)
+        here = replace(here, region=launched.region)
+        where = launched.offer.zone if launched.offer else launched.region
+        app.progress.done(f"AWS accepted: {launched.instance_id or 'an earlier launch of this box'} in {where}")
+        clean_up(app, here, [region for region in launched.tried if region != launched.region])
+        box = arrive(app, here, launched=launched.instance_id)
+        fresh = launched.offer if launched.rounds == 1 else None
+        return Carried(_only_one(app, box, launched.instance_id), fresh)
+    except SpotboxError as error:
+        app.progress.done()
+        refused = launched is None and error.code and not isinstance(error, Unclear) and not unknown_outcome(error)
+        if isinstance(error, Died) or refused:
+            clean_up(app, here, wish.regions)  # AWS refused, so it is certain that nothing is to come
+        elif launched is None:
+            tell_what_is_there(app, here, wish.regions)  # perhaps no answer at all: the launch may have happened
+        raise
+    except KeyboardInterrupt:
+        app.progress.done()
+        tell_what_is_there(app, here, wish.regions)
+        raise
+
+
+def _launch(app: App, plan: Plan, here: Box, wait: float) -> Any:
+    """Apply the steps; what AWS accepted (aws.launch.Launched)."""
+    for step in plan:
+        app.progress.show(str(step))
+        if not isinstance(step, Launch):
+            app.cloud.apply(step, app.progress.show)
+        elif step is plan[-1]:
+            return app.cloud.launch(step, wait if step.spot else 0, app.progress.show)
+        else:
+            try:
+                return app.cloud.launch(step, wait, app.progress.show)
+            except SpotboxError as error:
+                if error.exit_code is not Exit.NO_CAPACITY or isinstance(error, Unclear):
+                    raise
+                _fall_back(app, step.wish, here, error, wait)
+    raise AssertionError("a plan of a new box ends with a launch")
+
+
+def _fall_back(app: App, wish: Wish, here: Box, error: SpotboxError, wait: float) -> None:
+    """Before the same box is launched on demand: nothing of the Spot hunt may stand any more."""
+    app.progress.done()
+    app.remark(f"{error.message}")
+    for sight in look(app, wish.regions, here.owner, here.name).sights:
+        _cancel_open(app, sight.region, sight.requests)
+        if any(r.state in LIVE and r.instance_id for r in sight.requests):
+            raise SpotboxError(
+                f"a Spot launch of {here.name} shows itself in {sight.region} after all",
+                f"Go on with it: spotbox up {here.name}",
+            )
+    best = wish.offers[0]
+    app.remark(
+        f"Spot had nothing within {show_duration(wait)}: launching on demand at {show_usd(best.on_demand)}/h, as asked"
+    )
+
+
+def _cancel_open(app: App, region: str, requests: Sequence[Any], but: str | None = None) -> None:
+    """Cancel what a refused launch left standing open."""
+    strays = tuple(r.id for r in requests if r.state == "open" and not r.instance_id and r.id != but)
+    if strays:
+        app.cloud.apply(Cancel(region, strays), app.progress.show)
+
+
+def _park(app: App, plan: Plan, step: Park, here: Box, wait: float) -> Box:
+    """Apply the steps; the box as it waits."""
+    for each in plan:
+        app.progress.show(str(each))
+        if each is not step:
+            app.cloud.apply(each, app.progress.show)
+    request = app.cloud.park(step, wait, app.progress.show)
+    app.progress.done()
+    if request is None:
+        app.remark("an earlier launch of this box stands already")
+        return again(app, here) or here
+    (box,) = assemble(Sight(step.offer.region, (request,)))
+    return box
+
+
+def _only_one(app: App, box: Box, mine: str | None) -> Box:
+    """The box, alone under its name: of two terminals that launched at once in two pools the later one gives way."""
+    _cancel_open(app, box.region, box.requests, but=box.request.id if box.request else None)
+    for step in plan_tags(box):
+        app.cloud.apply(step, app.progress.show)
+    retired = plan_yield(box, mine or "")
+    if not retired:
+        return box
+    app.remark(f"another terminal launched {box.name} first; that one stays, this one goes")
+    for step in retired:
+        app.cloud.apply(step, app.progress.show)
+    app.progress.done()
+    left = again(app, box)
+    return arrive(app, left) if left else box
+
+
+def clean_up(app: App, box: Box, regions: Sequence[str]) -> None:
+    """Where the box did not come to be: cancel stray requests, take away the group, and the key if nothing needs it."""
+    if not regions:
+        return
+    try:
+        for sight in look(app, regions, box.owner).sights:
+            found = {name: parts for (whose, name), parts in gather(sight).items() if whose == box.owner}
+            mine = found.get(box.name)
+            if mine and any(i.state in ("pending", "running", "stopping", "stopped") for i in mine.instances):
+                continue
+            # Where this box is all there is, the key goes too, even if not so much as a group was made.
+            only = set(found) <= {box.name}
+            for step in plan_down([sight], box.owner, None if only else [box.name]):
+                app.cloud.apply(step, app.progress.show)
+    except SpotboxError as error:
+        app.remark(f"could not clean up: {error.message}; run: spotbox down {box.name}")
+    app.progress.done()
+
+
+def tell_what_is_there(app: App, box: Box, regions: Sequence[str]) -> None:
+    """What an `up` that was cut off leaves behind, as AWS shows it now."""
+    app.remark("cut off; looking at what AWS has of it")
+    try:
+        sights = look(app, regions, box.owner, box.name).sights
+    except SpotboxError as error:
+        app.remark(f"that could not be seen ({error.message}): run `spotbox status`, something may bill")
+        return
+    seen = [found for sight in sights for found in assemble(sight) if found.name == box.name]
+    ids = [part.id for found in seen for part in (found.request, found.instance) if part]
+    if not ids:
+        app.remark(
+            f"no Spot request of {box.name} is shown yet; to be sure nothing bills, run: spotbox down {box.name}"
+        )
+        return
+    app.remark(
+        f"{join_names(ids)} exist and bill; go on with `spotbox up {box.name}`, remove with `spotbox down {box.name}`"
+    )
+
+
+def report_lines(app: App, box: Box, record: dict[str, Any]) -> list[str]:
+    """What a finished `up` prints."""
+    if box.state is State.WAITING:
+        return _waiting_lines(box)
+    spot = box.market == "spot"
+    price = show_usd(box.spot if spot else box.on_demand)
+    saved = f", {record['savings_pct']:.2f} % under on-demand" if spot and record["savings_pct"] is not None else ""
+    return [
+        f"{box.name} is up: {box.instance_type} in {box.zone}, {price}/h {'on Spot' if spot else 'on demand'}{saved}",
+        f"  a shell on it       spotbox ssh {box.name}",
+        f"  pause, keep disk    spotbox stop {box.name}",
+        f"  remove it           spotbox down {box.name}",
+    ]
+
+
+def _waiting_lines(box: Box) -> list[str]:
+    where = f"{box.instance_type} in {box.zone or box.region}"
+    return [
+        f"{box.name} waits with AWS for a {where}: {box.reason}",
+        f"  how it stands       spotbox status {box.name}",
+        f"  wait for it         spotbox up {box.name}",
+        f"  remove it           spotbox down {box.name}",
+    ]
