@@ -5,8 +5,9 @@ from decimal import Decimal
 import click
 
 from spotbox.app import App, get_app
-from spotbox.commands._find import find_boxes, need_box, others, records
+from spotbox.commands._find import described, find_boxes, need_box, others, priced, records
 from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.explain import explain
 from spotbox.core.report import KEYS, full_lines
 from spotbox.core.units import show_usd
 from spotbox.options import NAME, Command, flag, output_option, region_option
@@ -38,9 +39,10 @@ def status(ctx: click.Context, name: str | None, region: str | None, owner: str 
     if whose is None:
         _all_named(app, name, place, output)
         return
-    (record,) = records(app, [need_box(app, place, whose, name, full=False)])
+    (box,) = priced(app, [need_box(app, place, whose, name, full=False)])
+    (record,) = described(app, [box])
     if output == "table":
-        click.echo(to_pairs(full_lines(record)))
+        app.echo(to_pairs(full_lines(record, explain(box))))
     else:
         click.echo(to_json(record) if output == "json" else to_csv([record], KEYS))
 
