@@ -14,7 +14,7 @@ from spotbox.core.records import Group, Rule
 from spotbox.core.states import LIVE
 from spotbox.core.waiting import Look
 
-CANCEL_WAIT, TERMINATE_WAIT, GROUP_WAIT, START_WAIT = 90, 600, 180, 90  # seconds
+CANCEL_WAIT, TERMINATE_WAIT, GROUP_WAIT, START_WAIT, SHOWN_WAIT = 90, 600, 180, 90, 60  # seconds
 
 
 def apply(hands: Hands, step: s.Step) -> None:
@@ -132,6 +132,28 @@ def tag_again(hands: Hands, step: s.TagAgain) -> None:
     _call(hands, step.region, "create_tags", Resources=list(step.ids), Tags=wire_tags(step.tags))
 
 
+def set_limit(hands: Hands, step: s.SetLimit) -> None:
+    """CreateTags and DeleteTags; what AWS does not show everywhere yet is asked again, for up to a minute."""
+    if step.tags:
+        _shown(hands, step.region, "create_tags", Resources=list(step.ids), Tags=wire_tags(step.tags))
+    if step.remove:  # without a Value the tag goes whatever it holds; one that is not there is no error
+        tags = [{"Key": key} for key in step.remove]
+        _shown(hands, step.region, "delete_tags", Resources=list(step.ids), Tags=tags)
+
+
+def _shown(hands: Hands, region: str, operation: str, **params: Any) -> None:
+    end = hands.now() + SHOWN_WAIT
+    while True:
+        try:
+            _call(hands, region, operation, **params)
+            return
+        except SpotboxError as error:
+            if not (error.code or "").endswith(".NotFound") or hands.now() > end:
+                raise
+        hands.show("AWS does not show everywhere yet what it made; asking again")
+        hands.sleep(2.0)
+
+
 def start(hands: Hands, step: s.Start) -> None:
     """StartInstances, asked again while the request or the instance has not settled after a stop."""
     _settled(hands, step.region, "start_instances", step.instance_id)
@@ -246,6 +268,7 @@ _APPLY: dict[type, Callable[[Hands, Any], None]] = {
     s.MakeGroup: make_group,
     s.Admit: admit,
     s.TagAgain: tag_again,
+    s.SetLimit: set_limit,
     s.Start: start,
     s.Stop: stop,
     s.GrowDisk: grow_disk,

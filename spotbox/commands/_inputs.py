@@ -37,6 +37,8 @@ class Asked:
     tags: tuple[tuple[str, str], ...] = ()
     user: str | None = None
     wait: int = 900
+    ttl: int | None = None  # seconds; 0 removes the limit
+    idle_stop: int | None = None  # the same
     dry_run: bool = False
     given: frozenset[str] = frozenset()  # the parameters that the user gave himself, by whatever way
     typed: frozenset[str] = frozenset()  # those of them that stand on this command line

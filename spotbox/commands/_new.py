@@ -12,6 +12,7 @@ from spotbox.commands._arrive import Died, arrive
 from spotbox.commands._connect import remember_key
 from spotbox.commands._find import again, look
 from spotbox.commands._inputs import Asked, admitted, read_key, read_user_data
+from spotbox.commands._limits import NewLimits, idle_tag
 from spotbox.core.boxes import Box, gather
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.images import login_user
@@ -44,14 +45,16 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool) -> Made:
     key = read_key(asked, app)
     wish = replace(wish, key_name=key_name(owner, key_fingerprint(key.public) if key.public else "new"))
     plan = plan_new(wish, key.public, rules, generation(app, wish), app.cloud.spot_role_exists() is False)
+    limits = NewLimits(app, asked)
     show_summary(app, wish, market, plan)
+    limits.announce()
     if asked.dry_run:
         return Made(None, plan, asked)
     if ask and not app.prompts.confirm("Go ahead?", True, "-y"):
         raise SpotboxError("nothing was made, as you said")
     if asked.key and key.private:
         remember_key(app, key.public, key.private)
-    return Made(carry_out(app, plan, asked.wait), plan, asked)
+    return Made(limits.set(carry_out(app, plan, asked.wait, limits)), plan, asked)
 
 
 def preflight(app: App, asked: Asked, ask: bool) -> tuple[choose.Market, Asked]:
@@ -124,7 +127,7 @@ def decide(app: App, owner: str, asked: Asked, market: choose.Market, user_data:
         offers=offers,
         subnets=market.subnets,
         bids={offer.type.name: bid.against(offer.on_demand) for offer in offers},
-        tags=dict(asked.tags),
+        tags=dict(asked.tags) | idle_tag(asked),
         user_data=user_data,
         profile=asked.profile,
     )
@@ -186,7 +189,7 @@ def _month(usd: Decimal | None) -> str:
     return f"{show_usd(usd, 2)}/month" if usd is not None else "price unknown"
 
 
-def carry_out(app: App, plan: Plan, wait: float) -> Box:
+def carry_out(app: App, plan: Plan, wait: float, limits: NewLimits) -> Box:
     """Apply the plan and wait until the box answers. A refusal leaves nothing behind; Ctrl-C says what is there."""
     wish = next(step.wish for step in plan if isinstance(step, Launch))
     here = Box(wish.name, wish.owner, wish.region, State.STARTING, "", None, None)
@@ -195,7 +198,9 @@ def carry_out(app: App, plan: Plan, wait: float) -> Box:
         launched = _launch(app, plan, wait)
         where = launched.offer.zone if launched.offer else wish.region
         app.progress.done(f"AWS accepted: {launched.instance_id or 'an earlier launch of this box'} in {where}")
-        return arrive(app, _with_instance(app, here, launched.instance_id))
+        seen = _with_instance(app, here, launched.instance_id)
+        limits.try_set(seen)
+        return arrive(app, seen)
     except SpotboxError as error:
         app.progress.done()
         if isinstance(error, Died) or (launched is None and error.code and not unknown_outcome(error)):

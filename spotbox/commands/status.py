@@ -8,6 +8,7 @@ from spotbox.app import App, get_app
 from spotbox.commands._find import described, find_boxes, need_box, others, priced, records
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.explain import explain
+from spotbox.core.names import IDLE_TAG
 from spotbox.core.report import KEYS, full_lines
 from spotbox.core.units import show_usd
 from spotbox.options import NAME, Command, flag, output_option, region_option
@@ -42,7 +43,7 @@ def status(ctx: click.Context, name: str | None, region: str | None, owner: str 
     (box,) = priced(app, [need_box(app, place, whose, name, full=False)])
     (record,) = described(app, [box])
     if output == "table":
-        app.echo(to_pairs(full_lines(record, explain(box))))
+        app.echo(to_pairs(full_lines(record, explain(box), box.tags.get(IDLE_TAG))))
     else:
         click.echo(to_json(record) if output == "json" else to_csv([record], KEYS))
 

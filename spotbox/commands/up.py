@@ -10,6 +10,7 @@ from spotbox.commands._arrive import arrive, not_coming
 from spotbox.commands._connect import admit_caller, offer_include, write_entry
 from spotbox.commands._find import again, described, find_box, priced
 from spotbox.commands._inputs import Asked, canonical_cidrs
+from spotbox.commands._limits import tell_cost, tell_expired, wanted_limits
 from spotbox.commands._new import make_new, report_lines
 from spotbox.core.boxes import Box
 from spotbox.core.changes import differences
@@ -17,9 +18,9 @@ from spotbox.core.errors import SpotboxError
 from spotbox.core.names import check_name
 from spotbox.core.plans import plan_start, plan_tags
 from spotbox.core.states import State
-from spotbox.core.steps import Step
+from spotbox.core.steps import SetLimit, Step
 from spotbox.core.text import safe, shell
-from spotbox.core.units import Bid, show_usd
+from spotbox.core.units import Bid, exact_duration
 from spotbox.core.waiting import Look, wait
 from spotbox.options import (
     BID,
@@ -32,10 +33,12 @@ from spotbox.options import (
     dry_run_option,
     flag,
     given,
+    idle_stop_option,
     name_argument,
     output_option,
     owner_option,
     region_option,
+    ttl_option,
     typed,
     yes_option,
 )
@@ -77,6 +80,8 @@ WAIT = 15 * 60
 @flag(
     "--wait", type=DURATION, default=str(WAIT) + "s", help="How long to try for capacity (default 15m; 0: one round)."
 )
+@ttl_option
+@idle_stop_option
 @flag("--pool", metavar="NAME", expose_value=False, help="Take the settings of [pool.NAME] of the config file.")
 @yes_option
 @dry_run_option
@@ -136,6 +141,8 @@ def _asked(ctx: click.Context, app: App, name: str, region: str, flags: dict[str
         tags=flags["tags"],
         user=flags["user"],
         wait=flags["wait"],
+        ttl=flags["ttl"],
+        idle_stop=flags["idle_stop"],
         dry_run=flags["dry_run"],
         given=given(ctx),
         typed=typed(ctx),
@@ -156,23 +163,31 @@ def _may_ask(app: App, told: bool) -> bool:
 
 def _bring_up(app: App, box: Box, asked: Asked) -> Box:
     """From whatever state to running; changes nothing with --dry-run."""
-    changed = differences(box, _wanted(asked))
+    changed = differences(box, _wanted(asked) | wanted_limits(app, asked))
     for line in changed.remarks:
         app.remark(line)
     if asked.dry_run:
         for step in (*changed.steps, *plan_start(box)):
             click.echo(safe(f"would {step}"))
         return box
-    return _to_running(app, box, asked.wait, changed.steps)
+    limits = [step for step in changed.steps if isinstance(step, SetLimit)]  # now: AWS may let us wait for long
+    _carry_out(app, limits)
+    if not limits:
+        tell_expired(app, box)
+    return _to_running(app, box, asked.wait, [step for step in changed.steps if step not in limits])
 
 
 def _adapt(app: App, box: Box, steps: Sequence[Step]) -> None:
     """Carry out the differences and admit the caller: both before its SSH server is waited for, which may need them."""
+    _carry_out(app, steps)
+    admit_caller(app, again(app, box) or box)
+
+
+def _carry_out(app: App, steps: Sequence[Step]) -> None:
     for step in steps:
         app.cloud.apply(step, app.progress.show)
         app.progress.done()
         app.remark(f"done: {step}")
-    admit_caller(app, again(app, box) or box)
 
 
 def _wanted(asked: Asked) -> dict[str, Any]:
@@ -252,8 +267,7 @@ def _report(app: App, box: Box, asked: Asked, output: str, ask: bool) -> None:
     else:
         app.echo("\n".join(report_lines(app, box, record)))
         click.echo(f"  the same again      {equivalent(app, box, asked)}")
-    if box.spot is not None:
-        app.remark(f"It bills until you stop or remove it: forgotten, {show_usd(box.spot * 24, 2)} a day and the disk.")
+    tell_cost(app, box)
 
 
 def equivalent(app: App, box: Box, asked: Asked) -> str:
@@ -273,6 +287,8 @@ def equivalent(app: App, box: Box, asked: Asked) -> str:
     words += ["--user-data", asked.user_data] if asked.user_data else []
     words += _repeated("--tag", [f"{key}={value}" for key, value in asked.tags])
     words += ["--ssh-user", asked.user] if asked.user else []
+    words += ["--ttl", exact_duration(asked.ttl)] if asked.ttl else []
+    words += ["--idle-stop", exact_duration(asked.idle_stop)] if asked.idle_stop else []
     words += ["--owner", box.owner] if box.owner != app.owner(None) else []
     return shell([*words, "-y"])
 

@@ -39,6 +39,15 @@ def _tag(world, step):
                 things[id_] = replace(things[id_], tags={**things[id_].tags, **step.tags})
 
 
+def _set_limit(world, step):
+    _tag(world, step)
+    for things in (world.requests, world.instances, world.volumes):
+        for id_ in step.ids:
+            if id_ in things:
+                kept = {key: value for key, value in things[id_].tags.items() if key not in step.remove}
+                things[id_] = replace(things[id_], tags=kept)
+
+
 def _start(world, step):
     if world.start_waits:
         world.request_of(step.instance_id, state="open", code="capacity-not-available")
@@ -99,6 +108,7 @@ EFFECTS = {
     s.MakeGroup: _make_group,
     s.Admit: _admit,
     s.TagAgain: _tag,
+    s.SetLimit: _set_limit,
     s.Start: _start,
     s.Stop: _stop,
     s.GrowDisk: _grow,

@@ -25,6 +25,7 @@ ACTIONS = {
     s.MakeGroup: "CreateSecurityGroup",
     s.Admit: "AuthorizeSecurityGroupIngress",
     s.TagAgain: "CreateTags",
+    s.SetLimit: "CreateTags",
     s.Start: "StartInstances",
     s.Stop: "StopInstances",
     s.GrowDisk: "ModifyVolume",

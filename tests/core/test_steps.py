@@ -22,6 +22,10 @@ EXAMPLES = [
         "submit a persistent Spot request for g5.xlarge in us-east-1a, then us-east-1b, g6.xlarge in us-east-1a",
     ),
     (s.TagAgain(REGION, ("i-1", "vol-1"), {}), "tag i-1, vol-1 again"),
+    (
+        s.SetLimit(REGION, ("sir-1", "i-1"), {"spotbox:expires": "2026-11-22T20:00:00Z"}, ("spotbox:idle-stop",)),
+        "set spotbox:expires to 2026-11-22T20:00:00Z and remove spotbox:idle-stop on sir-1, i-1",
+    ),
     (s.Start(REGION, "i-1"), "start i-1"),
     (s.Stop(REGION, "i-1"), "stop i-1"),
     (s.GrowDisk(REGION, "vol-1", 200), "grow vol-1 to 200 GiB (the file system grows at the next boot)"),
