@@ -155,7 +155,7 @@ KNOWN_FLAGS = frozenset(
     {
         *("profile", "sandbox", "verbose", "region", "zone", "instance-type", "gpu", "min-vram", "max-price", "ami"),
         *("disk-size", "disk-type", "key", "allow-cidr", "subnet", "iam-profile", "user-data", "tag", "ssh-user"),
-        *("owner", "wait", "ttl", "idle-stop", "pool", "output", "forward", "keep-data", "notice"),
+        *("owner", "wait", "ttl", "idle-stop", "watch", "pool", "output", "forward", "keep-data", "notice"),
     }
 )
 

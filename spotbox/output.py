@@ -17,7 +17,15 @@ def to_json(data: Record | Sequence[Record]) -> str:
     JSON itself escapes the control characters below U+0020 only: C1 controls (U+009B is CSI), bidirectional overrides
     and the like are escaped here, and stay the same data.
     """
-    text = json.dumps(data, indent=2, ensure_ascii=False)
+    return _escaped(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def to_json_line(data: Record | Sequence[Record] | None) -> str:
+    """The same data on one line, for a reader that takes line after line."""
+    return _escaped(json.dumps(data, separators=(",", ":"), ensure_ascii=False))
+
+
+def _escaped(text: str) -> str:
     return "".join(c if c == "\n" or safe(c) == c else json.dumps(c)[1:-1] for c in text)
 
 
