@@ -5,6 +5,7 @@ from spotbox.commands._connect import CONSOLE_WAIT, learn_host, target, write_en
 from spotbox.commands._find import again
 from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.explain import why_ended
 from spotbox.core.states import LIVE, State
 from spotbox.core.steps import Cancel, Terminate
 from spotbox.core.text import safe
@@ -93,10 +94,11 @@ def _check_died(app: App, box: Box, launched: str | None) -> None:
     if alive:
         app.cloud.apply(Terminate(box.region, tuple(dict.fromkeys(alive))), app.progress.show)
     app.progress.done()
-    why = dead.reason_message or dead.reason_code or "AWS gives no reason"
+    why, mend = why_ended(dead, box.name)
     raise Died(
         f"AWS accepted the launch and terminated it before it ran: {safe(why)}",
-        "Its Spot request is cancelled, so nothing is tried again. Mend the cause and run `spotbox up` again.",
+        "Its Spot request is cancelled, so nothing is tried again. "
+        + (f"To mend it, {mend}" if mend else f"Mend the cause and run `spotbox up {box.name}` again."),
     )
 
 

@@ -32,6 +32,10 @@ class NewLimits:
         self._app, self._asked = app, asked
         self._until: str | None = None  # the time runs from the moment AWS accepted
 
+    @property
+    def _wanted(self) -> bool:
+        return bool(self._asked.ttl or self._asked.idle_stop)
+
     def announce(self) -> None:
         """Say before the question what will be recorded."""
         asked = [
@@ -43,13 +47,17 @@ class NewLimits:
 
     def try_set(self, box: Box) -> None:
         """At once, if AWS shows the box already: what is cut off now has its limit. Trouble is left to `set`."""
+        if not self._wanted:
+            return
         try:
-            self._set(box)
+            self._set(box if box.request or box.instance else again(self._app, box) or box)
         except SpotboxError as error:
             self._app.debug(f"the limits could not be recorded yet: {error.message}")
 
     def set(self, box: Box) -> Box:
         """On whatever part has none yet. SpotboxError where AWS does not let them be recorded; the box stays."""
+        if not self._wanted:
+            return box
         try:
             return self._set(again(self._app, box) or box)
         except SpotboxError as error:

@@ -24,7 +24,9 @@ from spotbox.core.watching import Row, follow
 from spotbox.output import to_json_line, to_pairs, to_table
 from spotbox.screen import Line, Screen
 
-BEAT, WIDE_BEAT, PRICE_BEAT = 2.0, 30.0, 60.0  # seconds: regions with boxes, all regions, prices
+# Seconds between looks at the regions with boxes (within 2 s with what goes on between), at all regions, at prices.
+BEAT, WIDE_BEAT, PRICE_BEAT = 1.7, 30.0, 60.0
+LEAST = 0.2  # seconds of rest between two looks, however slow AWS is
 SILENT = 10.0  # seconds without an answer of AWS that are worth a word
 KEY_WAIT = 0.25  # seconds: how late a look that has come back is shown
 
@@ -45,6 +47,7 @@ class Watch:
         self.gpus: dict[str, str] = {}
         self.rows: list[Row] = []
         self.looked: datetime | None = None
+        self.asking: datetime | None = None  # since when AWS is being asked
 
     @property
     def trouble(self) -> list[str]:
@@ -60,6 +63,13 @@ class Watch:
             self._wide_at, regions = now + WIDE_BEAT, list(self._regions)
         if not regions:
             return
+        self.asking = self._app.system.now()
+        try:
+            self._ask(regions, now)
+        finally:
+            self.asking = None
+
+    def _ask(self, regions: Sequence[str], now: float) -> None:
         seen = self._app.cloud.observe(regions, self._owner, self._name, False)
         if seen.failed and not seen.sights and not self._begun:
             raise next(iter(seen.failed.values()))
@@ -197,6 +207,7 @@ def in_blocks(app: App, watch: Watch, say: Callable[[list[Row]], None]) -> None:
     """Without a terminal: `say` once for each change, until the process is ended."""
     told: object = None
     trouble: list[str] = []
+    due = app.system.monotonic()
     while True:
         now = [(row.since, row.changed, row.gone, row.box.name) for row in watch.rows]
         if now != told:
@@ -206,15 +217,16 @@ def in_blocks(app: App, watch: Watch, say: Callable[[list[Row]], None]) -> None:
             trouble = watch.trouble
             for line in trouble:
                 app.remark(line)
-        app.system.sleep(BEAT)
+        due = max(due + BEAT, app.system.monotonic() + LEAST)
+        app.system.sleep(due - app.system.monotonic())
         watch.look()
 
 
 def frame(watch: Watch, render: Render, now: datetime, height: int) -> list[Line]:
     """The lines of one screen: what was seen, cut to the height with the number of what is not shown."""
-    looked = watch.looked
-    late = "" if looked is None or (now - looked).total_seconds() < SILENT else "  AWS does not answer"
-    head: list[Line] = [(f"spotbox status   last look {clock(looked)}{late}   q leaves", bool(late)), ("", False)]
+    asking = watch.asking
+    late = "" if asking is None or (now - asking).total_seconds() < SILENT else "   AWS does not answer"
+    head: list[Line] = [(f"spotbox status   last look {clock(watch.looked)}{late}   q leaves", bool(late)), ("", False)]
     foot: list[Line] = [(line, False) for line in ([""] if watch.trouble else []) + watch.trouble]
     body = render(watch.rows)
     room = max(1, height - len(head) - len(foot))

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from spotbox.core.boxes import Box
 from spotbox.core.meanings import Who
-from spotbox.core.states import BILLS_COMPUTE, State
+from spotbox.core.records import Instance
+from spotbox.core.states import BILLS_COMPUTE, State, meaning_of_reason
 from spotbox.core.units import show_usd
 
 _ALIVE = ("pending", "running", "stopping")
@@ -88,6 +89,14 @@ def explain(box: Box) -> Explanation:
         said=_said(box),
         usd=box.spot if spot else box.on_demand,
     )
+
+
+def why_ended(instance: Instance, name: str) -> tuple[str, str]:
+    """Why an instance ended before it ran, with AWS's own words, and what mends it; empty where nothing is known to."""
+    meaning = meaning_of_reason(instance)
+    said = instance.reason_message or instance.reason_code
+    told = meaning.what if not said or said in meaning.what else f"{meaning.what} ({said})"
+    return told, meaning.do.replace("{name}", name)
 
 
 def _computes(box: Box) -> bool:

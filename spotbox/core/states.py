@@ -32,6 +32,7 @@ _OVER = ("closed", "cancelled", "failed", "completed")  # any other State is tak
 GONE = ("terminated",)
 
 STOPPED_BY_USER = m.STOPPED_BY_USER
+RUNS_ON = "request-canceled-and-instance-running"
 # Requests that ended by themselves, without an instance, and are worth telling of.
 _FAILED_CODES = {"bad-parameters", "system-error", "schedule-expired", "limit-exceeded"}
 # StateReason codes of a stop that is AWS's own. Server.InsufficientInstanceCapacity is none: a start found no room.
@@ -208,7 +209,7 @@ def _ended(
         if request is None:
             return Derived(State.ORPHANED, m.LOST)
         stopped = instance.state == "stopped"
-        told = m.CANCELLED_STOPPED if stopped else CODES["request-canceled-and-instance-running"]
+        told = m.CANCELLED_STOPPED if stopped else CODES[RUNS_ON]
         return Derived(State.ORPHANED, told)
     if volumes:
         return Derived(State.KEPT, m.KEPT) if kept else Derived(State.ORPHANED, m.LEFT)

@@ -46,6 +46,9 @@ if __name__ == "__main__":
     if "--broken" in words:
         words.remove("--broken")
         threading.Timer(1, lambda: setattr(app.cloud, "observe", None)).start()
+    elif "--silent" in words:
+        words.remove("--silent")
+        threading.Timer(1, lambda: setattr(app.cloud, "observe", lambda *asked: time.sleep(60))).start()
     else:
         threading.Timer(1, stops, [account]).start()
     sys.exit(run(["status", *words], obj=app))

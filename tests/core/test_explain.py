@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spotbox.core.boxes import Sight, assemble
-from spotbox.core.explain import DO, NEXT, explain
+from spotbox.core.explain import DO, NEXT, explain, why_ended
 from spotbox.core.meanings import CODES, REASONS, STATES, Who
 from spotbox.core.states import State, meaning_of, meaning_of_reason
 from tests.core.test_states import CODES as LISTED
@@ -174,3 +174,13 @@ def test_a_box_on_demand_shows_no_request_of_its_hunt():
     ended = request("cancelled", "canceled-before-fulfillment", instance_id=None)
     found = box(ended, instance("stopped", lifecycle=None, request_id=None), (volume(),))
     assert (found.state, found.market, found.request) == (State.STOPPED, "on-demand", None)
+
+
+def test_why_a_launch_died():
+    """What the code means, AWS's own words, and what mends it."""
+    dead = instance("terminated", reason_code="Client.VolumeLimitExceeded", reason_message="Limit of 20 TiB")
+    why, mend = why_ended(dead, "dev")
+    assert why == "the limit on EBS volumes or their total size is reached (Limit of 20 TiB)"
+    assert mend.endswith("then: spotbox up dev")
+    unknown = instance("terminated", reason_code="Server.New", reason_message="x")
+    assert why_ended(unknown, "dev") == ("Server.New: x", "")
