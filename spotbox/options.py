@@ -157,6 +157,7 @@ KNOWN_FLAGS = frozenset(
         *("disk-size", "disk-type", "key", "allow-cidr", "subnet", "iam-profile", "user-data", "tag", "ssh-user"),
         *("owner", "wait", "pool", "output", "forward", "keep-data", "notice", "park", "fallback"),
         *("sort", "limit", "score", "quota", "refresh", "history"),
+        *("ttl", "idle-stop", "watch"),
     }
 )
 
@@ -167,6 +168,16 @@ regions_option = flag(
 owner_option = flag("--owner", type=OWNER, metavar="NAME", help="Whose boxes; default: the name of your AWS identity.")
 yes_option = flag("-y", "--yes", is_flag=True, help="Take the default for every answer that no flag gave.")
 dry_run_option = flag("--dry-run", is_flag=True, help="Print the plan that would run, and change nothing.")
+ttl_option = flag(
+    "--ttl",
+    type=DURATION,
+    help="Time limit from now, such as 8h; 0 removes it. Recorded as a tag: nothing on the box acts on it yet.",
+)
+idle_stop_option = flag(
+    "--idle-stop",
+    type=DURATION,
+    help="Stop after so long without work, such as 2h; 0 removes it. Recorded as a tag, as --ttl.",
+)
 name_argument = click.argument("name", type=NAME, default="dev", required=False)
 
 

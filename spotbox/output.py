@@ -68,6 +68,11 @@ def screen() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
+def to_json_line(data: Record | Sequence[Record] | None) -> str:
+    """The same data on one line, for a reader that takes line after line."""
+    return _shown(json.dumps(data, separators=(",", ":"), ensure_ascii=False))
+
+
 def to_csv(rows: Sequence[Record], keys: Sequence[str]) -> str:
     """CSV text with a header; lists and objects as JSON in their cell, absent things empty.
 

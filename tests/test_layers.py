@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "spotbox"
 # What each layer may import from spotbox. cli -> commands -> app -> helpers and aws -> core -> stdlib.
 LEAVES = {"core", "resources", "__init__"}
-HELPERS = {"output", "prompts", "progress", "charts", "config", "system", "resources"}
+HELPERS = {"output", "prompts", "progress", "charts", "screen", "config", "system", "resources"}
 MAY = {
     "core": {"core", "__init__"},
     "resources": set(),
@@ -16,6 +16,7 @@ MAY = {
     "prompts": LEAVES,
     "progress": LEAVES,
     "config": LEAVES,
+    "screen": LEAVES,
     "system": LEAVES,
     "charts": LEAVES,
     "store": set(),  # the standard library alone

@@ -17,7 +17,10 @@ from spotbox.core.waiting import Look, T
 
 SHOWN_WITHIN = 60  # seconds in which AWS knows what it has just made
 HEALS = {"IncorrectSpotRequestState", "IncorrectInstanceState", "InvalidInstanceID.NotFound"}
-UNKNOWN_YET = {"InvalidGroup.NotFound", "InvalidKeyPair.NotFound", "InvalidInstanceID.NotFound"}
+UNKNOWN_YET = {
+    "InvalidGroup.NotFound", "InvalidKeyPair.NotFound", "InvalidInstanceID.NotFound", "InvalidVolume.NotFound",
+    "InvalidSpotInstanceRequestID.NotFound",
+}  # fmt: skip
 CANCEL_WAIT, TERMINATE_WAIT, GROUP_WAIT, START_WAIT = 90, 600, 180, 90  # seconds
 
 
@@ -163,6 +166,18 @@ def require_imds_v2(hands: Hands, step: s.RequireImdsV2) -> None:
     )  # fmt: skip
 
 
+def set_limit(hands: Hands, step: s.SetLimit) -> None:
+    """CreateTags and DeleteTags; what AWS does not show everywhere yet is asked again, for up to a minute."""
+    if step.tags:
+        once_known(
+            hands,
+            partial(_call, hands, step.region, "create_tags", Resources=list(step.ids), Tags=wire_tags(step.tags)),
+        )
+    if step.remove:  # without a Value the tag goes whatever it holds; one that is not there is no error
+        tags = [{"Key": key} for key in step.remove]
+        once_known(hands, partial(_call, hands, step.region, "delete_tags", Resources=list(step.ids), Tags=tags))
+
+
 def start(hands: Hands, step: s.Start) -> None:
     """StartInstances, asked again while the request or the instance has not settled after a stop."""
     _settled(hands, step.region, "start_instances", step.instance_id)
@@ -278,6 +293,7 @@ _APPLY: dict[type, Callable[[Hands, Any], object]] = {
     s.Admit: admit,
     s.TagAgain: tag_again,
     s.RequireImdsV2: require_imds_v2,
+    s.SetLimit: set_limit,
     s.Start: start,
     s.Stop: stop,
     s.GrowDisk: grow_disk,

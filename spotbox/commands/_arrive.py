@@ -5,6 +5,7 @@ from spotbox.commands._connect import CONSOLE_WAIT, learn_host, target, write_en
 from spotbox.commands._find import again
 from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.explain import why_ended
 from spotbox.core.states import LIVE, State
 from spotbox.core.steps import Cancel, Terminate
 from spotbox.core.text import safe
@@ -63,11 +64,6 @@ def _until_running(app: App, box: Box, timeout: float, launched: str | None) -> 
     raise not_coming(found.value)
 
 
-# EC2 User Guide, "Instance terminates immediately": an encrypted disk whose key the launch may not use ends so.
-_KMS = (
-    "Often the disk's KMS key may not be used: the account's default EBS key must exist, be enabled, and admit"
-    " AWSServiceRoleForEC2Spot (`aws ec2 get-ebs-default-kms-key-id`)."
-)
 NO_ROOM = {"capacity-not-available", "capacity-oversubscribed", "price-too-low"}  # spot-request-status
 _COMING = {State.STARTING, State.RUNNING, State.WAITING}
 # What a box looks like while EC2 shows its instance or volume and not yet its request, or an older one that ended.
@@ -102,10 +98,12 @@ def _check_died(app: App, box: Box, launched: str | None) -> None:
     if alive:
         app.cloud.apply(Terminate(box.region, tuple(dict.fromkeys(alive))), app.progress.show)
     app.progress.done()
-    why = dead.reason_message or dead.reason_code or "AWS gives no reason"
-    cause = _KMS if dead.reason_code == "Client.InternalError" else "Mend the cause and run `spotbox up` again."
-    nothing = "Its Spot request is cancelled, so nothing is tried again." if requests else "Nothing is tried again."
-    raise Died(f"AWS accepted the launch and terminated it before it ran: {safe(why)}", f"{nothing} {cause}")
+    why, mend = why_ended(dead, box.name)
+    raise Died(
+        f"AWS accepted the launch and terminated it before it ran: {safe(why)}",
+        ("Its Spot request is cancelled, so nothing is tried again. " if requests else "Nothing is tried again. ")
+        + (f"To mend it, {mend}" if mend else f"Mend the cause and run `spotbox up {box.name}` again."),
+    )
 
 
 def _until_answers(app: App, box: Box) -> None:

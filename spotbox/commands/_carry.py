@@ -8,6 +8,7 @@ from spotbox.app import App
 from spotbox.aws.errors import unknown_outcome
 from spotbox.commands._arrive import Died, arrive
 from spotbox.commands._find import again, look
+from spotbox.commands._limits import NewLimits
 from spotbox.core.boxes import Box, Sight, assemble, gather
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.hunt import Unclear
@@ -27,7 +28,7 @@ class Carried:
     pool: Offer | None = None
 
 
-def carry_out(app: App, plan: Plan, wait: float) -> Carried:
+def carry_out(app: App, plan: Plan, wait: float, limits: NewLimits) -> Carried:
     """Apply the plan and wait until the box answers; a parked one is not waited for.
 
     A refusal leaves nothing behind; Ctrl-C says what is there.
@@ -44,9 +45,10 @@ def carry_out(app: App, plan: Plan, wait: float) -> Carried:
         where = launched.offer.zone if launched.offer else launched.region
         app.progress.done(f"AWS accepted: {launched.instance_id or 'an earlier launch of this box'} in {where}")
         clean_up(app, here, [region for region in launched.tried if region != launched.region])
+        limits.try_set(here)
         box = arrive(app, here, launched=launched.instance_id)
         fresh = launched.offer if launched.rounds == 1 else None
-        return Carried(_only_one(app, box, launched.instance_id), fresh)
+        return Carried(limits.set(_only_one(app, box, launched.instance_id)), fresh)
     except SpotboxError as error:
         app.progress.done()
         refused = launched is None and error.code and not isinstance(error, Unclear) and not unknown_outcome(error)

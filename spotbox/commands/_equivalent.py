@@ -6,7 +6,7 @@ from spotbox.app import App
 from spotbox.commands._inputs import Asked
 from spotbox.core.boxes import Box
 from spotbox.core.text import shell
-from spotbox.core.units import Bid
+from spotbox.core.units import Bid, exact_duration
 
 
 def equivalent(app: App, box: Box, asked: Asked) -> str:
@@ -29,6 +29,8 @@ def equivalent(app: App, box: Box, asked: Asked) -> str:
     words += ["--ssh-user", asked.user] if asked.user else []
     words += ["--park"] if asked.park else []
     words += ["--fallback", "on-demand"] if asked.fallback else []
+    words += ["--ttl", exact_duration(asked.ttl)] if asked.ttl else []
+    words += ["--idle-stop", exact_duration(asked.idle_stop)] if asked.idle_stop else []
     words += ["--owner", box.owner] if box.owner != app.owner(None) else []
     return shell([*words, "-y"])
 

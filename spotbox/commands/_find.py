@@ -121,6 +121,15 @@ def again(app: App, box: Box, full: bool = True) -> Box | None:
 
 def priced(app: App, boxes: Sequence[Box]) -> list[Box]:
     """The boxes with what their pool costs now; unknown stays None, with a remark why."""
+    found, remarks = with_prices(app, boxes)
+    for remark in remarks:
+        app.remark(remark)
+    return found
+
+
+def with_prices(app: App, boxes: Sequence[Box]) -> tuple[list[Box], list[str]]:
+    """The boxes with what their pool costs now, and why some of it is unknown."""
+    remarks: list[str] = []
     regions = sorted({box.region for box in boxes if box.instance_type and box.state is not State.KEPT})
     names = {r: sorted({b.instance_type for b in boxes if b.region == r and b.instance_type}) for r in regions}
     calls = [lambda r=r: app.cloud.spot_prices(r, names[r]) for r in regions]
@@ -130,14 +139,14 @@ def priced(app: App, boxes: Sequence[Box]) -> list[Box]:
     on_demand: dict[Any, Any] = {}
     for region, answer in zip(regions * 2, answers, strict=True):
         if isinstance(answer, SpotboxError):
-            app.remark(f"prices of {region} are unknown: {answer.message}")
+            remarks.append(f"prices of {region} are unknown: {answer.message}")
         elif hasattr(answer, "usd"):
             on_demand |= {(region, kind): price for kind, price in answer.usd.items()}
             if answer.remark:
-                app.remark(answer.remark)
+                remarks.append(answer.remark)
         else:
             spot |= {(region, *pool): price for pool, price in answer.items()}
-    return [
+    found = [
         replace(
             box,
             spot=spot.get((box.region, box.instance_type, box.zone)),
@@ -145,6 +154,7 @@ def priced(app: App, boxes: Sequence[Box]) -> list[Box]:
         )
         for box in boxes
     ]
+    return found, remarks
 
 
 def gpus(app: App, boxes: Sequence[Box]) -> dict[str, str]:

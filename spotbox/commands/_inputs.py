@@ -39,6 +39,8 @@ class Asked:
     wait: int = 900
     park: bool = False
     fallback: bool = False  # on demand where Spot has nothing within `wait`
+    ttl: int | None = None  # seconds; 0 removes the limit
+    idle_stop: int | None = None  # the same
     dry_run: bool = False
     given: frozenset[str] = frozenset()  # the parameters that the user gave himself, by whatever way
     typed: frozenset[str] = frozenset()  # those of them that stand on this command line

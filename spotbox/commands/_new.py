@@ -10,6 +10,7 @@ from spotbox.commands._bid import Held, held_by
 from spotbox.commands._carry import Carried, carry_out
 from spotbox.commands._connect import remember_key
 from spotbox.commands._inputs import Asked, admitted, read_key, read_user_data
+from spotbox.commands._limits import NewLimits, idle_tag
 from spotbox.commands._markets import grounds, leave_out, merged, survey_regions
 from spotbox.commands._regions import enabled
 from spotbox.commands._summary import show_summary
@@ -56,17 +57,19 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
     wish = decide(owner, asked, market, offers, user_data, grounds(markets, regions, asked, owner, key.public, rules,
                                                                    ended))  # fmt: skip
     plan = plan_park(wish, role is False) if asked.park else plan_new(wish, role is False, asked.fallback)
+    limits = NewLimits(app, asked)
     show_summary(app, wish, market, asked, held)
     app.remark("This will:")
     for step in plan:
         app.remark(f"  - {step}")
+    limits.announce()
     if asked.dry_run:
         return Made(None, plan, asked)
     if ask and not app.prompts.confirm("Go ahead?", True, "-y"):
         raise SpotboxError("nothing was made, as you said")
     if asked.key and key.private:
         remember_key(app, key.public, key.private)
-    carried = carry_out(app, plan, asked.wait)
+    carried = carry_out(app, plan, asked.wait, limits)
     return Made(_priced(carried), plan, asked, {name: kind.gpu for name, kind in market.types.items() if kind.gpu})
 
 
@@ -183,7 +186,7 @@ def decide(
         offers=offers,
         grounds=stands,
         bids={(offer.region, offer.type.name): bid.against(offer.on_demand) for offer in offers},
-        tags=dict(asked.tags),
+        tags=dict(asked.tags) | idle_tag(asked),
         user_data=user_data,
         profile=asked.profile,
     )

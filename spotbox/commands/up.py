@@ -12,6 +12,7 @@ from spotbox.commands._connect import admit_caller, offer_include, write_entry
 from spotbox.commands._equivalent import equivalent
 from spotbox.commands._find import again, described, priced, search_box
 from spotbox.commands._inputs import Asked, canonical_cidrs
+from spotbox.commands._limits import tell_cost, tell_expired, wanted_limits
 from spotbox.commands._new import make_new
 from spotbox.commands._regions import ALL, chosen, enabled
 from spotbox.core.boxes import Box
@@ -20,9 +21,8 @@ from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.names import check_name
 from spotbox.core.plans import plan_start, plan_tags
 from spotbox.core.states import State
-from spotbox.core.steps import Step
+from spotbox.core.steps import SetLimit, Step
 from spotbox.core.text import safe
-from spotbox.core.units import show_usd
 from spotbox.core.waiting import Look, wait
 from spotbox.options import (
     BID,
@@ -36,9 +36,11 @@ from spotbox.options import (
     dry_run_option,
     flag,
     given,
+    idle_stop_option,
     name_argument,
     output_option,
     owner_option,
+    ttl_option,
     typed,
     yes_option,
 )
@@ -88,6 +90,8 @@ WAIT = 15 * 60
     show_default=True,
     help="What to launch where Spot has nothing within --wait.",
 )
+@ttl_option
+@idle_stop_option
 @flag("--pool", metavar="NAME", expose_value=False, help="Take the settings of [pool.NAME] of the config file.")
 @yes_option
 @dry_run_option
@@ -174,25 +178,33 @@ def _may_ask(app: App, told: bool) -> bool:
 
 def _bring_up(app: App, box: Box, asked: Asked) -> Box:
     """From whatever state to running; changes nothing with --dry-run."""
-    changed = differences(box, _wanted(box, asked))
+    changed = differences(box, _wanted(box, asked) | wanted_limits(app, asked))
     for line in changed.remarks:
         app.remark(line)
     if asked.dry_run:
         for step in (*changed.steps, *plan_start(box)):
             click.echo(safe(f"would {step}"))
         return box
+    limits = [step for step in changed.steps if isinstance(step, SetLimit)]  # now: AWS may let us wait for long
+    _carry_out(app, limits)
+    if not limits:
+        tell_expired(app, box)
     if asked.park and box.state is State.WAITING:  # it stands with AWS already
         return box
-    return _to_running(app, box, asked.wait, changed.steps)
+    return _to_running(app, box, asked.wait, [step for step in changed.steps if step not in limits])
 
 
 def _adapt(app: App, box: Box, steps: Sequence[Step]) -> None:
     """Carry out the differences and admit the caller: both before its SSH server is waited for, which may need them."""
+    _carry_out(app, steps)
+    admit_caller(app, again(app, box) or box)
+
+
+def _carry_out(app: App, steps: Sequence[Step]) -> None:
     for step in steps:
         app.cloud.apply(step, app.progress.show)
         app.progress.done()
         app.remark(f"done: {step}")
-    admit_caller(app, again(app, box) or box)
 
 
 def _wanted(box: Box, asked: Asked) -> dict[str, Any]:
@@ -280,8 +292,7 @@ def _report(app: App, box: Box, asked: Asked, output: str, ask: bool, gpus: Mapp
     else:
         app.echo("\n".join(report_lines(app, box, record)))
         click.echo(f"  the same again      {equivalent(app, box, asked)}")
-    price = box.spot if box.market == "spot" else box.on_demand
     if box.state is State.WAITING:
         app.remark("AWS launches it as soon as it can, also while this machine is off; it bills from then on.")
-    elif price is not None:
-        app.remark(f"It bills until you stop or remove it: forgotten, {show_usd(price * 24, 2)} a day and the disk.")
+    else:
+        tell_cost(app, box)

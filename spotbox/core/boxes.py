@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from spotbox.core.meanings import Meaning
 from spotbox.core.names import KEEP_TAG, MAX_PRICE_TAG, NAME_TAG, OWNER_TAG, ROLE_TAG, USER_TAG, is_login
 from spotbox.core.records import Group, Instance, KeyPair, Request, Tags, Volume
 from spotbox.core.states import LIVE, Derived, State, derive
@@ -41,11 +42,12 @@ class Box:
     # Prices are filled in by whoever looked them up; USD per hour, None is unknown.
     spot: Decimal | None = None
     on_demand: Decimal | None = None
+    meaning: Meaning | None = None  # what the state comes from, for `explain`
 
     @property
     def market(self) -> str:
         """`spot`, or `on-demand` for a box that fell back, which its instance alone can tell."""
-        return "on-demand" if not self.request and self.instance and self.instance.lifecycle != "spot" else "spot"
+        return "on-demand" if self.instance and self.instance.lifecycle != "spot" else "spot"
 
     @property
     def zone(self) -> str | None:
@@ -153,7 +155,9 @@ def _box(region: str, owner: str, name: str, parts: Belongings) -> Box | None:
         if not (v.instance_id in doomed and v.delete_on_termination) and v.state not in ("deleting", "deleted")
     )
     kept = bool(volumes) and all(KEEP_TAG in v.tags for v in volumes)
-    derived: Derived | None = derive(request, instance, volumes, kept)
+    if instance and instance.lifecycle != "spot" and request and request.state not in LIVE:
+        request = None  # the hunt's, which ended before the box fell back to on-demand: not this instance's
+    derived: Derived | None = derive(request, instance or _last(parts.instances, request), volumes, kept)
     if derived is None:
         return None
     return Box(
@@ -168,6 +172,7 @@ def _box(region: str, owner: str, name: str, parts: Belongings) -> Box | None:
         tuple(parts.instances),
         volumes,
         tuple(parts.groups),
+        meaning=derived.meaning,
     )
 
 
@@ -189,6 +194,12 @@ def _main_instance(instances: list[Instance], request: Request | None) -> Instan
         return request is None or instance.id != request.instance_id, order.index(instance.state)
 
     return min(alive, key=rank, default=None)
+
+
+def _last(instances: list[Instance], request: Request | None) -> Instance | None:
+    """The newest of the request's instances that AWS terminated and still lists (for about an hour)."""
+    mine = [i for i in instances if request and i.request_id == request.id and i.state == "terminated"]
+    return max(mine, key=lambda i: i.launched.timestamp() if i.launched else 0.0, default=None)
 
 
 def data_volumes(box: Box) -> tuple[Volume, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spotbox.core.boxes import Box
+from spotbox.core.limits import limit_steps
 from spotbox.core.records import Rule
 from spotbox.core.states import State
 from spotbox.core.steps import Admit, GrowDisk, Step, TagAgain
@@ -47,6 +48,7 @@ def differences(box: Box, wanted: Mapping[str, Any]) -> Changes:
         remarks.append(f"the disk of {box.name} is {root.type}, not {wanted['disk_type']}; {anew}")
     steps += _rules(box, wanted.get("cidrs") or ())
     steps += _tags(box, dict(wanted.get("tags") or ()))
+    steps += limit_steps(box, wanted.get("expires"), wanted.get("idle_stop"))
     return Changes(tuple(steps), tuple(remarks))
 
 

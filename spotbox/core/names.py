@@ -10,6 +10,7 @@ from spotbox.core.errors import UsageError
 Tags = Mapping[str, str]  # here and not in records, which `--help` need not load
 
 NAME_TAG, OWNER_TAG, VERSION_TAG = "spotbox:name", "spotbox:owner", "spotbox:version"
+EXPIRES_TAG, IDLE_TAG = "spotbox:expires", "spotbox:idle-stop"
 USER_TAG, ROLE_TAG, KEEP_TAG, MAX_PRICE_TAG = "spotbox:user", "spotbox:role", "spotbox:keep", "spotbox:max-price"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 # What instance metadata takes as a tag key (EC2 User Guide, "Access tags using instance metadata"): no space, no "/".

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from spotbox.core.boxes import Box
+from spotbox.core.explain import Explanation
 from spotbox.core.records import Volume
 from spotbox.core.text import safe
 
@@ -64,24 +65,37 @@ def volume_record(volume: Volume) -> dict[str, Any]:
     }
 
 
-def full_lines(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """One box in full: (label, value) rows for a terminal; absent things are left out, text from AWS is made safe."""
+def full_lines(
+    record: dict[str, Any], why: Explanation | None = None, idle_stop: str | None = None
+) -> list[tuple[str, str]]:
+    """One box in full: (label, value) rows for a terminal; absent things are left out, text from AWS is made safe.
+
+    With `why` the explanation stands in place of the reason; `idle_stop` is a limit that has no key in the contract.
+    """
     rows = []
     for key, value in record.items():
-        if value in (None, [], ()):
-            continue
-        label = key.replace("_", " ")
-        if key == "volumes":
-            rows += [
+        if key == "volumes" and idle_stop:
+            rows.append(("idle stop", safe(idle_stop)))
+        if key == "reason" and why is not None:
+            rows += [(label, safe(text)) for label, text in why.lines()]
+        elif value not in (None, [], ()):
+            rows += _rows(key, value)
+    return rows
+
+
+def _rows(key: str, value: Any) -> list[tuple[str, str]]:
+    label = key.replace("_", " ")
+    match key:
+        case "volumes":
+            return [
                 ("volume", safe(f"{v['id']}  {v['size_gib']} GiB {v['type']}  {v['device'] or 'detached'}"))
                 for v in value
             ]
-        elif key in ("spot", "on_demand", "max_price"):
-            rows.append((label, f"${value:.4f}/h"))
-        elif key == "savings_pct":
-            rows.append(("savings", f"{value:.2f} %"))
-        elif key == "untagged":
-            rows.append((label, safe(", ".join(value))))
-        else:
-            rows.append((label, safe(value)))
-    return rows
+        case "spot" | "on_demand" | "max_price":
+            return [(label, f"${value:.4f}/h")]
+        case "savings_pct":
+            return [("savings", f"{value:.2f} %")]
+        case "untagged":
+            return [(label, safe(", ".join(value)))]
+        case _:
+            return [(label, safe(value))]

@@ -3,9 +3,11 @@
 Codes and their meaning: EC2 User Guide, "Get the status of a Spot Instance request".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from spotbox.core import meanings as m
+from spotbox.core.meanings import CODES, REASONS, Meaning, Who
 from spotbox.core.records import Instance, Request, Volume
 
 
@@ -26,54 +28,30 @@ class State(StrEnum):
 
 BILLS_COMPUTE = {State.STARTING, State.RUNNING, State.STOPPING, State.ORPHANED}
 LIVE = ("open", "active", "disabled")  # the states in which a request can be cancelled, and may launch
+_OVER = ("closed", "cancelled", "failed", "completed")  # any other State is taken to be one that may launch
 GONE = ("terminated",)
 
-STOPPED_BY_USER = "instance-stopped-by-user"
+STOPPED_BY_USER = m.STOPPED_BY_USER
+RUNS_ON = "request-canceled-and-instance-running"
 # Requests that ended by themselves, without an instance, and are worth telling of.
 _FAILED_CODES = {"bad-parameters", "system-error", "schedule-expired", "limit-exceeded"}
-_BY_AWS = "Server.Spot"  # StateReason codes Server.SpotInstanceShutdown and Server.SpotInstanceTermination
-
-MEANING = {  # status code -> what it means for the user
-    "pending-evaluation": "AWS is looking at the request",
-    "pending-fulfillment": "AWS is preparing the instance",
-    "not-scheduled-yet": "the request is for a later time",
-    "capacity-not-available": "AWS has no Spot capacity of this type in this zone",
-    "capacity-oversubscribed": "AWS has no Spot capacity of this type in this zone",
-    "price-too-low": "the Spot price is above your maximum price",
-    "launch-group-constraint": "AWS cannot launch the whole launch group at once",
-    "az-group-constraint": "AWS cannot launch the whole zone group together",
-    "placement-group-constraint": "AWS cannot add to the placement group now",
-    "constraint-not-fulfillable": "a constraint of the request cannot be met",
-    "bad-parameters": "AWS refused the request's parameters",
-    "schedule-expired": "the request expired before it was fulfilled",
-    "canceled-before-fulfillment": "the request was cancelled before it was fulfilled",
-    "system-error": "AWS had an error of its own",
-    "limit-exceeded": "a limit on EBS volumes is reached",
-    "fulfilled": "the Spot request is fulfilled",
-    "marked-for-stop": "AWS is about to stop it: save your work now",
-    "marked-for-termination": "AWS is about to terminate it: save your work now",
-    STOPPED_BY_USER: "it was stopped from the box or by you",
-    "instance-stopped-no-capacity": "AWS took the capacity back; only AWS can restart it",
-    "instance-stopped-capacity-oversubscribed": "AWS took the capacity back; only AWS can restart it",
-    "instance-stopped-by-price": "the Spot price rose above your maximum price; only AWS can restart it",
-    "instance-terminated-by-user": "the instance was terminated",
-    "spot-instance-terminated-by-user": "the instance was terminated",
-    "instance-terminated-no-capacity": "AWS took the capacity back and terminated the instance",
-    "instance-terminated-capacity-oversubscribed": "AWS took the capacity back and terminated the instance",
-    "instance-terminated-by-price": "the Spot price rose above your maximum price and AWS terminated the instance",
-    "instance-terminated-by-schedule": "the Spot block ended",
-    "instance-terminated-by-service": "AWS terminated it because its request was cancelled while it was stopped",
-    "instance-terminated-launch-group-constraint": "the launch group was broken",
-    "request-canceled-and-instance-running": "the request is cancelled, but the instance runs on and bills",
-}
+# StateReason codes of a stop that is AWS's own. Server.InsufficientInstanceCapacity is none: a start found no room.
+_BY_AWS = ("Server.Spot", "Server.ScheduledStop")
+_BY_USER, _BY_BOX = "Client.UserInitiatedShutdown", "Client.InstanceInitiatedShutdown"
+_NOTICE = ("marked-for-stop", "marked-for-termination")
 
 
 @dataclass(frozen=True)
 class Derived:
-    """A state with the reason in words."""
+    """A state with what it comes from."""
 
     state: State
-    reason: str
+    meaning: Meaning
+
+    @property
+    def reason(self) -> str:
+        """The reason in one line; a healthy box needs none."""
+        return "" if self.meaning in (m.HEALTHY, m.ON_DEMAND) else self.meaning.what
 
 
 def stopped_by_aws(request: Request | None, instance: Instance) -> bool:
@@ -88,76 +66,137 @@ def derive(
 ) -> Derived | None:
     """The state of what these records show, or None where nothing is left that deserves the name of a box.
 
-    `instance` is the request's instance (or an on-demand one), `volumes` those that still exist,
-    `kept` whether they were left on purpose. Unknown codes are shown as they are and the request's State decides.
+    `instance` is the request's instance (or an on-demand one, or the last one, terminated), `volumes` those that
+    still exist, `kept` whether they were left on purpose. Unknown codes are shown as they are and State decides.
     """
-    dead = instance is not None and instance.state in GONE
-    if dead:
-        instance = None
-    if request is None and instance is not None and instance.lifecycle != "spot":
-        return _without_request(instance)
-    if request is not None and request.state in LIVE:
-        return _live(request, instance, dead)
-    return _ended(request, instance, volumes, kept)
+    dead = instance if instance is not None and instance.state in GONE else None
+    alive = None if dead else instance
+    standing = request is not None and request.state not in _OVER
+    if alive is not None and alive.lifecycle != "spot":
+        return _on_demand(alive, standing)
+    if alive is not None and request is None and alive.state == "pending":
+        return Derived(State.STARTING, m.UNSHOWN)  # AWS may show an instance a moment before its request
+    if request is not None and standing:
+        return _live(request, alive, dead)
+    return _ended(request, alive, volumes, kept)
 
 
-def _words(request: Request) -> str:
-    known = MEANING.get(request.code)
-    return known if known else f"{request.code}: {request.message}".rstrip(": ")
+def meaning_of(request: Request) -> Meaning:
+    """What the request's code means; a code that spotbox does not know is shown as it is, with AWS's message."""
+    if known := CODES.get(request.code):
+        return known
+    of_state = m.STATES.get(request.state) or Meaning(f"the Spot request is {request.state}", Who.UNKNOWN)
+    told = f"{request.code}: {request.message}".strip(": ")
+    return replace(of_state, what=told) if told else of_state
 
 
-def _without_request(instance: Instance) -> Derived:
-    """An on-demand instance: its own state says it all."""
-    state = {
-        "pending": State.STARTING,
-        "running": State.RUNNING,
-        "stopping": State.STOPPING,
-        "stopped": State.STOPPED,
-    }.get(instance.state, State.TERMINATING)
-    return Derived(state, instance.reason_message or "on demand")
+def meaning_of_reason(instance: Instance) -> Meaning:
+    """What the instance's StateReason means; one that spotbox does not know is shown as AWS gives it."""
+    code, message = instance.reason_code, instance.reason_message
+    if known := REASONS.get(code):
+        return _with_message(known, message) if known.detail else known
+    told = message if message.startswith(code) else f"{code}: {message}".strip(": ")  # AWS repeats the code in it
+    return Meaning(told or "AWS gives no reason", Who.UNKNOWN)
 
 
-def _live(request: Request, instance: Instance | None, dead: bool) -> Derived:
-    if instance is None:
-        if request.state == "active" and not dead:  # AWS shows the request a moment before its instance
-            return Derived(State.STARTING, "the instance is being launched")
-        reason = _words(request)
-        if dead or "terminated" in request.code:
-            reason = (
-                "the instance was terminated, but its request was not cancelled: AWS launches another as soon as it can"
-            )
-        return Derived(State.WAITING, reason)
+def _with_message(meaning: Meaning, message: str) -> Meaning:
+    return replace(meaning, what=f"{meaning.what}: {message}") if message else meaning
+
+
+def _on_demand(instance: Instance, standing: bool) -> Derived:
+    """An on-demand instance: its own state says it all, but for a Spot request that stands beside it."""
     match instance.state:
         case "pending":
-            return Derived(State.STARTING, "the instance is being launched")
+            return Derived(State.STARTING, m.LAUNCHING)
         case "running":
-            return Derived(State.RUNNING, _words(request) if request.code != "fulfilled" else "")
+            return Derived(State.RUNNING, m.SECOND if standing else m.ON_DEMAND)
         case "stopping":
-            return Derived(
-                State.STOPPING, "it is being stopped" + (" by AWS" if stopped_by_aws(request, instance) else "")
-            )
+            return Derived(State.STOPPING, _stops(instance, None))
+        case "stopped":
+            told = m.STOPPED if instance.reason_code == _BY_USER else meaning_of_reason(instance)
+            return Derived(State.STOPPED, m.SECOND if standing else told)
+        case _:
+            return Derived(State.TERMINATING, _dies(instance))
+
+
+def _live(request: Request, instance: Instance | None, dead: Instance | None) -> Derived:
+    if instance is None:
+        return _without_instance(request, dead)
+    match instance.state:
+        case "pending":
+            return Derived(State.STARTING, m.LAUNCHING)
+        case "running":
+            return Derived(State.RUNNING, _runs(request))
+        case "stopping":
+            return Derived(State.STOPPING, _stops(instance, request))
         case "stopped":
             return _stopped(request, instance)
         case _:
-            return Derived(State.TERMINATING, "its request is not cancelled, so AWS will launch another")
+            by_aws = instance.reason_code.startswith(_BY_AWS) or _taken(request)
+            return Derived(State.TERMINATING, replace(m.DYING_ALONE, who=Who.AWS) if by_aws else m.DYING_ALONE)
+
+
+def _without_instance(request: Request, dead: Instance | None) -> Derived:
+    """A request that may launch, and no instance: it waits, unless AWS is only late in showing the instance."""
+    if dead is None and "terminated" not in request.code:
+        if request.state == "active":  # AWS shows the request a moment before its instance
+            return Derived(State.STARTING, m.LAUNCHING)
+        if request.state == "disabled" and request.instance_id:  # it is stopped, though AWS does not show it now
+            by_user = request.code == STOPPED_BY_USER
+            return Derived(State.STOPPED if by_user else State.INTERRUPTED, meaning_of(request))
+        told = meaning_of(request)
+        return Derived(State.WAITING, _with_message(told, request.message) if told.detail else told)
+    by_aws = _taken(request) or (dead is not None and dead.reason_code.startswith(_BY_AWS))
+    return Derived(State.WAITING, m.RELAUNCH_BY_AWS if by_aws else m.RELAUNCH)
+
+
+def _taken(request: Request) -> bool:
+    """Whether the request's code says that AWS terminated the instance."""
+    return "instance-terminated-" in request.code and not request.code.endswith("-by-user")
+
+
+def _runs(request: Request) -> Meaning:
+    """A running instance: only what threatens it is worth a word, or what spotbox does not know."""
+    if _taken(request):  # with behaviour `terminate` the code comes two minutes before the end
+        return CODES["marked-for-termination"]
+    if request.code in _NOTICE or (request.code and request.code not in CODES):
+        return meaning_of(request)
+    return m.HEALTHY
+
+
+def _stops(instance: Instance, request: Request | None) -> Meaning:
+    """Who is stopping it: the instance's reason tells, `marked-for-stop` alone does not."""
+    if instance.reason_code.startswith(_BY_AWS):
+        return m.STOPS_BY_AWS
+    if instance.reason_code in (_BY_USER, _BY_BOX):
+        return m.STOPS_BY_BOX if instance.reason_code == _BY_BOX else m.STOPS_BY_USER
+    if request is not None and stopped_by_aws(request, instance):
+        return m.STOPS_BY_AWS
+    return m.STOPS
 
 
 def _stopped(request: Request, instance: Instance) -> Derived:
     if stopped_by_aws(request, instance):
-        reason = (
-            MEANING["instance-stopped-no-capacity"]
-            if request.code in ("fulfilled", "marked-for-stop")
-            else _words(request)
-        )
+        settled = request.code not in ("fulfilled", "marked-for-stop")
+        told = meaning_of(request) if settled else CODES["instance-stopped-no-capacity"]
         if request.state == "open":
-            reason = f"AWS is trying to restart it: {_words(request)}"
-        return Derived(State.INTERRUPTED, reason)
+            ended = "-terminated-" in request.code or "-stopped-" in request.code  # why it stopped, not why it waits
+            told = replace(told, what="AWS is trying to restart it" + ("" if ended else f": {told.what}"))
+        return Derived(State.INTERRUPTED, told)
     if request.state == "open":
-        return Derived(State.STARTING, _words(request))
+        return Derived(State.STARTING, meaning_of(request))
     if request.code == "marked-for-stop":
-        return Derived(State.STOPPING, "the Spot request has not settled yet")
-    by_box = instance.reason_code == "Client.InstanceInitiatedShutdown"
-    return Derived(State.STOPPED, "it shut itself down (idle guard, TTL or `shutdown`)" if by_box else "you stopped it")
+        return Derived(State.STOPPING, m.UNSETTLED)
+    if instance.reason_code == _BY_BOX:
+        return Derived(State.STOPPED, REASONS[_BY_BOX])
+    if instance.reason_code.startswith(_BY_AWS):
+        return Derived(State.STOPPED, m.TAKEN_OVER)
+    return Derived(State.STOPPED, m.STOPPED if instance.reason_code == _BY_USER else CODES[STOPPED_BY_USER])
+
+
+def _dies(instance: Instance) -> Meaning:
+    known = REASONS.get(instance.reason_code)
+    return replace(m.DYING, who=known.who) if known else m.DYING
 
 
 def _ended(
@@ -166,19 +205,17 @@ def _ended(
     """No request that may launch: what is left is on its way out, lost, kept or nothing."""
     if instance is not None:
         if instance.state == "shutting-down":
-            return Derived(State.TERMINATING, "it is being terminated")
-        if instance.state == "stopped":
-            return Derived(
-                State.ORPHANED, "its request is cancelled; AWS usually terminates it soon, its disk bills until then"
-            )
-        return Derived(State.ORPHANED, "its request is cancelled, but the instance runs on and bills")
+            return Derived(State.TERMINATING, _dies(instance))
+        if request is None:
+            return Derived(State.ORPHANED, m.LOST)
+        stopped = instance.state == "stopped"
+        told = m.CANCELLED_STOPPED if stopped else CODES[RUNS_ON]
+        return Derived(State.ORPHANED, told)
     if volumes:
-        if kept:
-            return Derived(State.KEPT, "only the data volume is left, as asked")
-        return Derived(State.ORPHANED, "its instance is gone, but a volume is left and bills")
+        return Derived(State.KEPT, m.KEPT) if kept else Derived(State.ORPHANED, m.LEFT)
     if request is not None and (request.state in ("failed", "closed") or request.code in _FAILED_CODES):
         if "terminated" in request.code:  # a one-time request that ran its course
             return None
-        told = f": {request.message}" if request.code in MEANING and request.message else ""
-        return Derived(State.FAILED, _words(request) + told)
+        told = meaning_of(request)
+        return Derived(State.FAILED, _with_message(told, request.message) if request.code in CODES else told)
     return None

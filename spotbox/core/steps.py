@@ -155,6 +155,21 @@ class TagAgain:
 
 
 @dataclass(frozen=True)
+class SetLimit:
+    """Set the limits of a box as tags, and take away those in `remove`."""
+
+    region: str
+    ids: tuple[str, ...]
+    tags: Tags
+    remove: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        what = [f"set {key} to {value}" for key, value in sorted(self.tags.items())]
+        what += [f"remove {key}" for key in self.remove]
+        return safe(f"{' and '.join(what)} on {', '.join(self.ids)}")
+
+
+@dataclass(frozen=True)
 class Start:
     """Start a box that the user stopped."""
 
@@ -281,6 +296,7 @@ Step = (
     | Park
     | RequireImdsV2
     | TagAgain
+    | SetLimit
     | Start
     | Stop
     | GrowDisk

@@ -39,6 +39,15 @@ def show_duration(seconds: float) -> str:
     return " ".join(parts[:2])
 
 
+def exact_duration(seconds: int) -> str:
+    """`8h`, `1h30m`, `2d`: the form that `parse_duration` reads back as exactly these seconds; `0` for none."""
+    text, left = "", seconds
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        text += f"{left // size}{unit}" if left >= size else ""
+        left %= size
+    return text or "0"
+
+
 def parse_size(text: str) -> int:
     """Whole GiB from `200`, `200G` or `200GiB`. UsageError otherwise.
 

@@ -287,6 +287,35 @@ def test_tag_again():
     done(world, s.TagAgain(REGION, ("i-1", "vol-1"), TAGS))
 
 
+LIMIT = s.SetLimit(REGION, ("sir-1", "i-1"), {"spotbox:expires": "2026-11-22T20:00:00Z"}, ("spotbox:idle-stop",))
+SET = {
+    "Resources": ["sir-1", "i-1"],
+    "Tags": [{"Key": "spotbox:expires", "Value": "2026-11-22T20:00:00Z"}],
+}
+REMOVED = {"Resources": ["sir-1", "i-1"], "Tags": [{"Key": "spotbox:idle-stop"}]}
+
+
+def test_limits_are_set_and_removed():
+    """CreateTags overwrites and DeleteTags without a value takes any, so twice is fine."""
+    world = World()
+    world.answers("create_tags", params=SET)
+    world.answers("delete_tags", params=REMOVED)
+    done(world, LIMIT)
+
+
+def test_limits_wait_until_aws_shows_what_it_made():
+    """An id that AWS made a moment ago may be unknown to CreateTags; another refusal is told at once."""
+    world = World()
+    world.refuses("create_tags", "InvalidInstanceID.NotFound")
+    world.answers("create_tags", params=SET)
+    world.answers("delete_tags", params=REMOVED)
+    done(world, LIMIT)
+    world.refuses("create_tags", "UnauthorizedOperation")
+    with pytest.raises(SpotboxError) as refused:
+        done(world, LIMIT)
+    assert refused.value.exit_code == 5
+
+
 def test_a_kept_volume_is_marked():
     """spotbox:keep on the volume."""
     world = World()

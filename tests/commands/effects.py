@@ -75,6 +75,15 @@ def _require_imds_v2(world, step):
     world.instances[step.instance_id] = replace(world.instances[step.instance_id], http_tokens="required")
 
 
+def _set_limit(world, step):
+    _tag(world, step)
+    for things in (world.requests, world.instances, world.volumes):
+        for id_ in step.ids:
+            if id_ in things:
+                kept = {key: value for key, value in things[id_].tags.items() if key not in step.remove}
+                things[id_] = replace(things[id_], tags=kept)
+
+
 def _start(world, step):
     if world.start_waits:
         world.request_of(step.instance_id, state="open", code="capacity-not-available")
@@ -136,6 +145,7 @@ EFFECTS = {
     s.Admit: _admit,
     s.TagAgain: _tag,
     s.RequireImdsV2: _require_imds_v2,
+    s.SetLimit: _set_limit,
     s.Start: _start,
     s.Stop: _stop,
     s.GrowDisk: _grow,

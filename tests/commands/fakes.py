@@ -30,6 +30,7 @@ ACTIONS = {
     s.Admit: "AuthorizeSecurityGroupIngress",
     s.TagAgain: "CreateTags",
     s.RequireImdsV2: "ModifyInstanceMetadataOptions",
+    s.SetLimit: "CreateTags",
     s.Start: "StartInstances",
     s.Stop: "StopInstances",
     s.GrowDisk: "ModifyVolume",

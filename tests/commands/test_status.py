@@ -69,6 +69,17 @@ def test_what_a_box_shows(user):
     assert row["ssh"].endswith("ubuntu@203.0.113.3")
 
 
+def test_one_box_is_explained_in_full(user):
+    """`status NAME` says what happened, who did it, what bills, what comes next and what can be done."""
+    user.world.has_box("dev", "interrupted")
+    lines = dict(re.split("  +", line, maxsplit=1) for line in user.run("status", "dev").out.splitlines())
+    assert (lines["state"], lines["what"], lines["who"]) == ("interrupted", AWS_HAS_IT, "AWS")
+    assert lines["bills"] == "the disk (100 GiB) only"
+    assert lines["next"].startswith("when there is capacity again, AWS restarts it in the same zone")
+    assert lines["you can"] == "wait for AWS: spotbox up dev; remove it, disk included: spotbox down dev"
+    assert "reason" not in lines
+
+
 def test_an_untagged_relaunch_is_shown_and_left(user):
     """What AWS relaunched without tags is shown under `untagged`, and `status` does not tag it."""
     user.world.has_box("dev")

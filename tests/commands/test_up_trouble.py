@@ -60,7 +60,9 @@ def test_a_launch_that_dies_before_it_runs(user):
     user.world.sleep(600)
     assert (said.code, said.out, live(user.world)) == (1, "", [])
     assert [i.state for i in user.world.instances.values() if i.state != "terminated"] == []
-    assert "terminated it before it ran: Client.VolumeLimitExceeded: Volume limit\\x1b[2J exceeded\n" in said.err
+    assert "(Client.VolumeLimitExceeded: Volume limit\\x1b[2J exceeded)\n" in said.err
+    assert "terminated it before it ran: the limit on EBS volumes or their total size is reached (" in said.err
+    assert "To mend it, delete volumes you do not need" in said.err
     assert said.err.splitlines()[-1].startswith("  Its Spot request is cancelled")
 
 

@@ -4,9 +4,9 @@ import pytest
 
 from spotbox.core.boxes import Sight, assemble
 from spotbox.core.changes import differences
-from spotbox.core.names import MAX_PRICE_TAG, box_tags
+from spotbox.core.names import EXPIRES_TAG, IDLE_TAG, MAX_PRICE_TAG, box_tags
 from spotbox.core.records import Rule
-from spotbox.core.steps import Admit, GrowDisk, TagAgain
+from spotbox.core.steps import Admit, GrowDisk, SetLimit, TagAgain
 from spotbox.core.units import Bid
 from tests.core.worlds import REGION, data_volume, group, instance, request, volume
 
@@ -92,3 +92,40 @@ def test_new_tags_go_on_all_parts():
     tagged = box_tags("dev", "alice", {"team": "vision"})
     (has,) = assemble(Sight(REGION, requests=(request(tags=tagged),), instances=(instance(),)))
     assert differences(has, {"tags": (("team", "vision"),)}).steps == ()
+
+
+PARTS = ("sir-1", "i-1", "vol-1", "vol-d")
+UNTIL = "2026-11-22T20:00:00Z"
+
+
+def test_limits_go_on_request_instance_and_volumes():
+    """One step for both limits, on all parts; a relaunch reads them from the request again."""
+    (step,) = differences(box(), {"expires": UNTIL, "idle_stop": "2h"}).steps
+    assert step == SetLimit(REGION, PARTS, {EXPIRES_TAG: UNTIL, IDLE_TAG: "2h"})
+
+
+def test_a_limit_that_is_there_is_no_change():
+    """Only what lacks a limit or has another one is tagged."""
+    tags = box_tags("dev", "alice", {IDLE_TAG: "2h"})
+    parts = {"instances": (instance(tags=tags),), "requests": (request(tags=tags),), "volumes": (volume(tags=tags),)}
+    (has,) = assemble(Sight(REGION, **parts))
+    assert differences(has, {"idle_stop": "2h"}).steps == ()
+    assert differences(has, {"idle_stop": "3h"}).steps == (SetLimit(REGION, PARTS[:3], {IDLE_TAG: "3h"}),)
+    (bare,) = assemble(Sight(REGION, **{**parts, "instances": (instance(tags={}),)}))
+    assert differences(bare, {"idle_stop": "2h"}).steps == (SetLimit(REGION, ("i-1",), {IDLE_TAG: "2h"}),)
+
+
+def test_zero_removes_a_limit():
+    """An empty limit takes the tag away, and is nothing where there is none."""
+    tags = box_tags("dev", "alice", {EXPIRES_TAG: UNTIL})
+    (has,) = assemble(Sight(REGION, requests=(request(tags=tags),), instances=(instance(),)))
+    assert differences(has, {"expires": ""}).steps == (SetLimit(REGION, ("sir-1",), {}, (EXPIRES_TAG,)),)
+    assert differences(box(), {"expires": "", "idle_stop": ""}).steps == ()
+
+
+def test_what_is_left_over_gets_no_limit():
+    """Nothing runs in a kept or orphaned box that could obey it."""
+    (left,) = assemble(Sight(REGION, volumes=(data_volume(kept=True),)))
+    assert differences(left, {"expires": UNTIL}).steps == ()
+    (lost,) = assemble(Sight(REGION, volumes=(data_volume(),)))
+    assert differences(lost, {"expires": UNTIL}).steps == ()

@@ -3,7 +3,8 @@ import unicodedata
 
 import pytest
 
-from spotbox.core.states import BILLS_COMPUTE, LIVE, MEANING, State, derive
+from spotbox.core.meanings import CODES as MEANINGS
+from spotbox.core.states import BILLS_COMPUTE, LIVE, State, derive
 from tests.core.worlds import data_volume, instance, request, volume
 
 REQUEST_STATES = ("open", "active", "disabled", "closed", "cancelled", "failed")
@@ -24,7 +25,8 @@ CODES = (
 INSTANCE_STATES = ("pending", "running", "stopping", "stopped", "shutting-down", "terminated")
 REASONS = (
     "", "Server.SpotInstanceShutdown", "Server.SpotInstanceTermination", "Client.UserInitiatedShutdown",
-    "Client.InstanceInitiatedShutdown", "Server.InsufficientInstanceCapacity", "Server.SomethingNew",
+    "Client.InstanceInitiatedShutdown", "Server.InsufficientInstanceCapacity", "Server.ScheduledStop",
+    "Client.VolumeLimitExceeded", "Server.SomethingNew",
 )  # fmt: skip
 BY_USER = "Client.UserInitiatedShutdown"
 BY_BOX = "Client.InstanceInitiatedShutdown"
@@ -47,7 +49,7 @@ def whole_product():
 
 def test_every_code_of_the_user_guide_has_words():
     """No status code that AWS documents reaches the user as a bare code."""
-    assert [code for code in CODES if code not in MEANING] == ["never-seen-before", ""]
+    assert [code for code in CODES if code not in MEANINGS] == ["never-seen-before", ""]
 
 
 def test_the_whole_product_keeps_the_laws():
@@ -123,6 +125,19 @@ ROWS = [  # (State, Status.Code, instance, StateReason) -> word: the contract's 
     (("failed", "capacity-not-available"), None, State.FAILED),  # seen in the wild
     (("closed", "system-error"), None, State.FAILED),
     (("cancelled", "schedule-expired"), None, State.FAILED),
+    (("disabled", "instance-stopped-by-user"), None, State.STOPPED),  # AWS is late in showing the instance
+    (("disabled", "instance-stopped-no-capacity"), None, State.INTERRUPTED),
+    (("disabled", "instance-stopped-no-capacity"), ("running", ""), State.RUNNING),  # late in showing the request
+    (("open", "pending-evaluation"), ("pending", ""), State.STARTING),
+    (("open", "pending-evaluation"), ("running", ""), State.RUNNING),
+    (("open", "instance-terminated-no-capacity"), ("running", ""), State.RUNNING),  # for two minutes yet
+    (("active", "fulfilled"), ("terminated", BY_USER), State.WAITING),
+    (("active", "fulfilled"), ("stopped", BY_AWS), State.INTERRUPTED),
+    (("active", "fulfilled"), ("stopped", BY_USER), State.STOPPED),
+    (("open", "capacity-not-available"), ("stopped", "Server.InsufficientInstanceCapacity"), State.STARTING),
+    (("open", "capacity-not-available"), ("stopped", "Server.ScheduledStop"), State.INTERRUPTED),
+    (("disabled", "instance-stopped-by-user"), ("stopped", BY_AWS), State.STOPPED),  # the user made it his own
+    (("paused", "never-seen-before"), None, State.WAITING),  # a State of tomorrow: it may launch
     (("cancelled", "canceled-before-fulfillment"), None, None),
     (("cancelled", "instance-terminated-by-user"), ("terminated", BY_USER), None),
     (("cancelled", "instance-terminated-by-service"), ("terminated", ""), None),
@@ -137,10 +152,27 @@ def test_the_rows_of_the_state_table(asked, seen, word):
     assert (derived.state if derived else None) is word
 
 
-def test_a_relaunch_that_threatens_is_said():
-    """Terminated without cancel: the reason says that AWS will launch another."""
-    for inst in (None, instance("terminated")):
-        assert "launches another" in derive(request("open", "instance-terminated-by-user"), inst).reason
+@pytest.mark.parametrize("code", ["instance-terminated-by-user", "pending-evaluation", "capacity-not-available"])
+def test_a_relaunch_that_threatens_is_said(code):
+    """Terminated without cancel: the reason says that AWS will launch another, whatever the request shows by now."""
+    derived = derive(request("open", code), instance("terminated", reason_code=BY_USER))
+    assert (derived.state, derived.meaning.who) == (State.WAITING, "you")
+    assert "launches another" in derived.reason
+
+
+def test_a_relaunch_is_said_when_the_instance_is_no_longer_listed():
+    """The code alone tells too, and who did it: AWS's own termination is not put down to the user."""
+    by_user = derive(request("open", "instance-terminated-by-user"), None)
+    by_aws = derive(request("open", "instance-terminated-no-capacity"), None)
+    assert (by_user.meaning.who, by_aws.meaning.who) == ("you", "AWS")
+    assert "launches another" in by_user.reason
+    assert "launches another" in by_aws.reason
+
+
+def test_a_parked_request_does_not_threaten():
+    """A request that never had an instance waits for AWS, and nothing was terminated."""
+    derived = derive(request("open", "capacity-not-available", instance_id=None), None)
+    assert (derived.state, derived.reason) == (State.WAITING, "AWS has no Spot capacity of this type in this zone")
 
 
 def test_who_stopped_it_is_said():
@@ -150,6 +182,21 @@ def test_who_stopped_it_is_said():
     assert "itself" in derive(stopped, instance("stopped", reason_code=BY_BOX)).reason
 
 
+@pytest.mark.parametrize(
+    ("reason", "who", "says"),
+    [
+        (BY_USER, "you", "it is being stopped by you"),
+        (BY_BOX, "the box itself", "it is shutting itself down (idle guard, TTL or `shutdown`)"),
+        (BY_AWS, "AWS", "it is being stopped by AWS"),
+        ("", "unknown", "it is being stopped"),
+    ],
+)
+def test_who_is_stopping_it_is_told_by_the_instance(reason, who, says):
+    """`marked-for-stop` is the same code for the user's stop and for AWS's; the instance's StateReason differs."""
+    derived = derive(request("active", "marked-for-stop"), instance("stopping", reason_code=reason))
+    assert (derived.state, derived.meaning.who, derived.reason) == (State.STOPPING, who, says)
+
+
 def test_aws_trying_to_restart_is_said():
     """An interrupted box whose request is open again says that AWS is trying."""
     derived = derive(request("open", "capacity-not-available"), instance("stopped", reason_code=BY_AWS))
@@ -157,8 +204,12 @@ def test_aws_trying_to_restart_is_said():
 
 
 def test_a_healthy_box_needs_no_reason():
-    """A fulfilled running box has an empty reason; one marked for stop has the warning."""
+    """A running box has an empty reason, one whose request lags too; one marked for stop has the warning."""
     assert derive(request(), instance()).reason == ""
+    for lagging in (("disabled", "instance-stopped-no-capacity"), ("open", "pending-evaluation")):
+        assert derive(request(*lagging), instance()).reason == ""
+    about_to_end = derive(request("open", "instance-terminated-no-capacity"), instance()).reason
+    assert "about to terminate" in about_to_end
     assert "save your work" in derive(request("active", "marked-for-stop"), instance()).reason
 
 
@@ -182,6 +233,28 @@ def test_an_on_demand_box_is_what_its_instance_is(state, word):
 def test_a_spot_instance_without_a_request_is_lost():
     """A Spot instance whose request AWS no longer lists runs on and bills: orphaned."""
     assert derive(None, instance("running")).state is State.ORPHANED
+
+
+def test_a_launch_whose_request_is_not_shown_yet_is_starting():
+    """AWS may show a pending instance a moment before its request: that is a launch, not an orphan."""
+    assert derive(None, instance("pending")).state is State.STARTING
+
+
+@pytest.mark.parametrize("inst", ["pending", "running", "stopping", "stopped", "shutting-down"])
+def test_an_on_demand_box_is_not_judged_by_the_requests_of_its_hunt(inst):
+    """The Spot requests that ended before a box fell back to on-demand say nothing of it."""
+    fell_back = instance(inst, lifecycle=None, request_id=None)
+    alone = derive(None, fell_back)
+    for ended in (("cancelled", "canceled-before-fulfillment"), ("failed", "bad-parameters")):
+        assert derive(request(*ended), fell_back) == alone
+
+
+def test_a_spot_request_beside_an_on_demand_box_is_said():
+    """Where both are there, two boxes of one name may bill: the reason says so."""
+    for state in ("running", "stopped"):
+        derived = derive(request("open", "capacity-not-available"), instance(state, lifecycle=None, request_id=None))
+        assert derived.state == state
+        assert "may launch another" in derived.reason
 
 
 def test_volumes_alone():

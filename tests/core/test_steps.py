@@ -38,6 +38,10 @@ EXAMPLES = [
     (s.Park(wish(), offer()), "leave a standing Spot request for g5.xlarge in us-east-1a with AWS"),
     (s.RequireImdsV2(REGION, "i-1"), "require IMDSv2 of i-1"),
     (s.TagAgain(REGION, ("i-1", "vol-1"), {}), "tag i-1, vol-1 again"),
+    (
+        s.SetLimit(REGION, ("sir-1", "i-1"), {"spotbox:expires": "2026-11-22T20:00:00Z"}, ("spotbox:idle-stop",)),
+        "set spotbox:expires to 2026-11-22T20:00:00Z and remove spotbox:idle-stop on sir-1, i-1",
+    ),
     (s.Start(REGION, "i-1"), "start i-1"),
     (s.Stop(REGION, "i-1"), "stop i-1"),
     (s.GrowDisk(REGION, "vol-1", 200), "grow vol-1 to 200 GiB (the file system grows at the next boot)"),
