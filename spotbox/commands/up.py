@@ -158,6 +158,8 @@ def _asked(ctx: click.Context, app: App, name: str, regions: tuple[str, ...], fl
         wait=flags["wait"],
         park=flags["park"],
         fallback=flags["fallback"] == "on-demand",
+        ttl=flags["ttl"],
+        idle_stop=flags["idle_stop"],
         dry_run=flags["dry_run"],
         given=given(ctx),
         typed=typed(ctx),
