@@ -4,7 +4,16 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from spotbox.core.boxes import Belongings, Sight, gather
-from spotbox.core.steps import Cancel, DeleteGroup, DeleteKey, DeleteVolume, KeepVolume, Step, Terminate
+from spotbox.core.steps import (
+    Cancel,
+    DeleteGroup,
+    DeleteKey,
+    DeleteSnapshot,
+    DeleteVolume,
+    KeepVolume,
+    Step,
+    Terminate,
+)
 
 
 def parts_of(step: Step) -> list[dict[str, str]]:
@@ -16,6 +25,8 @@ def parts_of(step: Step) -> list[dict[str, str]]:
             return [{"kind": "instance", "id": id_, "region": region} for id_ in ids]
         case DeleteVolume(region, id_) | KeepVolume(region, id_):
             return [{"kind": "volume", "id": id_, "region": region}]
+        case DeleteSnapshot(region, id_):
+            return [{"kind": "snapshot", "id": id_, "region": region}]
         case DeleteGroup(region, id_):
             return [{"kind": "security-group", "id": id_, "region": region}]
         case DeleteKey(region, id_):

@@ -31,6 +31,7 @@ ACTIONS = {
     s.Cancel: "CancelSpotInstanceRequests",
     s.Terminate: "TerminateInstances",
     s.DeleteVolume: "DeleteVolume",
+    s.DeleteSnapshot: "DeleteSnapshot",
     s.KeepVolume: "CreateTags",
     s.DeleteGroup: "DeleteSecurityGroup",
     s.DeleteKey: "DeleteKeyPair",
