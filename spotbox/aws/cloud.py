@@ -7,10 +7,12 @@ from typing import Any
 
 from spotbox.aws import apply as applying
 from spotbox.aws import identity, images, network, observe, prices, pricing, quotas, types
+from spotbox.aws import survey as surveying
 from spotbox.aws.errors import translating
 from spotbox.aws.hands import Hands
 from spotbox.aws.launch import Launched, launch
 from spotbox.aws.session import Aws
+from spotbox.core.boxes import Sight
 from spotbox.core.errors import SpotboxError
 from spotbox.core.records import Identity, Image, InstanceType, Subnet
 from spotbox.core.steps import Launch, Step
@@ -48,6 +50,14 @@ class Cloud:
     ) -> observe.Seen:
         """What of spotbox's is there."""
         return observe.observe(self._aws, regions, owner, name, full)
+
+    def survey(self, regions: Sequence[str], owner: str | None) -> surveying.Surveyed:
+        """All that an audit looks at, of one owner or of all."""
+        return surveying.survey(self._aws, regions, owner)
+
+    def traces(self, sights: Sequence[Sight], owner: str) -> surveying.Surveyed:
+        """What bears only spotbox's traces in regions that were observed."""
+        return surveying.traces(self._aws, sights, owner)
 
     def apply(self, step: Step, show: Callable[[str], None]) -> None:
         """Carry out one step."""
@@ -105,6 +115,10 @@ class Cloud:
     def disk_price(self, region: str, volume_type: str) -> Any:
         """USD per GiB and month, or None."""
         return pricing.disk_price(self._aws, region, volume_type)
+
+    def snapshot_price(self, region: str) -> Decimal | None:
+        """USD per GiB and month of EBS snapshots, or None."""
+        return pricing.snapshot_price(self._aws, region)
 
     def spot_quota(self, region: str, code: str) -> Any:
         """The Spot quota in vCPU."""

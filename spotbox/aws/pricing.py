@@ -9,6 +9,7 @@ from spotbox.aws.session import Aws
 from spotbox.core.errors import SpotboxError
 from spotbox.core.prices import OnDemandPrices, on_demand_prices, product_filters
 from spotbox.core.prices import disk_price as _disk_price
+from spotbox.core.prices import snapshot_price as _snapshot_price
 
 ENDPOINT_REGION = "us-east-1"  # also eu-central-1 and ap-south-1, and nowhere else (Billing User Guide, "Endpoints")
 FEW = 4  # up to so many types are asked one by one; more with one listing of the region
@@ -47,6 +48,16 @@ def disk_price(aws: Aws, region: str, volume_type: str = "gp3") -> Decimal | Non
     filters = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in fields.items()]
     try:
         return _disk_price(_products(aws.client("pricing", ENDPOINT_REGION), filters), volume_type, region)
+    except SpotboxError:
+        return None
+
+
+def snapshot_price(aws: Aws, region: str) -> Decimal | None:
+    """USD per GiB-month of EBS snapshots in `region`; None where AWS does not tell, or may not be asked."""
+    fields = {"productFamily": "Storage Snapshot", "regionCode": region}
+    filters = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in fields.items()]
+    try:
+        return _snapshot_price(_products(aws.client("pricing", ENDPOINT_REGION), filters), region)
     except SpotboxError:
         return None
 

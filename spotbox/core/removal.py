@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from spotbox.core.boxes import Belongings, Sight, gather
+from spotbox.core.names import OWNER_TAG
+from spotbox.core.states import LIVE
 from spotbox.core.steps import (
     Cancel,
     DeleteGroup,
@@ -65,3 +67,35 @@ def youngest(sights: Sequence[Sight], owner: str, names: Sequence[str] | None) -
         if when
     ]
     return max(times, default=None)
+
+
+def doubt(
+    sights: Sequence[Sight], plan: Sequence[Step], owner: str, names: Sequence[str] | None, now: datetime, settle: float
+) -> float:
+    """For how many seconds from `now` AWS may still bring to light what belongs to these boxes.
+
+    Nothing is in doubt that is older than `settle` seconds by AWS's own times. A request that is open when it is
+    cancelled may be fulfilled at that moment; a security group (it has no time) that is all there is of a box was
+    made for a launch; and a key pair just imported is followed by one.
+    """
+    if opened(sights, plan):
+        return settle
+    chosen = [parts for _, parts in _chosen(sights, owner, names)]
+    if any(parts.groups and not (parts.requests or parts.instances or parts.volumes) for parts in chosen):
+        return settle
+    newest = youngest(sights, owner, names)
+    keys = [k.created for sight in sights for k in sight.keys if k.created and k.tags.get(OWNER_TAG) == owner]
+    times = [*([newest] if newest else []), *keys]
+    return max((min(settle, settle - (now - when).total_seconds()) for when in times), default=0.0) if times else 0.0
+
+
+def opened(sights: Sequence[Sight], plan: Sequence[Step]) -> bool:
+    """Whether a request that the plan cancels was open: it may be fulfilled at that moment."""
+    ids = {id_ for step in plan if isinstance(step, Cancel) for id_ in step.request_ids}
+    return any(r.state == "open" and r.id in ids for sight in sights for r in sight.requests)
+
+
+def ended(sights: Sequence[Sight]) -> set[str]:
+    """Ids of the requests and instances that AWS itself shows as cancelled and terminated. Absence is no proof."""
+    over = {r.id for sight in sights for r in sight.requests if r.state not in LIVE}
+    return over | {i.id for sight in sights for i in sight.instances if i.state == "terminated"}

@@ -29,6 +29,7 @@ LIVE = ("open", "active", "disabled")  # the states in which a request can be ca
 GONE = ("terminated",)
 
 STOPPED_BY_USER = "instance-stopped-by-user"
+RUNS_ON = "request-canceled-and-instance-running"
 # Requests that ended by themselves, without an instance, and are worth telling of.
 _FAILED_CODES = {"bad-parameters", "system-error", "schedule-expired", "limit-exceeded"}
 _BY_AWS = "Server.Spot"  # StateReason codes Server.SpotInstanceShutdown and Server.SpotInstanceTermination
@@ -64,7 +65,7 @@ MEANING = {  # status code -> what it means for the user
     "instance-terminated-by-schedule": "the Spot block ended",
     "instance-terminated-by-service": "AWS terminated it because its request was cancelled while it was stopped",
     "instance-terminated-launch-group-constraint": "the launch group was broken",
-    "request-canceled-and-instance-running": "the request is cancelled, but the instance runs on and bills",
+    RUNS_ON: "the request is cancelled, but the instance runs on and bills",
 }
 
 

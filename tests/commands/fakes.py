@@ -17,6 +17,7 @@ from spotbox.options import Common
 from spotbox.progress import Progress
 from spotbox.prompts import Prompts
 from tests.commands.effects import EFFECTS, launched
+from tests.commands.surveys import FakeSurveys
 from tests.commands.world import World, public_key
 
 ACTIONS = {
@@ -38,7 +39,7 @@ ACTIONS = {
 }
 
 
-class FakeCloud:
+class FakeCloud(FakeSurveys):
     """The verbs of spotbox.aws.cloud.Cloud over a World; a test holds the two against each other."""
 
     def __init__(self, world: World):
@@ -147,6 +148,9 @@ class FakeCloud:
         from decimal import Decimal
 
         return Decimal("0.08")
+
+    def snapshot_price(self, region):
+        return self.world.snapshot_usd
 
     def spot_quota(self, region, code):
         return QuotaValue(self.world.quota)
