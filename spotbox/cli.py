@@ -20,6 +20,7 @@ COMMANDS = {
     "stop": "Stop a box; its disk stays.",
     "start": "Start a stopped box.",
     "down": "Remove a box and all that belongs to it.",
+    "audit": "Show what is left over, what it bills, and remove it.",
     "sandbox": "An AWS of your own on this machine.",
 }
 

@@ -1,6 +1,6 @@
 """Carry out a plan that removes: regions side by side, what fails told at the end with what it costs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -52,17 +52,16 @@ class Tally:
         self.unresolved += [{**part, "why": why} for part in parts if part["id"] not in stuck]
 
 
-def look_patiently(app: App, regions: Sequence[str], owner: str | None) -> Any:
-    """Observe these regions; those that AWS would not show for a reason that passes are asked again for a while."""
+def patiently(app: App, look: Callable[[], Any]) -> Any:
+    """What `look` sees of regions; it is repeated for a while where some failed for a reason that passes."""
     from spotbox.aws.calls import passing
 
-    def look() -> Look[Any]:
-        seen = app.cloud.observe(regions, owner)
+    def once() -> Look[Any]:
+        seen = look()
         again = [region for region, error in seen.failed.items() if passing(error)]
         return Look(seen, not again, f"AWS did not show {', '.join(again)}; asking again")
 
-    found = wait(look, LOOK_WAIT, app.system.sleep, app.system.monotonic, app.progress.show)
-    return found.value
+    return wait(once, LOOK_WAIT, app.system.sleep, app.system.monotonic, app.progress.show).value
 
 
 def carry_out(app: App, plan: Plan, tally: Tally, patience: float = 0.0) -> None:

@@ -12,7 +12,7 @@ import click
 from spotbox.app import App, get_app
 from spotbox.commands._connect import forget_host, set_entry
 from spotbox.commands._find import others
-from spotbox.commands._remove import Tally, carry_out, look_patiently, priced, reconcile, see_gone
+from spotbox.commands._remove import Tally, carry_out, patiently, priced, reconcile, see_gone
 from spotbox.core.boxes import Sight, gather
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.findings import Survey
@@ -106,7 +106,7 @@ def _look(app: App, regions: Sequence[str], owner: str) -> Any:
     """Observe; regions that cannot be asked cost a remark, unless none can."""
     if len(regions) > 1:
         app.progress.glance(f"looking for boxes in {len(regions)} regions")
-    seen = look_patiently(app, regions, owner)
+    seen = patiently(app, lambda: app.cloud.observe(regions, owner))
     app.progress.done()
     if seen.failed and not seen.sights:
         raise next(iter(seen.failed.values()))

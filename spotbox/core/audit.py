@@ -178,7 +178,7 @@ def _groups(corner: _Corner) -> Iterator[Finding]:
         return
     for group in corner.parts.groups:
         steps = (DeleteGroup(corner.region, group.id, group.name),)
-        why = "no box is in it; an `up` that is under way makes one first"
+        why = "no healthy box is in it; an `up` under way makes one first"
         yield corner.finding("security-group", group.id, why, lot="security-group", steps=steps)
 
 

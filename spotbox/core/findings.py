@@ -12,6 +12,16 @@ from spotbox.core.steps import Plan
 
 KEYS = ("kind", "id", "region", "name", "owner", "why", "usd_per_month", "remedy")
 TRACE = "trace"  # the lot of what bears only spotbox's traces, which `audit --fix` asks for by itself
+LOTS = {  # lot -> what `audit --fix` asks to do with it, in the order of asking
+    "tags": "Tag again what lost its tags",
+    "instance": "Terminate what no Spot request holds",
+    "spot-request": "Cancel second Spot requests",
+    "volume": "Delete volumes and all that is on them",
+    "snapshot": "Delete snapshots",
+    "security-group": "Delete security groups",
+    "key-pair": "Delete key pairs",
+    TRACE: "Terminate what bears only spotbox's traces, and may be somebody else's",
+}
 _OUR_KEY = re.compile(r"spotbox-(.+)-[0-9a-f]{16}")
 _LEAVING = ("shutting-down", "terminated")
 
