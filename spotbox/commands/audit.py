@@ -185,7 +185,7 @@ def _tell(app: App, seen: Seen, owner: str | None, output: str) -> None:
     if seen.bills:
         known = sum((f.usd(seen.rates) or Decimal(0) for f in seen.findings if f.bills(seen.rates)), Decimal(0))
         raise SpotboxError(
-            f"{plural(seen.bills, 'thing')} outside of healthy boxes may bill, {show_usd(known, 2)}/month as far as known",
+            f"{plural(seen.bills, 'thing')} outside of healthy boxes: {show_usd(known, 2)}/month as far as known",
             "The last column says what removes each; `spotbox audit --fix` removes what it may.",
             Exit.STILL_BILLS,
         )
