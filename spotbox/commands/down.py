@@ -18,7 +18,7 @@ from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.findings import Survey
 from spotbox.core.names import check_name
 from spotbox.core.plans import plan_down
-from spotbox.core.removal import doubt, going_with_instances, opened, parts_of
+from spotbox.core.removal import concerned, doubt, going_with_instances, opened, parts_of
 from spotbox.core.steps import DeleteGroup, Plan
 from spotbox.core.text import safe, shell
 from spotbox.core.units import show_usd
@@ -179,7 +179,7 @@ def _remove(
     """Apply the plan, then look again until there is no doubt left, and remove what came late. Gives the last look."""
     from spotbox.aws.calls import passing
 
-    regions = [sight.region for sight in sights]
+    regions = concerned(sights, wanted.owner, wanted.names)
     until = app.system.now() + timedelta(seconds=settling)
     carry_out(app, plan, tally, settling)
     if opened(sights, plan):  # it may have been fulfilled up to this moment

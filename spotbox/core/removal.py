@@ -69,6 +69,13 @@ def youngest(sights: Sequence[Sight], owner: str, names: Sequence[str] | None) -
     return max(times, default=None)
 
 
+def concerned(sights: Sequence[Sight], owner: str, names: Sequence[str] | None) -> list[str]:
+    """The regions that have anything of these boxes, or a key of their owner's: what comes late comes there."""
+    regions = {region for region, _ in _chosen(sights, owner, names)}
+    regions |= {sight.region for sight in sights if any(k.tags.get(OWNER_TAG) == owner for k in sight.keys)}
+    return sorted(regions)
+
+
 def doubt(
     sights: Sequence[Sight], plan: Sequence[Step], owner: str, names: Sequence[str] | None, now: datetime, settle: float
 ) -> float:
@@ -83,10 +90,11 @@ def doubt(
     chosen = [parts for _, parts in _chosen(sights, owner, names)]
     if any(parts.groups and not (parts.requests or parts.instances or parts.volumes) for parts in chosen):
         return settle
-    newest = youngest(sights, owner, names)
+    # Where there is nothing left to do, what has ended is no reason to wait: `down` twice is quick.
+    newest = youngest(sights, owner, names) if plan else None
     keys = [k.created for sight in sights for k in sight.keys if k.created and k.tags.get(OWNER_TAG) == owner]
     times = [*([newest] if newest else []), *keys]
-    return max((min(settle, settle - (now - when).total_seconds()) for when in times), default=0.0) if times else 0.0
+    return max((max(0.0, min(settle, settle - (now - when).total_seconds())) for when in times), default=0.0)
 
 
 def opened(sights: Sequence[Sight], plan: Sequence[Step]) -> bool:
