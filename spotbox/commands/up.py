@@ -250,8 +250,8 @@ def _report(app: App, box: Box, asked: Asked, output: str, ask: bool) -> None:
     if output == "json":
         click.echo(to_json(record))
     else:
-        app.echo("\n".join(report_lines(app, box, record)))
-        click.echo(f"  the same again      {equivalent(app, box, asked)}")
+        app.echo("\n".join(map(safe, report_lines(app, box, record))))
+        click.echo(safe(f"  the same again      {equivalent(app, box, asked)}"))
     if box.spot is not None:
         app.remark(f"It bills until you stop or remove it: forgotten, {show_usd(box.spot * 24, 2)} a day and the disk.")
 
