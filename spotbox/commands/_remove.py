@@ -10,9 +10,11 @@ from spotbox.commands._bills import find_rates
 from spotbox.core.boxes import Sight
 from spotbox.core.errors import SpotboxError
 from spotbox.core.findings import Survey
+from spotbox.core.names import join_names
+from spotbox.core.records import Instance
 from spotbox.core.removal import ended, parts_of
 from spotbox.core.report import number
-from spotbox.core.steps import Cancel, DeleteVolume, KeepVolume, Plan, Step, TagAgain, Terminate
+from spotbox.core.steps import Cancel, DeleteGroup, DeleteVolume, KeepVolume, Plan, Step, TagAgain, Terminate
 from spotbox.core.waiting import Look, wait
 
 ROOT_WAIT = 60  # seconds in which AWS deletes a volume after its instance
@@ -22,12 +24,14 @@ FREE = ("security-group", "key-pair")  # kinds that bill nothing
 
 @dataclass
 class Tally:
-    """What became of each thing. Items have kind, id and region; those of `unresolved` also `why`."""
+    """What became of each thing. Items have kind, id and region; those of `unresolved` also `why`, and `behind`: ids of
+    what must go first, where that alone is the reason."""
 
     removed: list[dict[str, str]] = field(default_factory=list)
     kept: list[dict[str, str]] = field(default_factory=list)
     unresolved: list[dict[str, Any]] = field(default_factory=list)
     standing: set[str] = field(default_factory=set)  # regions where a cancel could not be proved
+    users: dict[str, set[str]] = field(default_factory=dict)  # group or volume -> the instances that hold it
     halted: bool = False  # the user has had enough: no step begins any more
 
     @property
@@ -40,16 +44,22 @@ class Tally:
         """Ids of what is removed or kept."""
         return {item["id"] for item in (*self.removed, *self.kept)}
 
+    def using(self, step: Step) -> list[str]:
+        """The instances that resisted and hold what this step would delete."""
+        if not isinstance(step, DeleteGroup | DeleteVolume):
+            return []
+        return sorted(self.stuck & {user for part in parts_of(step) for user in self.users.get(part["id"], ())})
+
     def done(self, step: Step) -> None:
         """A step was carried out; what it removed is told once, however often it came up."""
         told = self.told
         into = self.kept if isinstance(step, KeepVolume) else self.removed
         into += [part for part in parts_of(step) if part["id"] not in told]
 
-    def left(self, parts: Sequence[dict[str, str]], why: str) -> None:
+    def left(self, parts: Sequence[dict[str, str]], why: str, behind: Sequence[str] = ()) -> None:
         """These could not be removed, or not be looked at."""
         stuck = self.stuck
-        self.unresolved += [{**part, "why": why} for part in parts if part["id"] not in stuck]
+        self.unresolved += [{**part, "why": why, "behind": behind} for part in parts if part["id"] not in stuck]
 
 
 def patiently(app: App, look: Callable[[], Any]) -> Any:
@@ -64,11 +74,15 @@ def patiently(app: App, look: Callable[[], Any]) -> Any:
     return wait(once, LOOK_WAIT, app.system.sleep, app.system.monotonic, app.progress.show).value
 
 
-def carry_out(app: App, plan: Plan, tally: Tally, patience: float = 0.0) -> None:
+def carry_out(app: App, plan: Plan, tally: Tally, patience: float = 0.0, instances: Sequence[Instance] = ()) -> None:
     """Every step of the plan, in order within a region and the regions side by side.
 
-    `patience` is for how many seconds AWS may not show what the plan is about; see Cancel and Terminate.
+    `patience` is for how many seconds AWS may not show what the plan is about; see Cancel and Terminate. `instances`
+    are those that may hold a group or a volume of the plan: while one of them resists, EC2 would refuse for minutes.
     """
+    for instance in instances:
+        for id_ in (*instance.group_ids, *instance.volume_ids):
+            tally.users.setdefault(id_, set()).add(instance.id)
     if not plan:
         return
     lines: dict[str, list[Step]] = {}
@@ -102,7 +116,12 @@ def _line(app: App, steps: Sequence[Step], tally: Tally, many: bool) -> None:
             return
         region = getattr(step, "region", "")
         if region in tally.standing and not isinstance(step, Cancel | TagAgain):
-            _failed(app, step, "a Spot request here is not proved cancelled, so AWS would launch another", tally)
+            requests = [i["id"] for i in tally.unresolved if i["kind"] == "spot-request" and i["region"] == region]
+            why = "a Spot request here is not proved cancelled, so AWS would launch another"
+            _failed(app, step, why, tally, requests)
+            continue
+        if users := tally.using(step):
+            _failed(app, step, f"{join_names(users)} still uses it", tally, users)
             continue
         where = f"{region}: " if many else ""
         app.progress.show(f"{where}{step}")
@@ -116,10 +135,10 @@ def _line(app: App, steps: Sequence[Step], tally: Tally, many: bool) -> None:
             tally.done(step)
 
 
-def _failed(app: App, step: Step, why: str, tally: Tally) -> None:
+def _failed(app: App, step: Step, why: str, tally: Tally, behind: Sequence[str] = ()) -> None:
     app.progress.done()
     app.remark(f"could not {step}: {why}")
-    tally.left(parts_of(step), why)
+    tally.left(parts_of(step), why, behind)
 
 
 def see_gone(app: App, going: Sequence[tuple[str, str]], tally: Tally) -> None:
@@ -146,11 +165,14 @@ def see_gone(app: App, going: Sequence[tuple[str, str]], tally: Tally) -> None:
 
 
 def reconcile(tally: Tally, sights: Sequence[Sight]) -> None:
-    """What a step could not prove and AWS shows as ended by now is removed after all."""
+    """What a step could not prove and AWS shows as ended by now is removed after all; what stood behind it is free."""
     over = ended(sights)
     late = [item for item in tally.unresolved if item["id"] in over]
     tally.unresolved = [item for item in tally.unresolved if item["id"] not in over]
     tally.removed += [{key: item[key] for key in ("kind", "id", "region")} for item in late]
+    stuck = tally.stuck
+    tally.unresolved = [item for item in tally.unresolved if not item["behind"] or stuck & set(item["behind"])]
+    tally.standing &= {item["region"] for item in tally.unresolved if item["kind"] == "spot-request"}
 
 
 def priced(app: App, tally: Tally, sights: Sequence[Sight], surveys: Sequence[Survey] = ()) -> list[dict[str, Any]]:

@@ -104,7 +104,8 @@ def _fix(app: App, seen: Seen, owner: str | None, yes: bool, look: Callable[[], 
     """Ask for each kind, carry out the plan, and look until AWS shows no more of it."""
     chosen = _chosen(app, seen, owner, yes)
     plan, tally = plan_fix(chosen, seen.surveys), Tally()
-    carry_out(app, plan, tally, app.settle if _young(app, chosen) else 0.0)
+    instances = [i for survey in seen.surveys for i in (*survey.sight.instances, *survey.traced)]
+    carry_out(app, plan, tally, app.settle if _young(app, chosen) else 0.0, instances)
     for item in tally.removed:
         app.remark(f"removed {item['kind']} {item['id']} ({item['region']})")
     if not plan:

@@ -181,15 +181,16 @@ def _remove(
 
     regions = concerned(sights, wanted.owner, wanted.names)
     until = app.system.now() + timedelta(seconds=settling)
-    carry_out(app, plan, tally, settling)
+    carry_out(app, plan, tally, settling, [i for sight in sights for i in sight.instances])
     if opened(sights, plan):  # it may have been fulfilled up to this moment
         until = app.system.now() + timedelta(seconds=app.settle)
     going = dict.fromkeys(going_with_instances(sights, wanted.owner, wanted.names))
     while True:
         seen = app.cloud.observe(regions, wanted.owner)
+        reconcile(tally, seen.sights)
         going |= dict.fromkeys(going_with_instances(seen.sights, wanted.owner, wanted.names))
         late = tuple(s for s in wanted.plan(seen.sights) if not tally.stuck & {part["id"] for part in parts_of(s)})
-        carry_out(app, late, tally, settling)
+        carry_out(app, late, tally, settling, [i for sight in seen.sights for i in sight.instances])
         now = app.system.now()
         unseen = any(passing(error) for error in seen.failed.values())
         if (now >= until and not (late or unseen)) or now >= until + timedelta(seconds=LATE_WAIT):
@@ -199,7 +200,6 @@ def _remove(
     app.progress.done()
     for region, error in seen.failed.items():
         tally.left([_region(region)], f"not seen: {error.message}")
-    reconcile(tally, seen.sights)
     see_gone(app, _not_held(going, [*sights, *seen.sights], tally), tally)
     _forget(app, [*sights, *seen.sights], wanted, tally)
     return list(seen.sights)

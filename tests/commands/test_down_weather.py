@@ -127,6 +127,7 @@ def test_what_resists_is_priced_with_its_disks(user):
     prices = {item["id"]: item["usd_per_month"] for item in said.json["unresolved"]}
     assert prices["i-1"] == pytest.approx(0.1578 * 730 + 8)
     assert prices["vol-d"] == 4.0
+    assert prices["sg-1"] == 0.0
     assert tuple(said.json["unresolved"][0]) == ("kind", "id", "region", "usd_per_month", "why")
 
 
@@ -185,3 +186,23 @@ def test_ctrl_c_while_looking_again(user):
     user.world.interrupts("Sleep")
     said = user.run("down", "-y")
     assert (said.code, "interrupted before the last look" in said.err) == (130, True)
+
+
+def test_what_a_resisting_instance_holds_is_not_waited_for(user):
+    """EC2 refuses for minutes to delete the group of an instance that lives: it is told, and left, at once."""
+    user.world.has_box("dev")
+    user.world.refuses("TerminateInstances", "UnauthorizedOperation", http=403)
+    user.world.refuses("DeleteSecurityGroup", "ThisMustNotBeAsked")
+    said = user.run("down", "-y")
+    assert said.code == 6
+    assert "NOT removed security-group sg-1 (us-east-1, $0.00/month): i-1 still uses it\n" in said.out
+
+
+def test_a_cancel_whose_proof_comes_late_frees_what_stood_behind_it(user):
+    """The step could not prove it in time, a later look does: the rest is removed then, and all is told as removed."""
+    user.world.has_box("dev")
+    stands(user.world, times=1, after=True)
+    said = user.run("down", "-y")
+    assert (said.code, user.world.left()) == (0, [])
+    assert "removed spot-request sir-1 (us-east-1)\n" in said.out
+    assert "NOT removed" not in said.out
