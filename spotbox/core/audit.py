@@ -137,12 +137,13 @@ def _relaunched(corner: _Corner, instance: Instance, request: Request) -> Findin
 def _requests(corner: _Corner) -> Iterator[Finding]:
     """Requests that stand without an instance: the box's own waits, another one is a stray."""
     launched = {i.request_id for i in corner.alive}
+    runs = any(not corner.orphaned(i) for i in corner.alive)  # then no other request is the box's own
     for request in corner.parts.requests:
         launching = request.state == "active" and request.instance_id  # its instance is not shown yet
         if request.state not in LIVE or request.id in launched or launching:
             continue
         box = corner.box
-        if box and box.request and box.request.id == request.id:
+        if box and box.request and box.request.id == request.id and not runs:
             why = f"a standing request ({box.reason}); AWS may fulfil it at any time, `spotbox up` waits on it"
             yield corner.finding("spot-request", request.id, why, volumes=box.volumes)
         else:

@@ -127,6 +127,16 @@ def test_a_second_request_beside_the_boxs_own():
     assert only.remedy.startswith("aws ec2 cancel-spot-instance-requests --region us-east-1")
 
 
+@pytest.mark.parametrize("minutes", [-60, 60])
+@pytest.mark.parametrize("tags", [box_tags("dev", "alice"), {}], ids=["tagged", "bare"])
+def test_a_stray_is_one_whichever_is_newer(minutes, tags):
+    """Where an instance of the box lives, its request is the box's own, though it be older or have lost its tags."""
+    made = WHEN + timedelta(minutes=minutes)
+    stray = request("open", "pending-evaluation", id="sir-2", instance_id=None, created=made)
+    findings = found(healthy(requests=[request(tags=tags), stray]))
+    assert [f.steps for f in findings if f.id == "sir-2"] == [(Cancel(REGION, ("sir-2",)),)]
+
+
 def test_a_request_that_is_being_fulfilled_is_healthy():
     """AWS shows the request active a moment before it shows the instance."""
     assert found(healthy(instances=[], volumes=[])) == ()
