@@ -159,12 +159,16 @@ def _volumes(corner: _Corner) -> Iterator[Finding]:
     if corner.healthy:
         return
     own = {i.id for i in corner.parts.instances}
+    leaving = {i.id for i in corner.parts.instances if i.state == "shutting-down"}
     for volume in corner.parts.volumes:
         if volume.state in ("deleting", "deleted") or (volume.delete_on_termination and volume.instance_id in own):
             continue
         if KEEP_TAG in volume.tags:
             why = "kept, as asked by `down --keep-data`; the next `up` takes it back"
             yield corner.finding("volume", volume.id, why, volumes=(volume,), kept=True)
+        elif volume.instance_id in leaving:
+            why = "its instance is being terminated; nobody asked to keep it: look again in a minute"
+            yield corner.finding("volume", volume.id, why, volumes=(volume,))
         elif volume.instance_id and volume.instance_id not in own:
             why = f"its box is gone, and it is attached to {volume.instance_id}, which is no part of one"
             yield corner.finding("volume", volume.id, why, volumes=(volume,))
