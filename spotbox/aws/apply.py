@@ -4,15 +4,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from spotbox.aws.errors import translating
+from spotbox.aws import remove
+from spotbox.aws.calls import call as _call
 from spotbox.aws.hands import Hands
 from spotbox.aws.identity import create_spot_role
 from spotbox.aws.observe import describe
+from spotbox.aws.remove import cancel as cancel  # launch takes it from here
 from spotbox.core import steps as s
-from spotbox.core.errors import Exit, SpotboxError, UsageError
-from spotbox.core.names import KEEP_TAG, NAME_TAG, OWNER_TAG, wire_tags
+from spotbox.core.errors import SpotboxError, UsageError
+from spotbox.core.names import NAME_TAG, OWNER_TAG, wire_tags
 from spotbox.core.records import Group, Rule
-from spotbox.core.states import LIVE
 from spotbox.core.waiting import Look, T
 
 SHOWN_WITHIN = 60  # seconds in which AWS knows what it has just made
@@ -21,25 +22,12 @@ UNKNOWN_YET = {
     "InvalidGroup.NotFound", "InvalidKeyPair.NotFound", "InvalidInstanceID.NotFound", "InvalidVolume.NotFound",
     "InvalidSpotInstanceRequestID.NotFound",
 }  # fmt: skip
-CANCEL_WAIT, TERMINATE_WAIT, GROUP_WAIT, START_WAIT = 90, 600, 180, 90  # seconds
+START_WAIT = 90  # seconds
 
 
 def apply(hands: Hands, step: s.Step) -> None:
     """Carry out one step (Launch and Park have an answer, and so functions of their own). SpotboxError if it fails."""
     _APPLY[type(step)](hands, step)
-
-
-def _call(hands: Hands, region: str, operation: str, *, ok: tuple[str, ...] = (), **params: Any) -> dict[str, Any]:
-    """One EC2 call; codes in `ok` mean that it is done already and give an empty answer."""
-    action = "ec2:" + "".join(word.capitalize() for word in operation.split("_"))
-    try:
-        with translating(action, region):
-            answer: dict[str, Any] = getattr(hands.aws.client("ec2", region), operation)(**params)
-            return answer
-    except SpotboxError as error:
-        if error.code in ok:
-            return {}
-        raise
 
 
 def make_spot_role(hands: Hands, step: s.MakeSpotRole) -> None:
@@ -210,82 +198,6 @@ def grow_disk(hands: Hands, step: s.GrowDisk) -> None:
     _call(hands, step.region, "modify_volume", VolumeId=step.volume_id, Size=step.size_gib)
 
 
-def cancel(hands: Hands, step: s.Cancel) -> None:
-    """Cancel each request and look until AWS shows every one of them as unable to launch."""
-    known = []
-    for request_id in step.request_ids:
-        gone = ("InvalidSpotInstanceRequestID.NotFound",)  # AWS forgets a request four hours after its end
-        if _call(hands, step.region, "cancel_spot_instance_requests", ok=gone, SpotInstanceRequestIds=[request_id]):
-            known.append(request_id)
-
-    def look() -> Look[list[str]]:
-        ids = {"Name": "spot-instance-request-id", "Values": known}
-        ended = {r.id for r in describe(hands.aws, step.region, "requests", [ids]) if r.state not in LIVE}
-        left = [request_id for request_id in known if request_id not in ended]
-        return Look(left, not left, f"waiting for {', '.join(left)} to be cancelled")
-
-    proved = hands.wait(look, CANCEL_WAIT) if known else None
-    if proved and not proved.done:
-        raise SpotboxError(
-            f"AWS does not show {', '.join(proved.value)} as cancelled",
-            "Nothing was terminated, because it would be launched again. Run the same command again.",
-            Exit.STILL_BILLS,
-        )
-
-
-def terminate(hands: Hands, step: s.Terminate) -> None:
-    """Terminate the instances and wait until none of them lives."""
-    for instance_id in step.instance_ids:
-        _call(hands, step.region, "terminate_instances", ok=("InvalidInstanceID.NotFound",), InstanceIds=[instance_id])
-
-    def look() -> Look[list[str]]:
-        ids = {"Name": "instance-id", "Values": list(step.instance_ids)}
-        alive = [i.id for i in describe(hands.aws, step.region, "instances", [ids]) if i.state != "terminated"]
-        return Look(alive, not alive, f"waiting for {', '.join(alive)} to be gone")
-
-    left = hands.wait(look, TERMINATE_WAIT)
-    if not left.done:
-        raise SpotboxError(
-            f"{', '.join(left.value)} is still not terminated", "Run the same command again.", Exit.STILL_BILLS
-        )
-
-
-def delete_volume(hands: Hands, step: s.DeleteVolume) -> None:
-    """Delete the volume as soon as nothing holds it."""
-    _until_free(hands, step.region, "delete_volume", "VolumeInUse", "InvalidVolume.NotFound", VolumeId=step.volume_id)
-
-
-def keep_volume(hands: Hands, step: s.KeepVolume) -> None:
-    """Mark the volume as kept."""
-    _call(hands, step.region, "create_tags", Resources=[step.volume_id], Tags=wire_tags({KEEP_TAG: "true"}))
-
-
-def delete_group(hands: Hands, step: s.DeleteGroup) -> None:
-    """Delete the group as soon as no interface uses it."""
-    _until_free(
-        hands, step.region, "delete_security_group", "DependencyViolation", "InvalidGroup.NotFound",
-        GroupId=step.group_id,
-    )  # fmt: skip
-
-
-def _until_free(hands: Hands, region: str, operation: str, busy: str, gone: str, **params: Any) -> None:
-    end = hands.now() + GROUP_WAIT
-    while True:
-        try:
-            _call(hands, region, operation, ok=(gone,), **params)
-            return
-        except SpotboxError as error:
-            if error.code != busy or hands.now() > end:
-                raise
-        hands.show(f"{next(iter(params.values()))} is still in use; asking again")
-        hands.sleep(1.0)
-
-
-def delete_key(hands: Hands, step: s.DeleteKey) -> None:
-    """Delete the key pair (the private half on this machine stays)."""
-    _call(hands, step.region, "delete_key_pair", ok=("InvalidKeyPair.NotFound",), KeyPairId=step.key_id)
-
-
 _APPLY: dict[type, Callable[[Hands, Any], object]] = {
     s.MakeSpotRole: make_spot_role,
     s.MakeKey: make_key,
@@ -297,10 +209,11 @@ _APPLY: dict[type, Callable[[Hands, Any], object]] = {
     s.Start: start,
     s.Stop: stop,
     s.GrowDisk: grow_disk,
-    s.Cancel: cancel,
-    s.Terminate: terminate,
-    s.DeleteVolume: delete_volume,
-    s.KeepVolume: keep_volume,
-    s.DeleteGroup: delete_group,
-    s.DeleteKey: delete_key,
+    s.Cancel: remove.cancel,
+    s.Terminate: remove.terminate,
+    s.DeleteVolume: remove.delete_volume,
+    s.DeleteSnapshot: remove.delete_snapshot,
+    s.KeepVolume: remove.keep_volume,
+    s.DeleteGroup: remove.delete_group,
+    s.DeleteKey: remove.delete_key,
 }

@@ -21,12 +21,14 @@ from spotbox.aws import (
     types,
 )
 from spotbox.aws import apply as applying
+from spotbox.aws import survey as surveying
 from spotbox.aws.errors import translating
 from spotbox.aws.hands import Hands, silent
 from spotbox.aws.launch import Launched, launch
 from spotbox.aws.park import park
 from spotbox.aws.session import Aws
 from spotbox.core.advisor import Interruptions, interruptions
+from spotbox.core.boxes import Sight
 from spotbox.core.errors import SpotboxError
 from spotbox.core.market import Change, Scores, Survey
 from spotbox.core.quotas import QuotaValue
@@ -111,6 +113,14 @@ class Cloud:
         """What of spotbox's is there."""
         return observe.observe(self._aws, regions, owner, name, full)
 
+    def survey(self, regions: Sequence[str], owner: str | None) -> surveying.Surveyed:
+        """All that an audit looks at, of one owner or of all."""
+        return surveying.survey(self._aws, regions, owner)
+
+    def traces(self, sights: Sequence[Sight], owner: str) -> surveying.Surveyed:
+        """What bears only spotbox's traces in regions that were observed."""
+        return surveying.traces(self._aws, sights, owner)
+
     def apply(self, step: Step, show: Callable[[str], None]) -> None:
         """Carry out one step."""
         applying.apply(replace(self._hands, show=show), step)
@@ -171,6 +181,10 @@ class Cloud:
     def disk_price(self, region: str, volume_type: str) -> Any:
         """USD per GiB and month, or None."""
         return pricing.disk_price(self._aws, region, volume_type, self._store)
+
+    def snapshot_price(self, region: str) -> Decimal | None:
+        """USD per GiB and month of EBS snapshots, or None."""
+        return pricing.snapshot_price(self._aws, region)
 
     def spot_quota(self, region: str, code: str) -> Any:
         """The Spot quota in vCPU."""

@@ -3,7 +3,7 @@
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from spotbox.core.records import Group, Instance, KeyPair, Request, Rule, Volume
+from spotbox.core.records import Group, Instance, KeyPair, Request, Rule, Snapshot, Volume
 
 Wire = dict[str, Any]
 
@@ -104,5 +104,22 @@ def group(region: str, item: Wire) -> Group:
 def key_pair(region: str, item: Wire) -> KeyPair:
     """One of KeyPairs."""
     return KeyPair(
-        item.get("KeyPairId", ""), region, item.get("KeyName", ""), item.get("KeyFingerprint", ""), tags(item)
+        id=item.get("KeyPairId", ""),
+        region=region,
+        name=item.get("KeyName", ""),
+        fingerprint=item.get("KeyFingerprint", ""),
+        tags=tags(item),
+        created=item.get("CreateTime"),
+    )
+
+
+def snapshot(region: str, item: Wire) -> Snapshot:
+    """One of Snapshots."""
+    return Snapshot(
+        id=item["SnapshotId"],
+        region=region,
+        state=item.get("State", ""),
+        size_gib=int(item.get("VolumeSize", 0)),
+        created=item.get("StartTime"),
+        tags=tags(item),
     )

@@ -10,6 +10,7 @@ from spotbox.aws.session import Aws
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.prices import OnDemandPrices, Pair, on_demand_prices, product_filters
 from spotbox.core.prices import disk_price as _disk_price
+from spotbox.core.prices import snapshot_price as _snapshot_price
 from spotbox.store import NoStore, Store
 
 MOST = 24  # calls for what the listings lacked; what is left is unknown
@@ -108,6 +109,16 @@ def disk_price(aws: Aws, region: str, volume_type: str = "gp3", store: Store | N
     kept.file(Ask(region, volume_type, pairs=((region, volume_type),)), {(region, volume_type): usd} if usd else {})
     kept.save()
     return usd
+
+
+def snapshot_price(aws: Aws, region: str) -> Decimal | None:
+    """USD per GiB-month of EBS snapshots in `region`; None where AWS does not tell, or may not be asked."""
+    fields = {"productFamily": "Storage Snapshot", "regionCode": region}
+    filters = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in fields.items()]
+    try:
+        return _snapshot_price(_products(aws, filters, endpoint_region(region)), region)
+    except SpotboxError:
+        return None
 
 
 def _lines(aws: Aws, ask: Ask) -> list[str]:

@@ -69,8 +69,10 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def target(app: App, box: Box) -> sshtext.Target | None:
-    """Where to connect; None for a box without an address."""
+    """Where to connect; None for a box without an address, or with one that cannot be an address."""
     if not box.instance or not box.instance.public_ip or box.instance.state != "running":
+        return None
+    if not sshtext.is_place(box.instance.public_ip, box.instance.id):
         return None
     host, port = app.ssh_target(box.instance.public_ip)
     key = private_key(app, box)

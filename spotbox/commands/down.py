@@ -1,8 +1,9 @@
 """spotbox down: cancel, prove it, terminate, clean the last of it, look again, and tell what was removed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,16 +11,17 @@ import click
 
 from spotbox.app import App, get_app
 from spotbox.commands._connect import forget_host, set_entry
-from spotbox.commands._find import look, others
+from spotbox.commands._find import others
+from spotbox.commands._remove import Tally, carry_out, patiently, priced, reconcile, see_gone
 from spotbox.core.boxes import Sight, gather
-from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.errors import Exit, SpotboxError, UsageError
+from spotbox.core.findings import Survey
+from spotbox.core.names import check_name
 from spotbox.core.plans import plan_down
-from spotbox.core.removal import going_with_instances, parts_of, youngest
-from spotbox.core.report import number
-from spotbox.core.steps import Cancel, DeleteVolume, KeepVolume, Plan, Step, Terminate
-from spotbox.core.text import safe
-from spotbox.core.units import HOURS_PER_MONTH, show_usd
-from spotbox.core.waiting import Look, wait
+from spotbox.core.removal import concerned, doubt, going_with_instances, opened, parts_of
+from spotbox.core.steps import DeleteGroup, Plan
+from spotbox.core.text import safe, shell
+from spotbox.core.units import show_usd
 from spotbox.options import (
     Command,
     dry_run_option,
@@ -32,17 +34,21 @@ from spotbox.options import (
 )
 from spotbox.output import to_json
 
-ROOT_WAIT = 60  # seconds in which AWS deletes a volume after its instance
+LATE_WAIT = 60  # seconds beyond all doubt in which what still comes to light is removed
 
 
-@dataclass
-class Tally:
-    """What became of each thing."""
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be removed: boxes of these names (None: all) of one owner, less the data volumes if `keep`."""
 
-    removed: list[dict[str, str]] = field(default_factory=list)
-    kept: list[dict[str, str]] = field(default_factory=list)
-    unresolved: list[dict[str, Any]] = field(default_factory=list)
-    standing: set[str] = field(default_factory=set)  # regions where a cancel could not be proved
+    owner: str
+    names: list[str] | None
+    keep: bool
+    again: str  # the command that goes on with it
+
+    def plan(self, sights: Sequence[Sight]) -> Plan:
+        """What is left to do of it."""
+        return plan_down(sights, self.owner, self.names, self.keep)
 
 
 @click.command(cls=Command)
@@ -60,6 +66,9 @@ def down(
 ) -> None:
     """Remove NAME (default dev): Spot request, instance, disks, security group and, with the last box, the key pair.
 
+    Asks first. What AWS may bring to light late (a box made a moment ago, a request that was open) is looked for again.
+    Exit code 6, with each id and what it costs, where something could not be removed or confirmed.
+
     \b
     spotbox down
     spotbox down --all -y
@@ -68,39 +77,75 @@ def down(
     owner = app.owner(flags["owner"])
     place = app.named_region(ctx, flags["region"])
     regions = [place] if place else app.enabled_regions
-    names = None if every else [name]
-    seen = look(app, regions, owner)
-    plan = plan_down(seen.sights, owner, names, keep_data)
-    tally = Tally()
-    if every or not plan:
-        tally.unresolved += [_unseen(region, error) for region, error in seen.failed.items()]
-    if not plan:
-        if not every:
-            app.remark(f"nothing of {name} to remove. {others(app, regions, owner)}")
-        else:
-            app.remark(f"nothing of {safe(owner)}'s to remove")
-        _finish(tally, flags["output"])
+    words = ["spotbox", "down", "--all" if every else name, *(["-r", place] if place else [])]
+    words += [*(["--owner", owner] if flags["owner"] else []), *(["--keep-data"] if keep_data else [])]
+    wanted = Wanted(owner, None if every else [name], keep_data, shell(words))
+    seen = _look(app, regions, owner)
+    plan, tally = wanted.plan(seen.sights), Tally()
+    settling = doubt(seen.sights, plan, owner, wanted.names, app.system.now(), app.settle)
+    for region, error in seen.failed.items():
+        if every or not plan:
+            tally.left([_region(region)], f"not seen: {error.message}")
+    if not plan and not settling:
+        who = f"{safe(owner)}'s" if every else name
+        app.remark(f"nothing of {who} to remove{'' if every else f'. {others(app, regions, owner)}'}")
+        _finish(app, tally, flags["output"])
         return
-    for step in plan:
-        (click.echo if dry_run else app.remark)(safe(f"would {step}") if dry_run else f"  - {step}")
-    for region, volume in going_with_instances(seen.sights, owner, names):
-        text = f"delete volume {volume} ({region}) and all that is on it, with its instance"
-        (click.echo if dry_run else app.remark)(safe(f"would {text}") if dry_run else f"  - {text}")
+    plan, surveys = _leave_traces(app, seen.sights, plan, owner, tally)
+    _show(app, plan, going_with_instances(seen.sights, owner, wanted.names), dry_run)
     if dry_run:
         return
-    _confirm(app, yes)
-    _remove(app, seen.sights, plan, owner, names, keep_data, tally)
-    _finish(tally, flags["output"])
+    if plan:
+        _confirm(app, yes)
+    with _interruptible(app, wanted, plan, tally):
+        last = _remove(app, seen.sights, plan, wanted, settling, tally)
+    _finish(app, tally, flags["output"], [*seen.sights, *last], surveys)
 
 
-def _unseen(region: str, error: SpotboxError) -> dict[str, Any]:
-    return {
-        "kind": "region",
-        "id": region,
-        "region": region,
-        "usd_per_month": None,
-        "why": f"not seen: {error.message}",
-    }
+def _look(app: App, regions: Sequence[str], owner: str) -> Any:
+    """Observe; regions that cannot be asked cost a remark, unless none can."""
+    if len(regions) > 1:
+        app.progress.glance(f"looking for boxes in {len(regions)} regions")
+    seen = patiently(app, lambda: app.cloud.observe(regions, owner))
+    app.progress.done()
+    if seen.failed and not seen.sights:
+        raise next(iter(seen.failed.values()))
+    for region, error in seen.failed.items():
+        app.remark(f"could not look in {region}, so a box there would not be seen: {error.message}")
+    return seen
+
+
+def _region(region: str) -> dict[str, str]:
+    return {"kind": "region", "id": region, "region": region}
+
+
+def _leave_traces(
+    app: App, sights: Sequence[Sight], plan: Plan, owner: str, tally: Tally
+) -> tuple[Plan, Sequence[Survey]]:
+    """What bears only spotbox's traces is told and left to `audit --fix`, and so is the group that it is in."""
+    regions = {getattr(step, "region", "") for step in plan}
+    found = app.cloud.traces([sight for sight in sights if sight.region in regions], owner)
+    for region, error in found.failed.items():
+        app.remark(f"could not look in {region} for instances that bear only spotbox's traces: {error.message}")
+    traced = [instance for survey in found.surveys for instance in survey.traced]
+    for instance in traced:
+        part = {"kind": "instance", "id": instance.id, "region": instance.region}
+        tally.left([part], "it bears only spotbox's key pair or group, no tags: left to `spotbox audit --fix`")
+    users = {group: instance.id for instance in traced for group in instance.group_ids}
+    for step in plan:
+        if isinstance(step, DeleteGroup) and step.group_id in users:
+            tally.left(parts_of(step), f"{users[step.group_id]} is in it")
+    return tuple(step for step in plan if not tally.stuck & {part["id"] for part in parts_of(step)}), found.surveys
+
+
+def _show(app: App, plan: Plan, going: Sequence[tuple[str, str]], dry_run: bool) -> None:
+    texts = [str(step) for step in plan]
+    texts += [f"delete volume {volume} ({region}) and all that is on it, with its instance" for region, volume in going]
+    for text in texts:
+        if dry_run:
+            click.echo(safe(f"would {text}"))
+        else:
+            app.remark(f"  - {text}")
 
 
 def _confirm(app: App, yes: bool) -> None:
@@ -114,156 +159,86 @@ def _confirm(app: App, yes: bool) -> None:
         raise SpotboxError("nothing was removed, as you said")
 
 
+@contextmanager
+def _interruptible(app: App, wanted: Wanted, plan: Plan, tally: Tally) -> Iterator[None]:
+    """Ctrl-C ends it at once; what is left is named, and the command that goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        app.progress.done()
+        told = tally.told
+        parts = [part for step in plan for part in parts_of(step) if part["id"] not in told]
+        left = ", ".join(f"{part['kind']} {part['id']} ({part['region']})" for part in parts)
+        what = f"interrupted; not removed, or not proved: {left}" if left else "interrupted before the last look"
+        raise SpotboxError(what, f"Go on with: {wanted.again}", Exit.INTERRUPTED) from None
+
+
 def _remove(
-    app: App, sights: Sequence[Sight], plan: Plan, owner: str, names: list[str] | None, keep: bool, tally: Tally
-) -> None:
-    """Apply the plan, then look again until there is no doubt left, and remove what came late."""
-    roots = going_with_instances(sights, owner, names)
-    doubt_until = _doubt(app, sights, plan, owner, names)
-    _apply(app, plan, tally)
+    app: App, sights: Sequence[Sight], plan: Plan, wanted: Wanted, settling: float, tally: Tally
+) -> Sequence[Sight]:
+    """Apply the plan, then look again until there is no doubt left, and remove what came late. Gives the last look."""
+    from spotbox.aws.calls import passing
+
+    regions = concerned(sights, wanted.owner, wanted.names)
+    until = app.system.now() + timedelta(seconds=settling)
+    carry_out(app, plan, tally, settling, [i for sight in sights for i in sight.instances])
+    if opened(sights, plan):  # it may have been fulfilled up to this moment
+        until = app.system.now() + timedelta(seconds=app.settle)
+    going = dict.fromkeys(going_with_instances(sights, wanted.owner, wanted.names))
     while True:
-        late = _late(app, sights, owner, names, keep, tally)
-        if late:
-            _apply(app, late, tally)
-        if app.system.now() >= doubt_until:
+        seen = app.cloud.observe(regions, wanted.owner)
+        reconcile(tally, seen.sights)
+        going |= dict.fromkeys(going_with_instances(seen.sights, wanted.owner, wanted.names))
+        late = tuple(s for s in wanted.plan(seen.sights) if not tally.stuck & {part["id"] for part in parts_of(s)})
+        carry_out(app, late, tally, settling, [i for sight in seen.sights for i in sight.instances])
+        now = app.system.now()
+        unseen = any(passing(error) for error in seen.failed.values())
+        if (now >= until and not (late or unseen)) or now >= until + timedelta(seconds=LATE_WAIT):
             break
         app.progress.show("looking again for a late launch")
         app.system.sleep(1.0)
     app.progress.done()
-    _see_roots_gone(app, sights, roots, tally)
-    stuck = {item["id"] for item in tally.unresolved}
-    for sight in sights:
-        mine = {n: parts for (whose, n), parts in gather(sight).items() if whose == owner and (not names or n in names)}
-        for name, parts in mine.items():
-            ids = {r.id for r in parts.requests} | {i.id for i in parts.instances}
-            if not stuck & ids:
-                set_entry(app, name, "")
-                forget_host(app, {i.id for i in parts.instances})
-
-
-def _see_roots_gone(app: App, sights: Sequence[Sight], roots: Sequence[tuple[str, str]], tally: Tally) -> None:
-    """Volumes that go with their instance are told as removed once AWS shows them no more."""
-    stuck = {item["id"] for item in tally.unresolved}
-    held = {v for sight in sights for i in sight.instances if i.id in stuck for v in i.volume_ids}
-    told = {item["id"] for item in tally.removed} | stuck
-    going = [(region, volume) for region, volume in roots if volume not in held | told]
-
-    def look() -> Look[dict[str, int]]:
-        seen = app.cloud.observe(sorted({region for region, _ in going}))
-        shown = {v.id: v.size_gib for sight in seen.sights for v in sight.volumes if v.state != "deleting"}
-        unseen = {v: 0 for region, v in going if region in seen.failed}
-        left = {v: shown[v] for _, v in going if v in shown} | unseen
-        return Look(left, not left, f"waiting for {', '.join(left)} to go with its instance")
-
-    if not going:
-        return
-    left = wait(look, ROOT_WAIT, app.system.sleep, app.system.monotonic, app.progress.show).value
-    app.progress.done()
-    for region, volume in going:
-        if volume in left:
-            _unresolved(app, DeleteVolume(region, volume, left[volume]), "AWS still shows it", tally)
-        else:
-            tally.removed.append({"kind": "volume", "id": volume, "region": region})
-
-
-def _late(
-    app: App, sights: Sequence[Sight], owner: str, names: list[str] | None, keep: bool, tally: Tally
-) -> tuple[Step, ...]:
-    """What is there now that should not be; what could not be removed before is not tried for ever."""
-    seen = app.cloud.observe([sight.region for sight in sights], owner)
     for region, error in seen.failed.items():
-        if not any(item["id"] == region for item in tally.unresolved):
-            tally.unresolved.append(_unseen(region, error))
-    failed = {item["id"] for item in tally.unresolved}
-    steps = plan_down(seen.sights, owner, names, keep)
-    return tuple(step for step in steps if not failed & {item["id"] for item in parts_of(step)})
+        tally.left([_region(region)], f"not seen: {error.message}")
+    see_gone(app, _not_held(going, [*sights, *seen.sights], tally), tally)
+    _forget(app, [*sights, *seen.sights], wanted, tally)
+    return list(seen.sights)
 
 
-def _doubt(app: App, sights: Sequence[Sight], plan: Plan, owner: str, names: list[str] | None) -> datetime:
-    """Until when AWS may still show something new: it is young, or its request was open when cancelled."""
-    from datetime import timedelta
-
-    now, settle = app.system.now(), timedelta(seconds=app.settle)
-    opened = any(
-        r.state == "open"
-        for s in sights
-        for step in plan
-        if isinstance(step, Cancel)
-        for r in s.requests
-        if r.id in step.request_ids
-    )
-    newest = youngest(sights, owner, names)
-    return now + settle if opened else min(newest + settle, now + settle) if newest else now
+def _not_held(
+    going: Iterable[tuple[str, str]], sights: Sequence[Sight], tally: Tally
+) -> list[tuple[str, str]]:  # fmt: skip
+    """Volumes that go with an instance, less those whose instance stays."""
+    held = {v for sight in sights for i in sight.instances if i.id in tally.stuck for v in i.volume_ids}
+    return [(region, volume) for region, volume in going if volume not in held]
 
 
-def _apply(app: App, plan: Plan, tally: Tally) -> None:
-    """Every step in order; what fails is told at the end. Where a request may still launch, nothing else is taken away:
-    neither its instance, which would be launched again, nor the key and group that the launch would need."""
-    for step in plan:
-        held = {part["region"] for part in parts_of(step)} & tally.standing
-        if held and not isinstance(step, Cancel):
-            _unresolved(
-                app,
-                step,
-                "a Spot request here is not proved cancelled, so AWS would launch another",
-                tally,
-            )
-            continue
-        app.progress.show(str(step))
-        try:
-            app.cloud.apply(step, app.progress.show)
-        except SpotboxError as error:
-            if isinstance(step, Cancel):
-                tally.standing.add(step.region)
-            _unresolved(app, step, error.message, tally)
-        else:
-            (tally.kept if isinstance(step, KeepVolume) else tally.removed).extend(parts_of(step))
-    app.progress.done()
+def _forget(app: App, sights: Sequence[Sight], wanted: Wanted, tally: Tally) -> None:
+    """Drop what this machine remembers of boxes that are gone."""
+    for sight in sights:
+        for (owner, name), parts in gather(sight).items():
+            ids = {r.id for r in parts.requests} | {i.id for i in parts.instances}
+            if owner != wanted.owner or (wanted.names and name not in wanted.names) or tally.stuck & ids:
+                continue
+            with suppress(UsageError):  # a tag that is no box's name has no entry
+                set_entry(app, check_name(name), "")
+            forget_host(app, {i.id for i in parts.instances})
 
 
-def _unresolved(app: App, step: Step, why: str, tally: Tally) -> None:
-    app.progress.done()
-    app.remark(f"could not {step}: {why}")
-    tally.unresolved += [{**part, "usd_per_month": number(_monthly(app, step)), "why": why} for part in parts_of(step)]
-
-
-def _monthly(app: App, step: Step) -> Decimal | None:
-    """What the thing goes on costing in USD per month; None where it is not known, 0 where it bills nothing."""
-    if isinstance(step, DeleteVolume):
-        try:
-            price = app.cloud.disk_price(step.region, "gp3")
-        except SpotboxError:
-            return None
-        return price * step.size_gib if price is not None else None
-    if isinstance(step, Terminate):
-        return _compute(app, step)
-    return None if isinstance(step, Cancel) else Decimal(0)
-
-
-def _compute(app: App, step: Terminate) -> Decimal | None:
-    seen = app.cloud.observe([step.region])
-    found = [i for sight in seen.sights for i in sight.instances if i.id in step.instance_ids]
-    try:
-        prices = [app.cloud.spot_prices(step.region, [i.instance_type]).get((i.instance_type, i.zone)) for i in found]
-    except SpotboxError:
-        return None
-    known = [price for price in prices if price is not None]
-    return sum(known, Decimal(0)) * HOURS_PER_MONTH if len(known) == len(prices) and known else None
-
-
-def _finish(tally: Tally, output: str) -> None:
+def _finish(
+    app: App, tally: Tally, output: str, sights: Sequence[Sight] = (), surveys: Sequence[Survey] = ()
+) -> None:  # fmt: skip
     """Print what became of it all; exit 6 while something may still bill."""
+    unresolved = priced(app, tally, sights, surveys)
     if output == "json":
-        click.echo(
-            to_json({"removed": tally.removed, "kept": tally.kept, "unresolved": tally.unresolved, "cost": None})
-        )
+        click.echo(to_json({"removed": tally.removed, "kept": tally.kept, "unresolved": unresolved, "cost": None}))
     else:
         for word, items in (("removed", tally.removed), ("kept", tally.kept)):
             for item in items:
                 click.echo(safe(f"{word} {item['kind']} {item['id']} ({item['region']})"))
-        for item in tally.unresolved:
+        for item in unresolved:
             cost = item["usd_per_month"]
             price = "cost unknown" if cost is None else f"{show_usd(Decimal(str(cost)), 2)}/month"
             click.echo(safe(f"NOT removed {item['kind']} {item['id']} ({item['region']}, {price}): {item['why']}"))
-    if tally.unresolved:
+    if unresolved:
         raise SpotboxError("not all could be removed or confirmed", "Run the same command again.", Exit.STILL_BILLS)

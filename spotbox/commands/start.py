@@ -10,6 +10,7 @@ from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.plans import plan_start
 from spotbox.core.states import State
+from spotbox.core.text import safe
 from spotbox.core.units import show_usd
 from spotbox.core.waiting import Look, wait
 from spotbox.options import Command, name_argument, owner_option, region_option
@@ -46,7 +47,7 @@ def start(ctx: click.Context, name: str, region: str | None, owner: str | None) 
     admit_caller(app, box)  # first: an address that is not admitted would wait in vain for the box's SSH server
     box = arrive(app, box)
     (box,) = priced(app, [box])
-    app.echo(f"{name} runs in {box.zone}, {show_usd(box.spot)}/h. A shell on it: spotbox ssh {name}")
+    app.echo(f"{name} runs in {safe(box.zone)}, {show_usd(box.spot)}/h. A shell on it: spotbox ssh {name}")
 
 
 def check_startable(box: Box) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from spotbox.core.meanings import Meaning
 from spotbox.core.names import KEEP_TAG, MAX_PRICE_TAG, NAME_TAG, OWNER_TAG, ROLE_TAG, USER_TAG, is_login
 from spotbox.core.records import Group, Instance, KeyPair, Request, Tags, Volume
-from spotbox.core.states import LIVE, Derived, State, derive
+from spotbox.core.states import LIVE, RUNS_ON, Derived, State, derive
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,21 @@ class Belongings:
     instances: list[Instance] = field(default_factory=list)
     volumes: list[Volume] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
+
+
+def unshown(parts: Belongings) -> tuple[str, ...]:
+    """Ids of instances that a request names as running or stopped, while AWS does not show the instance itself (yet).
+
+    A request that is fulfilled while it is being cancelled tells its instance's id before DescribeInstances does.
+    """
+    shown = {i.id for i in parts.instances}
+    return tuple(
+        dict.fromkeys(
+            r.instance_id
+            for r in parts.requests
+            if r.instance_id and r.instance_id not in shown and (r.state in ("active", "disabled") or r.code == RUNS_ON)
+        )
+    )
 
 
 def assemble(sight: Sight) -> tuple[Box, ...]:

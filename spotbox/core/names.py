@@ -34,6 +34,8 @@ def check_name(name: str) -> str:
 
 def check_owner(owner: str) -> str:
     """The owner itself. UsageError when AWS would not take it as a name (letters, digits and +=,.@_-)."""
+    if owner == "all":
+        raise UsageError("'all' is nobody's name: it means everyone's", "`status` and `audit` take it; name one here.")
     if not _OWNER.fullmatch(owner):
         raise UsageError(f"{owner!r} is not an owner", "Use letters, digits and +=,.@_- only, such as alice.")
     return owner
@@ -130,6 +132,11 @@ def is_auto_rule(description: str, machine: str | None = None) -> bool:
 def without_own(tags: Tags) -> dict[str, str]:
     """The user's own tags among these."""
     return {k: v for k, v in tags.items() if k != "Name" and not k.lower().startswith(("spotbox:", "aws:"))}
+
+
+def without_aws(tags: Tags) -> dict[str, str]:
+    """These tags without AWS's own (aws:*), which nobody else can set."""
+    return {k: v for k, v in tags.items() if not k.lower().startswith("aws:")}
 
 
 def join_names(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ spotbox's own is ever named in a step; a step that was carried out already does 
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
-from spotbox.core.boxes import Belongings, Box, Sight, gather
+from spotbox.core.boxes import Belongings, Box, Sight, gather, unshown
 from spotbox.core.names import (
     KEEP_TAG,
     NAME_TAG,
@@ -19,6 +19,7 @@ from spotbox.core.names import (
     is_auto_rule,
     key_fingerprint,
     key_name,
+    without_aws,
     without_own,
 )
 from spotbox.core.records import KeyPair, Rule
@@ -86,7 +87,7 @@ def plan_tags(box: Box) -> Plan:
     """
     if not box.request:
         return ()
-    tags, bare = dict(box.request.tags), set(box.untagged)
+    tags, bare = without_aws(box.request.tags), set(box.untagged)
     volumes = tuple(v.id for v in box.volumes if v.id in bare)
     others = tuple(id_ for id_ in box.untagged if id_ not in volumes)
     steps: list[Step] = [TagAgain(box.region, others, tags)] if others else []
@@ -161,12 +162,12 @@ def plan_down(sights: Sequence[Sight], owner: str, names: Sequence[str] | None, 
         others = any(_alive(parts) or parts.groups for name, parts in found.items() if name not in chosen)
         # With `--all` the key goes even from a region where no box is left at all.
         if not others and (any(_alive(p) or p.groups for p in chosen.values()) or names is None):
-            steps += [DeleteKey(sight.region, key.id, key.name) for key in sight.keys if _owns(key, owner)]
+            steps += [DeleteKey(sight.region, key.id, key.name) for key in sight.keys if owns_key(key, owner)]
     order: dict[type, int] = {Cancel: 0, KeepVolume: 1, Terminate: 2, DeleteVolume: 3, DeleteKey: 4, DeleteGroup: 5}
     return tuple(sorted(steps, key=lambda step: order[type(step)]))
 
 
-def _owns(key: KeyPair, owner: str) -> bool:
+def owns_key(key: KeyPair, owner: str) -> bool:
     """A key pair that spotbox imported for this owner: tagged so, under the name that carries its fingerprint."""
     return key.tags.get(OWNER_TAG) == owner and key.name.startswith(key_name(owner, ""))
 
@@ -188,8 +189,8 @@ def _remove(region: str, parts: Belongings, keep_data: bool) -> list[Step]:
     requests += dict.fromkeys(i.request_id for i in alive if i.request_id and i.request_id not in shown)
     if requests:
         steps.append(Cancel(region, tuple(requests)))
-    if alive:
-        steps.append(Terminate(region, tuple(i.id for i in alive)))
+    if ending := (*(i.id for i in alive), *unshown(parts)):
+        steps.append(Terminate(region, ending))
     doomed = {i.id for i in parts.instances}
     dying = {i.id for i in parts.instances if i.state in ("shutting-down", "terminated")}
     for volume in parts.volumes:

@@ -104,6 +104,19 @@ def disk_price(rows: Iterable[str | Mapping[str, Any]], volume_type: str, region
     return found[0] if len(found) == 1 else None
 
 
+def snapshot_price(rows: Iterable[str | Mapping[str, Any]], region: str) -> Decimal | None:
+    """USD per GiB-month of standard EBS snapshots, where the GetProducts rows hold exactly one; else None."""
+    found = []
+    for row in rows:
+        product = _parsed(row)
+        attributes = _mapping(_mapping(product.get("product")).get("attributes"))
+        # Archived snapshots and fast restore are products of their own (EBS:SnapshotArchiveStorage).
+        ours = str(attributes.get("usagetype", "")).endswith("EBS:SnapshotUsage")
+        if ours and attributes.get("regionCode", region) == region:
+            found += [usd for usd, unit in _usd(product) if unit.startswith("GB") and usd > 0]
+    return found[0] if len(found) == 1 else None
+
+
 def _is_on_demand_line(attributes: Mapping[str, Any]) -> bool:
     usage = str(attributes.get("usagetype", ""))
     if not (usage.startswith("BoxUsage:") or "-BoxUsage:" in usage) or attributes.get("operation") != "RunInstances":

@@ -97,6 +97,19 @@ class KeyPair:
     name: str
     fingerprint: str
     tags: Tags = field(default_factory=dict)
+    created: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An EBS snapshot. `size_gib` is the volume's; what is billed is the blocks it holds, which AWS tells nowhere."""
+
+    id: str
+    region: str
+    state: str  # pending | completed | error
+    size_gib: int
+    created: datetime | None = None
+    tags: Tags = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -156,6 +156,9 @@ REFUSALS: dict[str, Refusal] = {
     "DryRunOperation": Refusal("the call would have succeeded", "", Exit.DONE, detail=False),
 }
 
+# Codes of troubles that pass by themselves: the same call may succeed in a while.
+PASSING = frozenset(code for code, known in REFUSALS.items() if known in (_THROTTLED, _AWS_BROKEN))
+
 
 def refusal(code: str) -> Refusal | None:
     """The words for `code`: its own, else those of its kind (`AuthFailure.*`, `*LimitExceeded`); None is unknown."""

@@ -4,7 +4,18 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from spotbox.core.boxes import Belongings, Sight, gather
-from spotbox.core.steps import Cancel, DeleteGroup, DeleteKey, DeleteVolume, KeepVolume, Step, Terminate
+from spotbox.core.names import OWNER_TAG
+from spotbox.core.states import LIVE
+from spotbox.core.steps import (
+    Cancel,
+    DeleteGroup,
+    DeleteKey,
+    DeleteSnapshot,
+    DeleteVolume,
+    KeepVolume,
+    Step,
+    Terminate,
+)
 
 
 def parts_of(step: Step) -> list[dict[str, str]]:
@@ -16,6 +27,8 @@ def parts_of(step: Step) -> list[dict[str, str]]:
             return [{"kind": "instance", "id": id_, "region": region} for id_ in ids]
         case DeleteVolume(region, id_) | KeepVolume(region, id_):
             return [{"kind": "volume", "id": id_, "region": region}]
+        case DeleteSnapshot(region, id_):
+            return [{"kind": "snapshot", "id": id_, "region": region}]
         case DeleteGroup(region, id_):
             return [{"kind": "security-group", "id": id_, "region": region}]
         case DeleteKey(region, id_):
@@ -54,3 +67,43 @@ def youngest(sights: Sequence[Sight], owner: str, names: Sequence[str] | None) -
         if when
     ]
     return max(times, default=None)
+
+
+def concerned(sights: Sequence[Sight], owner: str, names: Sequence[str] | None) -> list[str]:
+    """The regions that have anything of these boxes, or a key of their owner's: what comes late comes there."""
+    regions = {region for region, _ in _chosen(sights, owner, names)}
+    regions |= {sight.region for sight in sights if any(k.tags.get(OWNER_TAG) == owner for k in sight.keys)}
+    return sorted(regions)
+
+
+def doubt(
+    sights: Sequence[Sight], plan: Sequence[Step], owner: str, names: Sequence[str] | None, now: datetime, settle: float
+) -> float:
+    """For how many seconds from `now` AWS may still bring to light what belongs to these boxes.
+
+    Nothing is in doubt that is older than `settle` seconds by AWS's own times. A request that is open when it is
+    cancelled may be fulfilled at that moment; a security group (it has no time) that is all there is of a box was
+    made for a launch; and a key pair just imported is followed by one.
+    """
+    if opened(sights, plan):
+        return settle
+    chosen = [parts for _, parts in _chosen(sights, owner, names)]
+    if any(parts.groups and not (parts.requests or parts.instances or parts.volumes) for parts in chosen):
+        return settle
+    # Where there is nothing left to do, what has ended is no reason to wait: `down` twice is quick.
+    newest = youngest(sights, owner, names) if plan else None
+    keys = [k.created for sight in sights for k in sight.keys if k.created and k.tags.get(OWNER_TAG) == owner]
+    times = [*([newest] if newest else []), *keys]
+    return max((max(0.0, min(settle, settle - (now - when).total_seconds())) for when in times), default=0.0)
+
+
+def opened(sights: Sequence[Sight], plan: Sequence[Step]) -> bool:
+    """Whether a request that the plan cancels was open: it may be fulfilled at that moment."""
+    ids = {id_ for step in plan if isinstance(step, Cancel) for id_ in step.request_ids}
+    return any(r.state == "open" and r.id in ids for sight in sights for r in sight.requests)
+
+
+def ended(sights: Sequence[Sight]) -> set[str]:
+    """Ids of the requests and instances that AWS itself shows as cancelled and terminated. Absence is no proof."""
+    over = {r.id for sight in sights for r in sight.requests if r.state not in LIVE}
+    return over | {i.id for sight in sights for i in sight.instances if i.state == "terminated"}

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from spotbox.core.errors import UsageError
 from spotbox.core.names import check_login
@@ -26,6 +27,18 @@ class Target:
     known_hosts: str
     key: str | None  # private key file; None leaves it to the agent
     checked: bool  # the host key is known; else the first one seen is kept
+
+
+def is_place(host: str, alias: str) -> bool:
+    """Whether these can stand in ssh's options, its configuration and known_hosts as they are.
+
+    `host` must be an IP address and `alias` an id such as i-0123: nothing in them ends a word or a line there.
+    """
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host and bool(re.fullmatch(r"[A-Za-z0-9-]{1,64}", alias))  # a scope (fe80::1%x) may be any text
 
 
 def options(target: Target) -> dict[str, str]:

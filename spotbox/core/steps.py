@@ -220,10 +220,14 @@ class Admit:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Cancel Spot requests and prove it: the step fails unless AWS shows them cancelled."""
+    """Cancel Spot requests and prove it: the step fails unless AWS shows them cancelled.
+
+    `patience` is for how many seconds AWS may not know yet what is so young; until then "not found" proves nothing.
+    """
 
     region: str
     request_ids: tuple[str, ...]
+    patience: float = 0.0
 
     def __str__(self) -> str:
         return safe(f"cancel Spot request {', '.join(self.request_ids)} in {self.region}")
@@ -231,10 +235,14 @@ class Cancel:
 
 @dataclass(frozen=True)
 class Terminate:
-    """Terminate instances and wait until they are gone. Only ever after their requests are cancelled."""
+    """Terminate instances and wait until they are gone. Only ever after their requests are cancelled.
+
+    `patience` is for how many seconds AWS may not show yet what is so young; until then an absent one is not gone.
+    """
 
     region: str
     instance_ids: tuple[str, ...]
+    patience: float = 0.0
 
     def __str__(self) -> str:
         return safe(f"terminate instance {', '.join(self.instance_ids)}")
@@ -250,6 +258,18 @@ class DeleteVolume:
 
     def __str__(self) -> str:
         return safe(f"delete volume {self.volume_id} ({self.size_gib} GiB) and all that is on it")
+
+
+@dataclass(frozen=True)
+class DeleteSnapshot:
+    """Delete a snapshot that spotbox made."""
+
+    region: str
+    snapshot_id: str
+    size_gib: int
+
+    def __str__(self) -> str:
+        return safe(f"delete snapshot {self.snapshot_id} (of a volume of {self.size_gib} GiB)")
 
 
 @dataclass(frozen=True)
@@ -304,6 +324,7 @@ Step = (
     | Cancel
     | Terminate
     | DeleteVolume
+    | DeleteSnapshot
     | KeepVolume
     | DeleteGroup
     | DeleteKey

@@ -30,7 +30,9 @@ def as_typed(text: str, words: Sequence[str]) -> str:
     if not words:
         return text
     given = shlex.join(words)
-    return re.sub(r"\bspotbox (?=(?:up|ssh|prices|status|stop|start|down)\b)", lambda _: f"spotbox {given} ", text)
+    return re.sub(
+        r"\bspotbox (?=(?:up|ssh|prices|status|stop|start|down|audit)\b)", lambda _: f"spotbox {given} ", text
+    )
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

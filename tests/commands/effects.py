@@ -128,6 +128,10 @@ def _delete_volume(world, step):
     world.volumes.pop(step.volume_id, None)
 
 
+def _delete_snapshot(world, step):
+    world.snapshots.pop(step.snapshot_id, None)
+
+
 def _keep(world, step):
     _tag(world, s.TagAgain(step.region, (step.volume_id,), {KEEP_TAG: "true"}))
 
@@ -152,6 +156,7 @@ EFFECTS = {
     s.Cancel: _cancel,
     s.Terminate: _terminate,
     s.DeleteVolume: _delete_volume,
+    s.DeleteSnapshot: _delete_snapshot,
     s.KeepVolume: _keep,
     s.DeleteGroup: _delete_group,
     s.DeleteKey: lambda world, step: world.keys.pop(step.key_id, None),

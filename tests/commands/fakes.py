@@ -21,6 +21,7 @@ from spotbox.progress import Progress
 from spotbox.prompts import Prompts
 from tests.commands.effects import EFFECTS, launched, make_ground, parked
 from tests.commands.market import past, survey
+from tests.commands.surveys import FakeSurveys
 from tests.commands.world import World, public_key
 
 ACTIONS = {
@@ -37,13 +38,14 @@ ACTIONS = {
     s.Cancel: "CancelSpotInstanceRequests",
     s.Terminate: "TerminateInstances",
     s.DeleteVolume: "DeleteVolume",
+    s.DeleteSnapshot: "DeleteSnapshot",
     s.KeepVolume: "CreateTags",
     s.DeleteGroup: "DeleteSecurityGroup",
     s.DeleteKey: "DeleteKeyPair",
 }
 
 
-class FakeCloud:
+class FakeCloud(FakeSurveys):
     """The verbs of spotbox.aws.cloud.Cloud over a World; a test holds the two against each other."""
 
     def __init__(self, world: World):
@@ -171,6 +173,9 @@ class FakeCloud:
         from decimal import Decimal
 
         return Decimal("0.08")
+
+    def snapshot_price(self, region):
+        return self.world.snapshot_usd
 
     def spot_quota(self, region, code):
         return QuotaValue(self.world.quota)

@@ -122,7 +122,7 @@ def test_without_cancel_no_terminate(user):
     assert (said.code, user.world.left()) == (6, before)
     assert "NOT removed spot-request sir-1 (us-east-1, cost unknown): AWS does not show it as cancelled\n" in said.out
     assert (
-        "NOT removed instance i-1 (us-east-1, $115.19/month): a Spot request here is not proved cancelled" in said.out
+        "NOT removed instance i-1 (us-east-1, $123.19/month): a Spot request here is not proved cancelled" in said.out
     )
     assert not [line for line in said.out.splitlines() if line.startswith("removed ")]
 

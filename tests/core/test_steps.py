@@ -53,6 +53,7 @@ EXAMPLES = [
     (s.Cancel(REGION, ("sir-1", "sir-2")), "cancel Spot request sir-1, sir-2 in us-east-1"),
     (s.Terminate(REGION, ("i-1", "i-2")), "terminate instance i-1, i-2"),
     (s.DeleteVolume(REGION, "vol-1", 9), "delete volume vol-1 (9 GiB) and all that is on it"),
+    (s.DeleteSnapshot(REGION, "snap-1", 9), "delete snapshot snap-1 (of a volume of 9 GiB)"),
     (s.KeepVolume(REGION, "vol-1", 9), "keep volume vol-1 (9 GiB); it bills until `down` without --keep-data"),
     (s.DeleteGroup(REGION, "sg-1", "spotbox-dev-a"), "delete security group spotbox-dev-a (sg-1)"),
     (

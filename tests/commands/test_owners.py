@@ -1,0 +1,104 @@
+"""Two owners in one account: neither sees nor touches the other's, over every command, unless asked for by name."""
+
+from dataclasses import replace
+
+import pytest
+
+from spotbox.cli import COMMANDS
+from spotbox.core.names import OWNER_TAG
+
+# Every command that looks at boxes, as it goes to work without a question.
+EVERY = {
+    "up": [["up", "-y"], ["up", "dev", "-y", "--dry-run"], ["up", "train", "-y"]],
+    "ssh": [["ssh"], ["ssh", "--print"], ["ssh", "--stdio"]],
+    "status": [["status"], ["status", "dev"], ["status", "-o", "json"]],
+    "stop": [["stop"]],
+    "start": [["start"]],
+    "down": [["down", "-y"], ["down", "--all", "-y"], ["down", "dev", "--keep-data", "-y"]],
+    "audit": [["audit"], ["audit", "--fix", "-y"], ["audit", "-o", "json"]],
+}
+ALL = [args for runs in EVERY.values() for args in runs]
+
+
+def of(world, owner):
+    """All that is somebody's, as it is; a relaunch is its request's."""
+    mine = {r.id for r in world.requests.values() if r.tags.get(OWNER_TAG) == owner}
+    parts = [*world.requests.values(), *world.volumes.values(), *world.groups.values(), *world.keys.values()]
+    parts += list(world.instances.values())
+    mine_too = [p for p in parts if p.tags.get(OWNER_TAG) == owner or getattr(p, "request_id", None) in mine]
+    return sorted(mine_too, key=lambda part: part.id)
+
+
+def test_every_command_is_tried():
+    """A command that is added must be added here too; the sandbox's own touch no account."""
+    assert set(EVERY) | {"sandbox", "prices"} >= set(COMMANDS)
+
+
+@pytest.mark.parametrize("was", ["running", "stopped", "waiting", "interrupted", "orphaned", "kept", "failed"])
+@pytest.mark.parametrize("args", ALL, ids=" ".join)
+def test_nothing_of_bobs_is_seen_or_touched(user, args, was):
+    """Whatever state bob's box of the same name is in: alice's command changes and names nothing of it."""
+    user.world.has_box("dev", was, owner="bob")
+    user.world.has_box("train", "running", owner="bob", region="eu-west-1")
+    before = of(user.world, "bob")
+    said = user.run(*args)
+    assert of(user.world, "bob") == before
+    text = (said.out + said.err).replace(str(user.home), "")  # the folder has this test's name
+    assert "bob" not in text
+    assert not [part.id for part in before if f"{part.id} " in text or f"{part.id}\n" in text]
+
+
+@pytest.mark.parametrize("args", ALL, ids=" ".join)
+def test_boxes_of_one_name_are_two(user, args):
+    """Both have a `dev`: alice's command acts on hers alone."""
+    user.world.has_box("dev", owner="bob")
+    user.world.has_box("dev", owner="alice")
+    before = of(user.world, "bob")
+    user.run(*args)
+    assert of(user.world, "bob") == before
+
+
+@pytest.mark.parametrize("args", [["status"], ["status", "dev"], ["audit"]], ids=" ".join)
+def test_everyones_are_shown_where_asked_for(user, args):
+    """--owner all shows them, and still changes nothing."""
+    user.world.has_box("dev", "orphaned", owner="bob")
+    before = of(user.world, "bob")
+    said = user.run(*args, "--owner", "all", "-o", "json")
+    assert "bob" in said.out
+    assert of(user.world, "bob") == before
+
+
+@pytest.mark.parametrize("command", ["up", "ssh", "stop", "start", "down"])
+def test_all_is_nobodys_name(user, command):
+    """`--owner all` where one owner is meant is a usage error, not a box of an owner called all."""
+    user.world.has_box("dev", owner="bob")
+    before = of(user.world, "bob")
+    said = user.run(command, "--owner", "all")
+    assert (said.code, of(user.world, "bob")) == (2, before)
+
+
+def test_an_owner_whose_name_begins_alike(user):
+    """alice's `down --all` and `audit --fix` leave alice-b's: spotbox-alice-* is her key's name too."""
+    user.world.has_box("dev", owner="alice-b")
+    user.world.gone("i-1")
+    user.world.sleep(90)
+    user.world.has_box("dev")
+    before = of(user.world, "alice-b")
+    assert user.run("down", "--all", "-y").code == 0
+    assert user.run("audit", "--fix", "-y").code == 0
+    assert of(user.world, "alice-b") == before
+    assert len([part for part in before if part.id.startswith("i-")]) == 2
+
+
+def test_bobs_relaunch_with_alices_key_is_bobs(user):
+    """What AWS relaunched of bob's has no tags; whatever key it bears, his request says whose it is."""
+    user.world.has_box("dev", owner="bob")
+    user.world.gone("i-1")
+    user.world.sleep(90)
+    user.world.has_box("dev")
+    (late,) = [i for i in user.world.instances.values() if i.state == "running" and not i.tags]
+    pair = next(k.name for k in user.world.keys.values() if k.tags[OWNER_TAG] == "alice")
+    user.world.instances[late.id] = replace(late, key_name=pair)
+    assert user.run("audit", "--fix", "-y").code == 0
+    assert user.run("down", "--all", "-y").code == 0
+    assert user.world.instances[late.id].state == "running"
