@@ -8,11 +8,15 @@ from spotbox.sandbox import refusals
 from spotbox.sandbox.ec2_base import error_body
 
 RESET = "reset"  # the connection breaks after the call was carried out: its outcome is unknown
+RESET_BEFORE = "reset-before"  # it breaks before: the outcome is as unknown, yet nothing was done
 
 
 @dataclass
 class Fault:
-    """What to answer, to which calls (`*` matches all), and how often; `times` of -1 is until it is cleared."""
+    """What to answer, to which calls (`*` matches all), and how often; `times` of -1 is until it is cleared.
+
+    `nth` counts the calls that match from when the fault was ordered: the first `nth - 1` of them are spared.
+    """
 
     code: str
     service: str = "*"
@@ -21,6 +25,7 @@ class Fault:
     http: int = 400
     times: int = 1
     region: str = "*"
+    nth: int = 1
 
     def matches(self, service: str, action: str, region: str) -> bool:
         """Whether this call is one to fail."""
@@ -47,14 +52,20 @@ class Faults:
             http=int(given.get("http") or refusals.status(code)),
             times=int(given.get("times") or 1),
             region=str(given.get("region") or "*"),
+            nth=int(given.get("nth") or 1),
         )
+        if fault.nth < 1:
+            raise ValueError("nth counts the calls that match, from 1")
         self.waiting.append(fault)
         return fault
 
     def take(self, service: str, action: str, region: str) -> Fault | None:
         """The failure for this call, used up by it."""
-        for fault in self.waiting:
+        for fault in [*self.waiting]:
             if fault.matches(service, action, region):
+                if fault.nth > 1:
+                    fault.nth -= 1
+                    continue
                 if fault.times > 0:
                     fault.times -= 1
                     if fault.times == 0:

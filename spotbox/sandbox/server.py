@@ -70,6 +70,7 @@ class Server:
         from spotbox.sandbox.control import Control
         from spotbox.sandbox.ec2_catalog import offered
         from spotbox.sandbox.gate import Gate
+        from spotbox.sandbox.regions import ENABLED
         from spotbox.sandbox.store import Store
         from spotbox.sandbox.world import ACCOUNT, World
 
@@ -77,7 +78,7 @@ class Server:
         bodies = MotoBodies(lambda region: backends[ACCOUNT][region], self.boxes, spec)
         world = World(pace.from_environment(), bodies, offered)
         ec2.install(world)
-        control = Control(world, bodies.tags)
+        control = Control(world, bodies.tags, lambda: {name: backends[ACCOUNT][name] for name in ENABLED})
         moto = DomainDispatcherApplication(create_backend_app)
         return world, bodies, Store(self.home, world, bodies), Gate(world, control, moto, self.nonce, self.use)
 
