@@ -39,8 +39,10 @@ def plan_new(wish: Wish, public_key: str, rules: tuple[Rule, ...], generation: i
     # The key is the owner's, not one box's: it carries no box name, or `down` of one box would take it from the others.
     shared = {k: v for k, v in box_tags(wish.name, wish.owner).items() if k not in (NAME_TAG, "Name")}
     steps += [
-        MakeKey(wish.region, wish.key_name, public_key, {**shared, "Name": wish.key_name}),
+        # The group bears the box's name and the key does not: made first and removed last, it leads `down` to the key,
+        # wherever between the two an `up` or a `down` was killed.
         MakeGroup(wish.region, wish.group_name, wish.vpc_id, rules, box_tags(wish.name, wish.owner, own)),
+        MakeKey(wish.region, wish.key_name, public_key, {**shared, "Name": wish.key_name}),
         Launch(wish, generation),
     ]
     return tuple(steps)
@@ -103,7 +105,7 @@ def plan_down(sights: Sequence[Sight], owner: str, names: Sequence[str] | None, 
         # With `--all` the key goes even from a region where no box is left at all.
         if not others and (any(_alive(p) or p.groups for p in chosen.values()) or names is None):
             steps += [DeleteKey(sight.region, key.id, key.name) for key in sight.keys if _owns(key, owner)]
-    order: dict[type, int] = {Cancel: 0, KeepVolume: 1, Terminate: 2, DeleteVolume: 3, DeleteGroup: 4, DeleteKey: 5}
+    order: dict[type, int] = {Cancel: 0, KeepVolume: 1, Terminate: 2, DeleteVolume: 3, DeleteKey: 4, DeleteGroup: 5}
     return tuple(sorted(steps, key=lambda step: order[type(step)]))
 
 

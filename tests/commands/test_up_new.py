@@ -10,8 +10,8 @@ from tests.commands.fakes import live
 from tests.commands.world import HOME
 
 PLAN = """\
-would import your public key as spotbox-alice-new
 would make security group spotbox-dev-alice: port 22 from 198.51.100.7/32
+would import your public key as spotbox-alice-new
 would submit a persistent Spot request for g4dn.xlarge in us-east-1a, then us-east-1b
 """
 SUMMARY = """\

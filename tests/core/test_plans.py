@@ -221,12 +221,12 @@ def test_no_box_makes_a_plan_fail(world):
 
 
 def test_the_whole_of_a_box_goes():
-    """Request, instance, group and key, in this order; the root volume goes with its instance."""
+    """Request, instance, key and group, in this order; the root volume goes with its instance."""
     assert named(plan_down([healthy()], "alice", ["dev"])) == [
         ("Cancel", "sir-1"),
         ("Terminate", "i-1"),
-        ("DeleteGroup", "sg-1"),
         ("DeleteKey", "key-alice"),
+        ("DeleteGroup", "sg-1"),
     ]
 
 
@@ -305,11 +305,11 @@ def test_a_kept_volume_goes_by_down_without_the_flag():
 
 
 def test_a_new_box():
-    """Role where it is missing, key, group, launch; the key carries the owner's tags and no box's name."""
+    """Role where it is missing, group, key, launch; the key carries the owner's tags and no box's name."""
     rules = (Rule("198.51.100.7/32", "spotbox auto m"),)
     plan = plan_new(wish(), KEY, rules, generation=3, make_role=True)
-    assert [type(step) for step in plan] == [MakeSpotRole, MakeKey, MakeGroup, Launch]
-    _, made, guard, start = plan
+    assert [type(step) for step in plan] == [MakeSpotRole, MakeGroup, MakeKey, Launch]
+    _, guard, made, start = plan
     assert made.tags == {OWNER_TAG: "alice", VERSION_TAG: made.tags[VERSION_TAG], "Name": made.name}
     assert guard.tags == box_tags("dev", "alice", {"team": "vision"})
     assert guard.rules == rules
