@@ -1,6 +1,7 @@
 """Carry out a step: one short function per kind, each safe to run twice."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from spotbox.aws.errors import translating
@@ -12,8 +13,11 @@ from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.names import KEEP_TAG, NAME_TAG, OWNER_TAG, wire_tags
 from spotbox.core.records import Group, Rule
 from spotbox.core.states import LIVE
-from spotbox.core.waiting import Look
+from spotbox.core.waiting import Look, T
 
+SHOWN_WITHIN = 60  # seconds in which AWS knows what it has just made
+HEALS = {"IncorrectSpotRequestState", "IncorrectInstanceState", "InvalidInstanceID.NotFound"}
+UNKNOWN_YET = {"InvalidGroup.NotFound", "InvalidKeyPair.NotFound", "InvalidInstanceID.NotFound"}
 CANCEL_WAIT, TERMINATE_WAIT, GROUP_WAIT, START_WAIT = 90, 600, 180, 90  # seconds
 
 
@@ -73,7 +77,23 @@ def make_group(hands: Hands, step: s.MakeGroup) -> None:
         group_id, have = group.id, frozenset(rule.cidr for rule in group.rules)
     for rule in step.rules:
         if rule.cidr not in have:
-            _authorize(hands, step.region, group_id, rule)
+            once_known(hands, partial(_authorize, hands, step.region, group_id, rule))
+
+
+def once_known(hands: Hands, call: Callable[[], T]) -> T:
+    """What `call` gives, asked again while AWS does not know what was made a moment ago.
+
+    "Its ID might not have propagated throughout the system" (EC2 API Reference, "Eventual consistency").
+    """
+    end = hands.now() + SHOWN_WITHIN
+    while True:
+        try:
+            return call()
+        except SpotboxError as error:
+            if error.code not in UNKNOWN_YET or hands.now() > end:
+                raise
+        hands.show("AWS does not know yet what it has just made; asking again")
+        hands.sleep(1.0)
 
 
 def _own_group(hands: Hands, step: s.MakeGroup) -> Group:
@@ -143,14 +163,14 @@ def stop(hands: Hands, step: s.Stop) -> None:
 
 
 def _settled(hands: Hands, region: str, operation: str, instance_id: str) -> None:
-    """IncorrectSpotRequestState and IncorrectInstanceState heal within the minute after a change."""
+    """What is in HEALS passes within the minute after a change, or after a launch."""
     end = hands.now() + START_WAIT
     while True:
         try:
             _call(hands, region, operation, InstanceIds=[instance_id])
             return
         except SpotboxError as error:
-            if error.code not in ("IncorrectSpotRequestState", "IncorrectInstanceState") or hands.now() > end:
+            if error.code not in HEALS or hands.now() > end:
                 raise
         hands.show("AWS has not settled the last change yet; asking again")
         hands.sleep(2.0)

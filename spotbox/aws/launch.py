@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from spotbox.aws.apply import cancel
+from spotbox.aws.apply import cancel, once_known
 from spotbox.aws.errors import translating, unknown_outcome
 from spotbox.aws.hands import Hands
 from spotbox.aws.observe import describe, observe, tag_filters
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.names import MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags, client_token, wire_tags
 from spotbox.core.quotas import quota_of
-from spotbox.core.records import Offer
+from spotbox.core.records import InstanceType, Offer
 from spotbox.core.states import LIVE
 from spotbox.core.steps import Cancel, Launch, Wish
 from spotbox.core.units import show_duration
@@ -176,8 +176,7 @@ def _attempt(
     while True:
         params = launch_params(wish, offer, group_id, generation)
         try:
-            with translating("ec2:RunInstances", wish.region, instance_type=kind.name, vcpus=kind.vcpus):
-                answer = hands.aws.client("ec2", wish.region, once=True).run_instances(**params)
+            answer = once_known(hands, partial(_run, hands, wish.region, kind, params))
             return Launched(answer["Instances"][0]["InstanceId"], offer, refusals)
         except SpotboxError as error:
             # After one unclear answer, a connection that cannot even be made leaves it as unclear as it was.
@@ -195,6 +194,11 @@ def _attempt(
                 generation += 1
             else:
                 raise
+
+
+def _run(hands: Hands, region: str, kind: InstanceType, params: dict[str, Any]) -> Any:
+    with translating("ec2:RunInstances", region, instance_type=kind.name, vcpus=kind.vcpus):
+        return hands.aws.client("ec2", region, once=True).run_instances(**params)
 
 
 def _box_is_there(hands: Hands, wish: Wish) -> Look[bool]:

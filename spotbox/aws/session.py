@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 20  # seconds
+ATTEMPTS = 8  # of one call: with a fifth of them throttled, one of 400,000 calls meets eight refusals in a row
 POOL_SIZE = 32  # connections of one client; more than the threads of one `parallel`
 
 
@@ -106,8 +107,8 @@ class Aws:
         # Standard, whatever botocore's default is this year; the user's own AWS_RETRY_MODE=adaptive is honoured.
         asked = session._session.get_config_variable("retry_mode")
         retries: dict[str, Any] = {"mode": "adaptive" if asked == "adaptive" else "standard"}
-        if once:
-            retries["total_max_attempts"] = 1
+        if once or session._session.get_config_variable("max_attempts") is None:
+            retries["total_max_attempts"] = 1 if once else ATTEMPTS
         options: dict[str, Any] = {
             "retries": retries,
             "connect_timeout": CONNECT_TIMEOUT,
