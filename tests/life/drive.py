@@ -38,7 +38,7 @@ class Done:
 class Drive:
     """A home folder, a sandbox that lives in it, and spotbox run from it."""
 
-    def __init__(self, home: Path, pace: float, **extra: str):
+    def __init__(self, home: Path, pace: float, regions: tuple[str, ...] = REGIONS, **extra: str):
         self.home = home
         self.home.mkdir(parents=True, exist_ok=True)
         kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "TMPDIR")}
@@ -69,7 +69,7 @@ class Drive:
         # The service-linked role is there in any account that has used Spot before; making it costs spotbox 5 s.
         self.independent.client("iam").create_service_linked_role(AWSServiceName=SPOT_ROLE)
         for region in self.independent.regions():
-            if region not in REGIONS:
+            if region not in regions:
                 self.control("region", name=region, enabled=False)
 
     def control(self, verb: str, **args: Any) -> dict[str, Any]:
