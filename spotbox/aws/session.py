@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 20  # seconds
-ATTEMPTS = 8  # of one call: with a fifth of them throttled, one of 400,000 calls meets eight refusals in a row
+ATTEMPTS = 5  # of one call: where a quarter of them fail, one in a thousand is given up; an outage shows in some 10 s
 POOL_SIZE = 32  # connections of one client; more than the threads of one `parallel`
 
 

@@ -288,6 +288,17 @@ def test_capacity_beside_quota_is_exit_3():
         assert world.fails().exit_code is Exit.NO_CAPACITY
 
 
+@pytest.mark.parametrize("code", ["InvalidKeyPair.NotFound", "InvalidGroup.NotFound"])
+def test_what_was_made_a_moment_ago_may_not_be_known_yet(code):
+    """The same pool is asked again while AWS does not know the key or the group, and no other is tried."""
+    world = Launching(A, B)
+    world.no(A, code, strays=None)
+    world.no(A, code, strays=None)
+    world.accepts(A)
+    assert world.launch().instance_id == "i-1"
+    assert world.clock.at == 2.0
+
+
 # -- unknown outcomes and used tokens ------------------------------------------------------------------------------
 
 
