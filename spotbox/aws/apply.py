@@ -17,7 +17,8 @@ from spotbox.core.waiting import Look, T
 
 SHOWN_WITHIN = 60  # seconds in which AWS knows what it has just made
 HEALS = {"IncorrectSpotRequestState", "IncorrectInstanceState", "InvalidInstanceID.NotFound"}
-UNKNOWN_YET = {"InvalidGroup.NotFound", "InvalidKeyPair.NotFound", "InvalidInstanceID.NotFound"}
+# What passes within moments, and says that nothing was done: not known yet, or one call too many.
+PASSES = {"InvalidGroup.NotFound", "InvalidKeyPair.NotFound", "InvalidInstanceID.NotFound", "RequestLimitExceeded"}
 CANCEL_WAIT, TERMINATE_WAIT, GROUP_WAIT, START_WAIT = 90, 600, 180, 90  # seconds
 
 
@@ -81,7 +82,7 @@ def make_group(hands: Hands, step: s.MakeGroup) -> None:
 
 
 def once_known(hands: Hands, call: Callable[[], T]) -> T:
-    """What `call` gives, asked again while AWS does not know what was made a moment ago.
+    """What `call` gives, asked again while AWS throttles it, or does not know what was made a moment ago.
 
     "Its ID might not have propagated throughout the system" (EC2 API Reference, "Eventual consistency").
     """
@@ -90,9 +91,9 @@ def once_known(hands: Hands, call: Callable[[], T]) -> T:
         try:
             return call()
         except SpotboxError as error:
-            if error.code not in UNKNOWN_YET or hands.now() > end:
+            if error.code not in PASSES or hands.now() > end:
                 raise
-        hands.show("AWS does not know yet what it has just made; asking again")
+            hands.show(f"{error.message}; asking again")
         hands.sleep(1.0)
 
 

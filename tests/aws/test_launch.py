@@ -288,9 +288,9 @@ def test_capacity_beside_quota_is_exit_3():
         assert world.fails().exit_code is Exit.NO_CAPACITY
 
 
-@pytest.mark.parametrize("code", ["InvalidKeyPair.NotFound", "InvalidGroup.NotFound"])
-def test_what_was_made_a_moment_ago_may_not_be_known_yet(code):
-    """The same pool is asked again while AWS does not know the key or the group, and no other is tried."""
+@pytest.mark.parametrize("code", ["InvalidKeyPair.NotFound", "InvalidGroup.NotFound", "RequestLimitExceeded"])
+def test_what_passes_is_asked_again(code):
+    """The same pool is asked again while AWS throttles, or does not know the key or the group; no other is tried."""
     world = Launching(A, B)
     world.no(A, code, strays=None)
     world.no(A, code, strays=None)

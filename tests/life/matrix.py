@@ -95,7 +95,7 @@ def killed(drive: Drive, case: Case, story: list[str]) -> bool:
     running = drive.start(*COMMANDS[case.command][0])
     end = time.monotonic() + 120
     while running.poll() is None and not (held := drive.control("held"))["held"] and time.monotonic() < end:
-        time.sleep(0.02)
+        time.sleep(0.04)
     reached = running.poll() is None
     done = running.kill()
     drive.control("release")
