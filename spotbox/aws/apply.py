@@ -18,9 +18,10 @@ from spotbox.core.waiting import Look, T
 
 SHOWN_WITHIN = 60  # seconds in which AWS knows what it has just made
 HEALS = {"IncorrectSpotRequestState", "IncorrectInstanceState", "InvalidInstanceID.NotFound"}
-UNKNOWN_YET = {
+# What passes within moments, and says that nothing was done: not known yet, or one call too many.
+PASSES = {
     "InvalidGroup.NotFound", "InvalidKeyPair.NotFound", "InvalidInstanceID.NotFound", "InvalidVolume.NotFound",
-    "InvalidSpotInstanceRequestID.NotFound",
+    "InvalidSpotInstanceRequestID.NotFound", "RequestLimitExceeded",
 }  # fmt: skip
 START_WAIT = 90  # seconds
 
@@ -73,7 +74,7 @@ def make_group(hands: Hands, step: s.MakeGroup) -> str:
 
 
 def once_known(hands: Hands, call: Callable[[], T]) -> T:
-    """What `call` gives, asked again while AWS does not know what was made a moment ago.
+    """What `call` gives, asked again while AWS throttles it, or does not know what was made a moment ago.
 
     "Its ID might not have propagated throughout the system" (EC2 API Reference, "Eventual consistency").
     """
@@ -82,9 +83,9 @@ def once_known(hands: Hands, call: Callable[[], T]) -> T:
         try:
             return call()
         except SpotboxError as error:
-            if error.code not in UNKNOWN_YET or hands.now() > end:
+            if error.code not in PASSES or hands.now() > end:
                 raise
-        hands.show("AWS does not know yet what it has just made; asking again")
+            hands.show(f"{error.message}; asking again")
         hands.sleep(1.0)
 
 

@@ -22,6 +22,8 @@ class Seen:
     failed: dict[str, SpotboxError] = field(default_factory=dict)
 
 
+_THROTTLED = {"RequestLimitExceeded", "EC2ThrottledException", "Throttling", "InternalError", "Unavailable"}
+
 # kind -> (operation, key of the answer, parser)
 _KINDS: dict[str, tuple[str, str, Callable[[str, Any], Any]]] = {
     "requests": ("describe_spot_instance_requests", "SpotInstanceRequests", parse.request),
@@ -136,7 +138,22 @@ def _ask(
 
 
 def describe(aws: Aws, region: str, kind: str, filters: list[dict[str, Any]]) -> tuple[Any, ...]:
-    """All pages of one Describe call, as records."""
+    """All pages of one Describe call, as records.
+
+    botocore has made each call several times before it gives up; one that was throttled, or whose connection broke, is
+    begun anew once more, for a search asks in every region and one answer that is missing hides a box.
+    """
+    from spotbox.aws.errors import unknown_outcome
+
+    try:
+        return _described(aws, region, kind, filters)
+    except SpotboxError as error:
+        if error.code not in _THROTTLED and not unknown_outcome(error):
+            raise
+    return _described(aws, region, kind, filters)
+
+
+def _described(aws: Aws, region: str, kind: str, filters: list[dict[str, Any]]) -> tuple[Any, ...]:
     from spotbox.aws.errors import translating
 
     operation, key, parser = _KINDS[kind]

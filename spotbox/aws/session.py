@@ -20,6 +20,7 @@ T = TypeVar("T")
 CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 20  # seconds
 BRISK = {"connect_timeout": 3, "read_timeout": 8, "total_max_attempts": 2}  # a dead region costs seconds, not a minute
+ATTEMPTS = 5  # of one call: where a quarter of them fail, one in a thousand is given up; an outage shows in some 10 s
 POOL_SIZE = 32  # connections of one client; more than the threads of one `parallel`
 
 
@@ -179,8 +180,8 @@ class Aws:
         # Standard, whatever botocore's default is this year; the user's own AWS_RETRY_MODE=adaptive is honoured.
         asked = session._session.get_config_variable("retry_mode")
         retries: dict[str, Any] = {"mode": "adaptive" if asked == "adaptive" else "standard"}
-        if once:
-            retries["total_max_attempts"] = 1
+        if once or session._session.get_config_variable("max_attempts") is None:
+            retries["total_max_attempts"] = 1 if once else ATTEMPTS
         options: dict[str, Any] = {
             "retries": retries,
             "connect_timeout": CONNECT_TIMEOUT,

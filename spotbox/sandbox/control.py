@@ -9,21 +9,17 @@ from spotbox.sandbox import quotas, regions
 from spotbox.sandbox.catalogue import TYPES
 from spotbox.sandbox.faults import Faults
 from spotbox.sandbox.records import GONE, Box
+from spotbox.sandbox.replicas import Backends, Replicas
+from spotbox.sandbox.watch import BEFORE, Watch
+from spotbox.sandbox.weather import CALM, Sky, told
 from spotbox.sandbox.world import World
 
-NAME_TAG = "spotbox:name"
+# fault, doom and what follows are for tests and harnesses; the command line has the rest.
 VERBS = (
-    "status",
-    "interrupt",
-    "capacity",
-    "price",
-    "prices",
-    "on_demand",
-    "fault",
-    "quota",
-    "identity",
-    "doom",
+    *("status", "interrupt", "capacity", "price", "prices", "on_demand", "quota", "identity", "region"),
+    *("fault", "doom", "weather", "calls", "hold", "held", "release"),
 )
+NAME_TAG = "spotbox:name"
 
 
 def nearest(wrong: str, right: Iterable[str]) -> str:
@@ -51,19 +47,28 @@ def amount(usd: object) -> Decimal:
 class Control:
     """The verbs of /_sandbox/. Every refusal is a ValueError with a sentence for the user."""
 
-    def __init__(self, world: World, tags: Callable[[Box], dict[str, str]], zones: Callable[[str], list[str]]):
+    def __init__(
+        self,
+        world: World,
+        tags: Callable[[Box], dict[str, str]],
+        zones: Callable[[str], list[str]],
+        backends: Backends = dict,
+    ):
         self.world = world
         self.zones = zones  # of a region
         self.tags = tags  # of an instance, or of its request where the instance has none
         self.faults = Faults()
+        self.sky = Sky()
+        self.replicas = Replicas(world, backends)
+        self.watch = Watch()
 
     def do(self, verb: str, given: dict[str, Any]) -> dict[str, Any]:
         """Carry out one verb with its arguments."""
-        verbs = {name: getattr(self, name) for name in VERBS}
-        if verb not in verbs:
-            raise ValueError(f"unknown verb {verb!r}; {nearest(verb, verbs)}")
+        if verb not in VERBS:
+            raise ValueError(f"unknown verb {verb!r}; {nearest(verb, VERBS)}")
         try:
-            return verbs[verb](**given)
+            reply: dict[str, Any] = getattr(self, verb)(**given)
+            return reply
         except TypeError as error:
             raise ValueError(f"{verb}: {str(error).split(') ', 1)[-1]}") from error
 
@@ -143,13 +148,22 @@ class Control:
         self.world.spot.interrupt(found, seconds)
         return {**self._shown(found), "notice": seconds}
 
-    def capacity(self, type: str, zone: str, state: str) -> dict[str, Any]:
-        """Open or close a pool. Closed: no launch, start or restart there; what runs, runs on."""
+    def capacity(self, type: str, zone: str, state: str, interrupt: bool = False) -> dict[str, Any]:
+        """Open or close a pool. Closed: no launch, start or restart there; what runs, runs on.
+
+        With `interrupt` AWS also takes back what runs there on Spot, after the usual notice.
+        """
         if state not in ("open", "closed"):
             raise ValueError(f"capacity is open or closed, not {state}")
         pool = self._pool(type, zone)
         if state == "closed":
             self.world.market.closed.add(pool)
+            taken = (
+                [b for b in self.world.life.boxes.values() if (b.instance_type, b.zone) == pool] if interrupt else []
+            )
+            for box in taken:
+                if box.spot and box.state == "running" and not box.interruption:
+                    self.world.spot.interrupt(box)
         else:
             self.world.market.closed.discard(pool)
             for box in self.world.life.boxes.values():
@@ -236,3 +250,40 @@ class Control:
             raise ValueError(f"{arn} is no ARN")
         self.world.identity = arn
         return {"arn": arn}
+
+    def region(self, name: str, enabled: bool) -> dict[str, Any]:
+        """Switch a region of the account off (calls to it fail with AuthFailure, DescribeRegions says so), or on."""
+        if name not in regions.ENABLED:
+            raise ValueError(f"unknown region {name}; {nearest(name, regions.ENABLED)}")
+        (self.world.disabled.discard if enabled else self.world.disabled.add)(name)
+        return {"region": name, "enabled": enabled}
+
+    # The way between the program and AWS
+
+    def weather(self, clear: bool = False, **given: Any) -> dict[str, Any]:
+        """Set the weather, see weather.py: what is not given is calm, and so is all with `clear`."""
+        for name in given.get("regions") or ():
+            if name not in regions.ENABLED:
+                raise ValueError(f"unknown region {name}; {nearest(name, regions.ENABLED)}")
+        weather = self.sky.change({} if clear else given)
+        if weather == CALM:
+            weather = self.sky.weather = CALM
+        self.replicas.change(weather)
+        return told(weather)
+
+    def calls(self, reset: bool = False) -> dict[str, Any]:
+        """The calls that came in since the last reset: service, action and region of each, oldest first."""
+        return {"calls": [list(call) for call in self.watch.calls(reset)]}
+
+    def hold(self, nth: int = 1, when: str = BEFORE, action: str | None = None) -> dict[str, Any]:
+        """Hold the nth call from now, of `action` where one is named, before its work or after it; see watch.py."""
+        made = self.watch.hold(int(nth), when, action)
+        return {"nth": made.nth, "when": made.when, "action": made.action}
+
+    def held(self) -> dict[str, Any]:
+        """Whether a call is being held, and which."""
+        return self.watch.held()
+
+    def release(self, drop: bool | None = None) -> dict[str, Any]:
+        """Let the held call go on; `drop` says whether it, or its answer, is lost."""
+        return {"released": self.watch.release(drop)}

@@ -99,7 +99,7 @@ class Catalog(Ec2Base):
     def describe_regions(self) -> ActionResult:
         self.error_on_dryrun()
         names = dict.fromkeys(regions.ENABLED, "opt-in-not-required")
-        names |= dict.fromkeys(regions.NOT_OPTED_IN, "not-opted-in")
+        names |= dict.fromkeys((*regions.NOT_OPTED_IN, *self.world.disabled), "not-opted-in")
         asked = self.params.get("RegionNames") or []
         for name in asked:
             if name not in names:

@@ -10,6 +10,7 @@ from spotbox.sandbox.ec2_base import error_body
 RESET = "reset"  # the connection breaks after the call was carried out: its outcome is unknown
 SLOW = "slow"  # nothing fails: the answer only comes later
 LONGEST = 60.0  # seconds that a fault may keep a caller waiting
+RESET_BEFORE = "reset-before"  # it breaks before: the outcome is as unknown, yet nothing was done
 
 
 @dataclass
@@ -17,6 +18,7 @@ class Fault:
     """What to answer, to which calls (`*` matches all), and how often; `times` of -1 is until it is cleared.
 
     The answer comes `delay` seconds late. The Spot Advisor's feed is the service `advisor`, action `Get`.
+    `nth` counts the calls that match from when the fault was ordered: the first `nth - 1` of them are spared.
     """
 
     code: str
@@ -27,6 +29,7 @@ class Fault:
     times: int = 1
     region: str = "*"
     delay: float = 0.0
+    nth: int = 1
 
     def matches(self, service: str, action: str, region: str) -> bool:
         """Whether this call is one to fail."""
@@ -57,14 +60,20 @@ class Faults:
             times=int(given.get("times") or 1),
             region=str(given.get("region") or "*"),
             delay=delay,
+            nth=int(given.get("nth") or 1),
         )
+        if fault.nth < 1:
+            raise ValueError("nth counts the calls that match, from 1")
         self.waiting.append(fault)
         return fault
 
     def take(self, service: str, action: str, region: str) -> Fault | None:
         """The failure for this call, used up by it."""
-        for fault in self.waiting:
+        for fault in [*self.waiting]:
             if fault.matches(service, action, region):
+                if fault.nth > 1:
+                    fault.nth -= 1
+                    continue
                 if fault.times > 0:
                     fault.times -= 1
                     if fault.times == 0:

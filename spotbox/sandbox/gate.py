@@ -19,6 +19,8 @@ from urllib.parse import parse_qs
 from spotbox.sandbox import advisor, faults, peer, regions, services
 from spotbox.sandbox.control import Control
 from spotbox.sandbox.refusals import NOT_VALIDATED, Refusal
+from spotbox.sandbox.watch import AFTER, BEFORE
+from spotbox.sandbox.weather import Call
 from spotbox.sandbox.world import World
 
 log = logging.getLogger("spotbox.sandbox")
@@ -115,20 +117,19 @@ class Gate:
 
     def _serve(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         body = _body(environ)
-        service, region, action = _call(environ, body)
+        call = _call(environ, body)
         environ["wsgi.input"] = io.BytesIO(body)
+        hold = self.control.watch.seen(call)
         try:
-            fault = self._fault(service, action, region)
-            if fault and fault.code != faults.RESET:
-                raise Refusal(fault.code, fault.message, fault.http)
-            if region not in regions.ENABLED and service not in GLOBAL and service:
-                # A region that the account has not switched on is answered so, not with OptInRequired.
-                raise Refusal("AuthFailure", NOT_VALIDATED, 401)
-            answer = self._answer(service, region, action, body, environ)
-            if fault:
+            if hold and hold.when == BEFORE and not hold.wait():
                 raise ConnectionBroken
+            try:
+                answer = self._through(call, body, environ)
+            finally:
+                if hold and hold.when == AFTER and not hold.wait():
+                    raise ConnectionBroken
         except Refusal as refused:
-            kind, text = faults.reply(service, refused.code, refused.message)
+            kind, text = faults.reply(call.service, refused.code, refused.message)
             return _send(start, refused.http, kind, text)
         if isinstance(answer, str):
             return _send(start, 200, "application/x-amz-json-1.1", answer)
@@ -136,7 +137,34 @@ class Gate:
         start(status, headers)
         return chunks
 
-    def _answer(self, service: str, region: str, action: str, body: bytes, environ: dict[str, Any]) -> Any:
+    def _through(self, call: Call, body: bytes, environ: dict[str, Any]) -> Any:
+        """The reply, through the weather and the failures on order. Raises Refusal, or ConnectionBroken."""
+        met = self.control.sky.over(call)
+        time.sleep(met.delay)
+        fault = self._fault(*call)
+        if fault and fault.code not in (faults.RESET, faults.RESET_BEFORE):
+            raise Refusal(fault.code, fault.message, fault.http)
+        if met.refused:
+            raise met.refused
+        if met.lost_before or (fault and fault.code == faults.RESET_BEFORE):
+            raise ConnectionBroken
+        region, known = call.region, call.region in regions.ENABLED and call.region not in self.world.disabled
+        if not known and call.service not in GLOBAL and call.service:
+            # A region that the account has not switched on is answered so, not with OptInRequired.
+            raise Refusal("AuthFailure", NOT_VALIDATED, 401)
+        try:
+            answer = self._answer(call.service, region, call.action, body, environ, met.replica)
+        except Refusal:
+            if met.lost_after:
+                raise ConnectionBroken from None
+            raise
+        if fault or met.lost_after:
+            raise ConnectionBroken
+        return answer
+
+    def _answer(
+        self, service: str, region: str, action: str, body: bytes, environ: dict[str, Any], replica: int = 0
+    ) -> Any:
         """The reply: JSON text of a service of ours, or moto's status, headers and body."""
         if service == "s3" or not service:  # moto's own; bodies may be large, and it has no part in the world
             self.world.changes += action not in ("GET", "HEAD")
@@ -151,7 +179,10 @@ class Gate:
                     return json.dumps(reply)
             elif service in services.ACTIONS and service != "ssm":
                 raise Refusal("InvalidAction", f"The sandbox does not serve {service}:{action}.")
-            return self._moto(environ, service, action)
+            if service != "ec2":
+                return self._moto(environ, service, action)
+            with self.control.replicas.answering(Call(service, action, region), body, replica):
+                return self._moto(environ, service, action)
 
     def _moto(self, environ: dict[str, Any], service: str, action: str) -> tuple[str, list[Any], list[bytes]]:
         got: list[Any] = []
@@ -178,16 +209,16 @@ def _body(environ: dict[str, Any]) -> bytes:
     return environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
 
 
-def _call(environ: dict[str, Any], body: bytes) -> tuple[str, str, str]:
-    """Service, region and action of a request; empty where it is not signed, as S3's may be."""
+def _call(environ: dict[str, Any], body: bytes) -> Call:
+    """Service, action and region of a request; empty where it is not signed, as S3's may be."""
     scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
     region, service = scope.groups() if scope else ("us-east-1", "")
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
-        return service, region, target.rsplit(".", 1)[-1]
+        return Call(service, target.rsplit(".", 1)[-1], region)
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-        return service, region, (parse_qs(body.decode("utf-8", "replace")).get("Action") or [""])[0]
-    return service, region, environ.get("REQUEST_METHOD", "")
+        return Call(service, (parse_qs(body.decode("utf-8", "replace")).get("Action") or [""])[0], region)
+    return Call(service, environ.get("REQUEST_METHOD", ""), region)
 
 
 def _send(start: Any, status: int, kind: str, text: str) -> list[bytes]:

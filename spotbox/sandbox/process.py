@@ -215,7 +215,7 @@ def _alive(pid: int) -> bool:
 
 
 def call(endpoint: Endpoint, verb: str, **args: Any) -> dict[str, Any]:
-    """Do a control verb of the sandbox, see control.py: interrupt, capacity, price, fault and so on.
+    """Do a control verb of the sandbox, see control.VERBS: status, interrupt, capacity, price, fault, weather, ...
 
     Raises UsageError with the sandbox's own sentence where it refuses, SpotboxError where it does not answer.
     """

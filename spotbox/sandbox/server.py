@@ -71,6 +71,7 @@ class Server:
         from spotbox.sandbox.control import Control
         from spotbox.sandbox.ec2_catalog import offered
         from spotbox.sandbox.gate import Gate
+        from spotbox.sandbox.regions import ENABLED
         from spotbox.sandbox.store import Store
         from spotbox.sandbox.world import ACCOUNT, World
 
@@ -78,7 +79,12 @@ class Server:
         bodies = MotoBodies(lambda region: backends[ACCOUNT][region], self.boxes, spec)
         world = World(pace.from_environment(), bodies, offered, seed=market.seed_from_environment())
         ec2.install(world)
-        control = Control(world, bodies.tags, lambda region: [zone.name for zone in EC2Backend.zones.get(region, [])])
+        control = Control(
+            world,
+            bodies.tags,
+            lambda region: [zone.name for zone in EC2Backend.zones.get(region, [])],
+            lambda: {name: backends[ACCOUNT][name] for name in ENABLED},
+        )
         moto = DomainDispatcherApplication(create_backend_app)
         return world, bodies, Store(self.home, world, bodies), Gate(world, control, moto, self.nonce, self.use)
 

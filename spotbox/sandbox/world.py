@@ -39,6 +39,9 @@ class Maker(Bodies, Protocol):
     def make(self, region: str, zone: str, launch: Any, plain: bool) -> str:
         """A new instance of the launch specification in the zone; gives its id. Raises Refusal."""
 
+    def instance(self, box: Box) -> Any:
+        """moto's instance of a box."""
+
     def host_keys(self, box: Box) -> tuple[str, ...]:
         """The public lines of the box's SSH host keys."""
 
@@ -65,6 +68,8 @@ class World:
         self.tokens: dict[tuple[str, str, str], tuple[str, list[str]]] = {}  # (action, region, token) -> what it made
         self.pushed: list[tuple[datetime, str, str, str]] = []  # until, instance, user, key
         self.identity = f"arn:aws:iam::{ACCOUNT}:user/sandbox"
+        self.disabled: set[str] = set()  # regions that the account has switched off
+        self.after: Callable[[], None] | None = None  # told when time has changed something
         self.changes = 0  # counts what was done, so that it is known when to save
         self._looked = self.timeline.now
 
@@ -80,6 +85,8 @@ class World:
         if self.now - self._looked >= timedelta(seconds=0.5):
             self._looked = self.now
             self.spot.watch_prices()
+        if played and self.after:
+            self.after()
         return played
 
     def _handle(self, event: Event) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from spotbox.aws.apply import START_WAIT, apply
+from spotbox.aws.apply import SHOWN_WITHIN, START_WAIT, apply
 from spotbox.core import steps as s
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.names import box_tags, group_name, wire_tags
@@ -90,6 +90,23 @@ def test_the_boxs_own_group_gets_only_what_it_lacks():
     done(world, GROUP)
 
 
+def test_a_group_that_is_not_known_yet_gets_its_rules():
+    """EC2 may not know for a while the group that it has just made: it is asked again for a minute, then told."""
+    world = World()
+    world.answers("create_security_group", {"GroupId": "sg-1"})
+    world.refuses("authorize_security_group_ingress", "InvalidGroup.NotFound")
+    world.refuses("authorize_security_group_ingress", "InvalidGroup.NotFound")
+    authorizes(world, OPEN4)
+    authorizes(world, OPEN6)
+    done(world, GROUP)
+    assert world.clock.at == 2.0
+    world.answers("create_security_group", {"GroupId": "sg-1"})
+    for _ in range(100):
+        world.refuses("authorize_security_group_ingress", "InvalidGroup.NotFound")
+    assert fails(world, GROUP).code == "InvalidGroup.NotFound"
+    assert SHOWN_WITHIN < world.clock.at < SHOWN_WITHIN + 5
+
+
 def test_a_rule_that_another_run_added_is_fine():
     """InvalidPermission.Duplicate is what was wanted."""
     world = World()
@@ -141,7 +158,9 @@ class TestStartAndStop:
         world.answers(operation, params={"InstanceIds": ["i-1"]})
         done(world, step)
 
-    @pytest.mark.parametrize("code", ["IncorrectSpotRequestState", "IncorrectInstanceState"])
+    @pytest.mark.parametrize(
+        "code", ["IncorrectSpotRequestState", "IncorrectInstanceState", "InvalidInstanceID.NotFound"]
+    )
     def test_a_state_that_has_not_settled_is_asked_again(self, step, operation, code):
         """Right after a change AWS refuses for a while."""
         world = World()

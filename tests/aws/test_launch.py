@@ -314,6 +314,17 @@ def test_capacity_beside_quota_is_exit_3():
         assert world.fails().exit_code is Exit.NO_CAPACITY
 
 
+@pytest.mark.parametrize("code", ["InvalidKeyPair.NotFound", "InvalidGroup.NotFound", "RequestLimitExceeded"])
+def test_what_passes_is_asked_again(code):
+    """The same pool is asked again while AWS throttles, or does not know the key or the group; no other is tried."""
+    world = Launching(A, B)
+    world.no(A, code, strays=None)
+    world.no(A, code, strays=None)
+    world.accepts(A)
+    assert world.launch().instance_id == "i-1"
+    assert world.clock.at == 2.0
+
+
 # -- unknown outcomes and used tokens ------------------------------------------------------------------------------
 
 

@@ -113,7 +113,8 @@ def test_a_region_half_seen_is_not_seen():
     world.answers("describe_spot_instance_requests", {"SpotInstanceRequests": [REQUEST]})
     world.answers("describe_instances", {"Reservations": []})
     world.answers("describe_volumes", {"Volumes": []})
-    world.refuses("describe_instances", "RequestLimitExceeded")
+    for _ in range(2):
+        world.refuses("describe_instances", "RequestLimitExceeded")
     seen = observe(world.aws, [REGION], "alice", full=False)
     assert seen.sights == ()
     assert seen.failed[REGION].code == "RequestLimitExceeded"
@@ -125,6 +126,18 @@ def test_all_pages_are_read():
     world.answers("describe_volumes", {"Volumes": [{"VolumeId": "vol-1"}], "NextToken": "more"})
     world.answers("describe_volumes", {"Volumes": [{"VolumeId": "vol-2"}]}, {"Filters": [NAME], "NextToken": "more"})
     assert [v.id for v in describe(world.aws, REGION, "volumes", [NAME])] == ["vol-1", "vol-2"]
+    world.aws.spent()
+
+
+def test_a_throttled_read_is_begun_once_more():
+    """After botocore's own attempts a throttled read is made once more; a refusal that stays is told at once."""
+    world = World()
+    world.refuses("describe_volumes", "RequestLimitExceeded", status=503)
+    world.answers("describe_volumes", {"Volumes": [{"VolumeId": "vol-1"}]})
+    assert [v.id for v in describe(world.aws, REGION, "volumes", [NAME])] == ["vol-1"]
+    world.refuses("describe_volumes", "UnauthorizedOperation")
+    with pytest.raises(SpotboxError):
+        describe(world.aws, REGION, "volumes", [NAME])
     world.aws.spent()
 
 

@@ -66,6 +66,8 @@ class Aws:
     def clear(self) -> None:
         """Leave nothing for the next test."""
         self.control("fault", clear=True)
+        self.control("weather", clear=True)
+        self.control("release")
         live = [r for r in self.control("status")["requests"] if r["state"] in ("open", "active", "disabled")]
         for request in live:
             self.client("ec2", request["region"]).cancel_spot_instance_requests(SpotInstanceRequestIds=[request["id"]])

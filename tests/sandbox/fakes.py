@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 from spotbox.sandbox.pace import Pace
 from spotbox.sandbox.records import Box, Request
@@ -58,6 +59,9 @@ class Bodies:
 
     def forgotten(self, box: Box) -> None:
         self.states.pop(box.id)
+
+    def instance(self, box: Box) -> SimpleNamespace:
+        return SimpleNamespace(nics=[SimpleNamespace(public_ip=None)], security_groups=[])
 
     def host_keys(self, box: Box) -> tuple[str, ...]:
         return ()

@@ -1,0 +1,166 @@
+"""One case of the crash matrix: a command, killed at its k-th call, before that call took effect or after."""
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.life.drive import Done, Drive
+
+POOL = ("-t", "g4dn.xlarge", "-z", "us-east-1a")
+UP = ("up", "dev", *POOL, "-y")
+DOWN = ("down", "dev", "-y")
+STOP, START = ("stop", "dev"), ("start", "dev")
+# name -> the command, and the commands that lead to where it begins
+COMMANDS = {
+    "up": (UP, ()),
+    "stop": (STOP, (UP,)),
+    "start": (START, (UP, STOP)),
+    "up a stopped box": (UP, (UP, STOP)),
+    "down": (DOWN, (UP,)),
+    "down a stopped box": (DOWN, (UP, STOP)),
+}
+ENDS = {"up": "running", "stop": "stopped", "start": "running", "up a stopped box": "running"}
+# What the sample draws from: the calls that change something, and how many calls a usual run makes at least.
+CHANGES = {
+    "up": ("CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "ImportKeyPair", "RunInstances", "RunInstances"),
+    "stop": ("StopInstances",),
+    "start": ("StartInstances",),
+    "up a stopped box": ("StartInstances",),
+    "down": ("CancelSpotInstanceRequests", "TerminateInstances", "DeleteKeyPair", "DeleteSecurityGroup"),
+}
+LENGTHS = {"up": 45, "stop": 19, "start": 20, "up a stopped box": 30, "down": 30}
+READS = ("Describe", "Get", "List")
+
+
+@dataclass(frozen=True)
+class Case:
+    """`again`: the same command is run once more before `down`; else `down` comes at once."""
+
+    command: str
+    nth: int
+    when: str
+    again: bool
+    action: str | None = None  # count only these calls
+
+    def __str__(self) -> str:
+        then = "again, then down" if self.again else "down"
+        return f"{self.command}, killed {self.when} {self.action or 'call'} {self.nth}, then {then}"
+
+
+class Broken(AssertionError):
+    """A case that did not end as it must, with all that was printed."""
+
+
+def ran(drive: Drive, story: list[str], args: tuple[str, ...]) -> Done:
+    """Run a command that has to succeed."""
+    done = drive.run(*args)
+    story.append(str(done))
+    if done.code != 0 or not done.clean:
+        raise Broken("\n".join(story))
+    return done
+
+
+def prepare(drive: Drive, command: str) -> None:
+    """Bring about what the command begins with."""
+    for args in COMMANDS[command][1]:
+        ran(drive, [], args)
+
+
+def calls_of(drive: Drive, command: str) -> list[str]:
+    """The actions of a clean run of the command, in order; nothing is left afterwards."""
+    prepare(drive, command)
+    drive.control("calls", reset=True)
+    ran(drive, [], COMMANDS[command][0])
+    actions = [action for _, action, _ in drive.control("calls", reset=True)["calls"]]
+    ran(drive, [], DOWN)
+    return actions
+
+
+def cases_of(command: str, actions: list[str], spare: int = 2) -> Iterator[Case]:
+    """Every call, before and after it took effect; a call that only reads has nothing to take effect.
+
+    A run may need more calls than another, as it waits: `spare` more are tried.
+    """
+    for nth, action in enumerate([*actions, *["DescribeAgain"] * spare], 1):
+        for when in ("before",) if action.startswith(READS) else ("before", "after"):
+            yield Case(command, nth, when, again=False)
+            if command in ENDS:
+                yield Case(command, nth, when, again=True)
+
+
+def killed(drive: Drive, case: Case, story: list[str]) -> bool:
+    """Run the command and kill it at its call; whether it came that far."""
+    drive.control("hold", nth=case.nth, when=case.when, action=case.action)
+    running = drive.start(*COMMANDS[case.command][0])
+    end = time.monotonic() + 120
+    while running.poll() is None and not (held := drive.control("held"))["held"] and time.monotonic() < end:
+        time.sleep(0.04)
+    reached = running.poll() is None
+    done = running.kill()
+    drive.control("release")
+    story.append(f"{case}\nheld: {held if reached else 'never'}\n{done}")
+    if not reached and (done.code != 0 or not done.clean):
+        raise Broken("\n".join(story))
+    return reached
+
+
+def check_one_box(drive: Drive, case: Case, story: list[str]) -> None:
+    """Exactly one request and one instance, in the state that the command is for."""
+    found = drive.independent.boxes()
+    states = [i["State"]["Name"] for r in drive.independent.regions() for i in drive.independent.instances(r)]
+    if found != (1, 1) or states != [ENDS[case.command]]:
+        raise Broken("\n".join([*story, f"requests and instances: {found}, {states}"]))
+
+
+def check_nothing(drive: Drive, story: list[str]) -> None:
+    """`down` leaves nothing, by the word of the independent client."""
+    ran(drive, story, DOWN)
+    left = drive.independent.left()
+    if left:
+        drive.independent.sweep()
+        raise Broken("\n".join([*story, "left:", *left]))
+
+
+def play(drive: Drive, case: Case) -> bool:
+    """The whole case; False where the call never came. Raises Broken."""
+    story: list[str] = []
+    try:
+        prepare(drive, case.command)
+        reached = killed(drive, case, story)
+        if case.again:
+            ran(drive, story, COMMANDS[case.command][0])
+            check_one_box(drive, case, story)
+        check_nothing(drive, story)
+    except Broken:
+        drive.independent.sweep()
+        raise
+    return reached
+
+
+def drawn(command: str, dice: random.Random) -> Case:
+    """A case by lot: in two of three draws at a call that changes something, else at any call of a usual run."""
+    action = dice.choice([*CHANGES[command], *CHANGES[command], *[None] * len(CHANGES[command])])
+    nth = 1 if action else dice.randint(1, LENGTHS[command])
+    return Case(command, nth, dice.choice(("before", "after")), again=command != "down", action=action)
+
+
+def play_life(drive: Drive, dice: random.Random) -> list[str]:
+    """A whole life of one box, every command killed once at a call drawn by lot and then run again. Raises Broken.
+
+    It is several cases for the price of one: each begins where the one before has ended.
+    """
+    story: list[str] = []
+    told = []
+    try:
+        for command in ("up", "stop", "up a stopped box", "stop", "start", "down"):
+            case = drawn(command, dice)
+            told.append(f"{case}{'' if killed(drive, case, story) else ' (never came)'}")
+            if case.again:
+                ran(drive, story, COMMANDS[command][0])
+                check_one_box(drive, case, story)
+        check_nothing(drive, story)
+    except Broken:
+        drive.independent.sweep()
+        raise
+    return told
