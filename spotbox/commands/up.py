@@ -292,8 +292,8 @@ def _report(app: App, box: Box, asked: Asked, output: str, ask: bool, gpus: Mapp
     if output == "json":
         click.echo(to_json(record))
     else:
-        app.echo("\n".join(report_lines(app, box, record)))
-        click.echo(f"  the same again      {equivalent(app, box, asked)}")
+        app.echo("\n".join(map(safe, report_lines(app, box, record))))
+        click.echo(safe(f"  the same again      {equivalent(app, box, asked)}"))
     if box.state is State.WAITING:
         app.remark("AWS launches it as soon as it can, also while this machine is off; it bills from then on.")
     else:
