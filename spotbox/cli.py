@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from spotbox import __version__
+from spotbox import __version__, signals
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.text import as_typed, did_you_mean, safe
 from spotbox.options import common, common_options
@@ -68,7 +68,13 @@ def main(args: list[str] | None = None) -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, "spotbox", "_SPOTBOX_COMPLETE", asked))
-    sys.exit(run(args))
+    signals.install()
+    try:
+        code = run(args)
+        signals.finish()
+    except KeyboardInterrupt:  # while the end of it was being told
+        code = Exit.INTERRUPTED
+    sys.exit(code)
 
 
 def run(args: list[str] | None = None, obj: Any = None) -> int:
@@ -77,6 +83,7 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
     own = words[: words.index("--")] if "--" in words else words  # what follows is for the box
     verbose = bool({"-v", "--verbose"} & set(own))
     typed: list[str] = []
+    ctx = None
     try:
         with cli.make_context("spotbox", words, obj=obj) as ctx:
             try:
@@ -99,6 +106,7 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
         _tell(as_typed(error.message, typed), as_typed(error.hint, typed))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort, EOFError):
+        _end_live_line(ctx)
         click.echo("\ninterrupted", err=True)
         return Exit.INTERRUPTED
     except BrokenPipeError:
@@ -120,6 +128,12 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
             "to the project, with the output of the same command and --verbose.",
         )
         return Exit.FAILED
+
+
+def _end_live_line(ctx: click.Context | None) -> None:
+    progress = getattr(ctx.obj, "progress", None) if ctx else None
+    if progress:
+        progress.done()
 
 
 def _where_to_look(error: click.ClickException) -> str:

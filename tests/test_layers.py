@@ -17,6 +17,7 @@ MAY = {
     "progress": LEAVES,
     "config": LEAVES,
     "system": LEAVES,
+    "signals": LEAVES,
     "charts": LEAVES,
     "store": set(),  # the standard library alone
     "options": LEAVES | {"config"},
@@ -24,7 +25,7 @@ MAY = {
     "sandbox": {"sandbox", "core", "resources", "__init__"},
     "app": HELPERS | LEAVES | {"aws", "sandbox", "store", "options"},
     "commands": HELPERS | LEAVES | {"app", "options", "commands", "aws", "sandbox"},
-    "cli": HELPERS | LEAVES | {"app", "options", "commands"},
+    "cli": HELPERS | LEAVES | {"signals", "app", "options", "commands"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -12,7 +12,7 @@ from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.hunt import LAG
 from spotbox.core.names import KEEP_TAG, NAME_TAG, OWNER_TAG, wire_tags
 from spotbox.core.records import Group, Rule
-from spotbox.core.states import LIVE
+from spotbox.core.states import LIVE, STOPPED_BY_USER
 from spotbox.core.waiting import Look
 
 CANCEL_WAIT, TERMINATE_WAIT, GROUP_WAIT, START_WAIT = 90, 600, 180, 90  # seconds
@@ -156,8 +156,27 @@ def require_imds_v2(hands: Hands, step: s.RequireImdsV2) -> None:
 
 
 def start(hands: Hands, step: s.Start) -> None:
-    """StartInstances, asked again while the request or the instance has not settled after a stop."""
-    _settled(hands, step.region, "start_instances", step.instance_id)
+    """StartInstances, asked again while the request or the instance has not settled after a stop.
+
+    A refusal for a request that AWS interrupted does not heal by asking: "Only Amazon EC2 can restart an interrupted
+    stopped Spot Instance" (EC2 User Guide, interruption-behavior).
+    """
+
+    def heals(error: SpotboxError) -> bool:
+        return error.code != "IncorrectSpotRequestState" or _users_own(hands, step.region, step.instance_id)
+
+    _settled(hands, step.region, "start_instances", step.instance_id, heals)
+
+
+# Codes of a request whose instance its user has stopped, or starts (EC2 User Guide, spot-request-status); `fulfilled`
+# is an answer from before the stop.
+_SETTLING = {STOPPED_BY_USER, "marked-for-stop", "fulfilled", "pending-evaluation", "pending-fulfillment"}
+
+
+def _users_own(hands: Hands, region: str, instance_id: str) -> bool:
+    """Whether the instance's request is one that its user may start again; True where AWS does not show it now."""
+    requests = describe(hands.aws, region, "requests", [{"Name": "instance-id", "Values": [instance_id]}])
+    return all(request.state in LIVE and request.code in _SETTLING for request in requests)
 
 
 def stop(hands: Hands, step: s.Stop) -> None:
@@ -165,7 +184,13 @@ def stop(hands: Hands, step: s.Stop) -> None:
     _settled(hands, step.region, "stop_instances", step.instance_id)
 
 
-def _settled(hands: Hands, region: str, operation: str, instance_id: str) -> None:
+def _settled(
+    hands: Hands,
+    region: str,
+    operation: str,
+    instance_id: str,
+    heals: Callable[[SpotboxError], bool] = lambda error: True,
+) -> None:
     """IncorrectSpotRequestState and IncorrectInstanceState heal within the minute after a change."""
     end = hands.now() + START_WAIT
     while True:
@@ -174,6 +199,8 @@ def _settled(hands: Hands, region: str, operation: str, instance_id: str) -> Non
             return
         except SpotboxError as error:
             if error.code not in ("IncorrectSpotRequestState", "IncorrectInstanceState") or hands.now() > end:
+                raise
+            if not heals(error):
                 raise
         hands.show("AWS has not settled the last change yet; asking again")
         hands.sleep(2.0)
