@@ -120,7 +120,7 @@ def not_coming(box: Box) -> SpotboxError:
     if left_open(box):
         return SpotboxError(
             what,
-            f"AWS goes on with the start by itself as soon as it can, and bills from then on. Wait: spotbox up {box.name}; "
+            f"AWS goes on with the start by itself as soon as it can, and bills then. Wait: spotbox up {box.name}; "
             f"end it: spotbox stop {box.name}; remove it: spotbox down {box.name}",
             Exit.NO_CAPACITY,
         )

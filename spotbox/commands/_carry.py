@@ -39,10 +39,9 @@ def carry_out(app: App, plan: Plan, wait: float, ask: bool = False) -> Carried:
     try:
         return _carry(app, plan, wait, step, mine)
     except KeyboardInterrupt as cut:
-        standing = plan_park(wish, False)
-        parkable = isinstance(step, Launch) and isinstance(standing[-1], Park)
-        park = partial(_park, app, standing, standing[-1], mine.box, wait) if parkable else None
-        raise leave_new(app, mine, cut, park) from None
+        standing = Park(wish, wish.offers[0])
+        park = partial(_park, app, plan_park(wish, False), standing, mine.box, wait)
+        raise leave_new(app, mine, cut, park if isinstance(step, Launch) else None) from None
 
 
 def _carry(app: App, plan: Plan, wait: float, step: Launch | Park, mine: Mine) -> Carried:
@@ -116,7 +115,7 @@ def _park(app: App, plan: Plan, step: Park, here: Box, wait: float) -> Box:
     """Apply the steps; the box as it waits."""
     for each in plan:
         app.progress.show(str(each))
-        if each is not step:
+        if not isinstance(each, Park):
             app.cloud.apply(each, app.progress.show)
     request = app.cloud.park(step, wait, app.progress.show)
     app.progress.done()
