@@ -71,12 +71,12 @@ class Terminal:
     def __init__(self, here, *args):
         self.child = pexpect.spawn(
             str(SPOTBOX), list(args), env=here.env, cwd=str(here.home), dimensions=(40, 160), encoding="utf-8",
-            timeout=60, preexec_fn=deaf_no_more,
+            timeout=30, preexec_fn=deaf_no_more,
         )  # fmt: skip
         self.screen = ""
 
     def sees(self, text):
-        self.child.expect(text)
+        assert self.child.expect([text, pexpect.TIMEOUT, pexpect.EOF]) == 0, self.screen + self.child.before
         self.screen += self.child.before + self.child.after
         return self
 
@@ -89,7 +89,7 @@ class Terminal:
 
     def ends(self):
         """Its last line, once it has ended with 130."""
-        self.child.expect(pexpect.EOF)
+        assert self.child.expect([pexpect.EOF, pexpect.TIMEOUT]) == 0, self.screen + self.child.before
         self.screen += self.child.before
         self.child.close()
         assert self.child.exitstatus == 130, self.screen
@@ -184,19 +184,25 @@ def test_ctrl_c_while_it_boots_and_leave(aws):
 
 
 def was_there_before(aws, instance_id):
-    """Ctrl-C in an `up` of a box that was there touches nothing, with a terminal and without one."""
-    for go in (Terminal(aws, "--sandbox", "up").sees("running|starting").types(CTRL_C).ends, lambda: sigterm(aws)):
-        line = go()
+    """A signal in an `up` of a box that was there touches nothing, with a terminal and without one."""
+    for go in (ctrl_c, sigterm):
+        ec2 = aws.client("ec2")
+        until(lambda: instances(aws)[0]["State"]["Name"] == "running")
+        ec2.stop_instances(InstanceIds=[instance_id])
+        until(lambda: [r["State"] for r in requests(aws)] == ["disabled"])
+        line = go(aws)
         assert instance_id in line
-        assert "remove with `spotbox --sandbox down dev`" in line
+        assert line.endswith("go on with `spotbox --sandbox up dev`, remove with `spotbox --sandbox down dev`")
         assert [i["InstanceId"] for i in instances(aws)] == [instance_id]
-        assert [r["State"] for r in requests(aws)] == ["active"]
+
+
+def ctrl_c(aws):
+    return Terminal(aws, "--sandbox", "up").sees("starting: |running at").types(CTRL_C).ends()
 
 
 def sigterm(aws):
-    control(aws, "fault", code="slow", service="ec2", action="GetConsoleOutput", delay=5)
     child = spawn(aws, "--sandbox", "up", "-y")
-    time.sleep(2.5)
+    until(lambda: re.search("starting: |running at", child.stderr.readline()))
     child.send_signal(signal.SIGTERM)
     return ended(child)
 
