@@ -14,6 +14,7 @@ from spotbox.core.names import join_names
 from spotbox.core.removal import parts_of
 from spotbox.core.states import BILLS_COMPUTE, State
 from spotbox.core.steps import Plan
+from spotbox.core.waiting import Look, wait
 
 INTERRUPTED = Exit.INTERRUPTED
 REMOVE, LEAVE, PARK = "remove", "leave", "park"
@@ -102,10 +103,11 @@ def _removed(app: App, mine: Mine, ours: bool) -> SpotboxError:
     done: list[str] = []
     try:
         if ours:
-            # What was asked for and not answered may show itself late.
-            settle = app.settle if mine.asked_aws else 0.0
+            if not _await_launch(app, mine) and mine.instance_id:
+                told = f"interrupted; AWS does not show {mine.instance_id} yet, so it could not be removed"
+                return SpotboxError(told, _still(mine), INTERRUPTED)
             regions = mine.regions if mine.asked_aws else [mine.box.region]
-            tally = take_away(app, regions, mine.box.owner, name, settle, lambda plan: _note(mine, plan))
+            tally = take_away(app, regions, mine.box.owner, name, lambda plan: _note(mine, plan))
             done = [item["id"] for item in tally.removed]
             for id_ in done:
                 mine.left.pop(id_, None)
@@ -123,6 +125,21 @@ def _removed(app: App, mine: Mine, ours: bool) -> SpotboxError:
         return SpotboxError("interrupted; another `up` made it, so it stays", _all_stay(there), INTERRUPTED)
     told = f"interrupted; removed {join_names(done)}" if done else "interrupted; nothing was launched"
     return SpotboxError(told, f"Nothing of {name} exists any more; make it anew with `spotbox up {name}`", INTERRUPTED)
+
+
+def _await_launch(app: App, mine: Mine) -> bool:
+    """Look for what was launched, or asked for and not answered, as long as AWS may show it late; whether it does.
+
+    Only then is it clear that nothing came of it, and a group that is still to be used cannot be removed.
+    """
+
+    def seen() -> Look[bool]:
+        there = bool(_boxes(app, mine.box, mine.regions))
+        return Look(there, there, f"AWS does not show yet what came of the launch; looking again ({AGAIN})")
+
+    found = wait(seen, app.settle, app.system.sleep, app.system.monotonic, app.progress.show)
+    app.progress.done()
+    return found.done
 
 
 def _note(mine: Mine, plan: Plan) -> None:

@@ -114,35 +114,23 @@ def _confirm(app: App, yes: bool) -> None:
         raise SpotboxError("nothing was removed, as you said")
 
 
-def take_away(
-    app: App, regions: Sequence[str], owner: str, name: str, settling: float, told: Callable[[Plan], None]
-) -> Tally:
-    """Remove a box without a question, as an `up` does that is cut off. What may still show itself is looked for
-    at least `settling` seconds; `told` gets the plan before it is carried out."""
+def take_away(app: App, regions: Sequence[str], owner: str, name: str, told: Callable[[Plan], None]) -> Tally:
+    """Remove a box without a question, as an `up` does that is cut off; `told` gets the plan beforehand."""
     seen = look(app, regions, owner)
     plan = plan_down(seen.sights, owner, [name])
     told(plan)
     tally = Tally()
     tally.unresolved += [_unseen(region, error) for region, error in seen.failed.items()]
-    _remove(app, seen.sights, plan, owner, [name], False, tally, settling)
+    _remove(app, seen.sights, plan, owner, [name], False, tally)
     return tally
 
 
 def _remove(
-    app: App,
-    sights: Sequence[Sight],
-    plan: Plan,
-    owner: str,
-    names: list[str] | None,
-    keep: bool,
-    tally: Tally,
-    settling: float = 0.0,
+    app: App, sights: Sequence[Sight], plan: Plan, owner: str, names: list[str] | None, keep: bool, tally: Tally
 ) -> None:
     """Apply the plan, then look again until there is no doubt left, and remove what came late."""
-    from datetime import timedelta
-
     roots = going_with_instances(sights, owner, names)
-    doubt_until = max(_doubt(app, sights, plan, owner, names), app.system.now() + timedelta(seconds=settling))
+    doubt_until = _doubt(app, sights, plan, owner, names)
     _apply(app, plan, tally)
     while True:
         late = _late(app, sights, owner, names, keep, tally)

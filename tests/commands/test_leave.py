@@ -110,6 +110,21 @@ def test_a_launch_that_shows_itself_late_is_removed_too(user):
     assert [r.state for r in user.world.requests.values()] == ["cancelled"]
 
 
+def test_a_launch_that_aws_does_not_show(user):
+    """AWS accepted the launch and does not show it: it is told as what may bill, and not as removed."""
+
+    def hide():
+        for things in (user.world.requests, user.world.instances, user.world.volumes):
+            things.clear()
+        user.world.events.clear()
+
+    user.world.interrupts("Sleep", then=hide)
+    said = user.run("up", "-y")
+    assert said.code == 130
+    assert "AWS does not show i-4 yet, so it could not be removed" in said.err
+    assert last(said) == "  i-4 may still exist and bill; remove with `spotbox down dev`"
+
+
 def late(world):
     world.has_box("dev", "starting", age=0)
 
