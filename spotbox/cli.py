@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -107,7 +108,8 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort, EOFError):
         _end_live_line(ctx)
-        click.echo("\ninterrupted", err=True)
+        with suppress(OSError):
+            click.echo("\ninterrupted", err=True)
         return Exit.INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; leave quietly, and keep Python from complaining at exit.
@@ -142,9 +144,10 @@ def _where_to_look(error: click.ClickException) -> str:
 
 
 def _tell(message: str, hint: str) -> None:
-    click.echo(f"spotbox: {safe(message)}", err=True)
-    if hint:
-        click.echo(f"  {safe(hint)}", err=True)
+    with suppress(OSError):  # nobody reads any more; the exit code still tells
+        click.echo(f"spotbox: {safe(message)}", err=True)
+        if hint:
+            click.echo(f"  {safe(hint)}", err=True)
 
 
 def _traceback() -> None:

@@ -116,3 +116,14 @@ def test_progress_outlives_its_terminal():
     progress.show("waiting")
     progress.say("a remark")
     progress.done("done")
+
+
+def test_the_exit_code_tells_where_nobody_reads():
+    """An error that cannot be printed keeps its exit code."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run([sys.executable, "-m", "spotbox", "prizes"], stderr=writer, stdout=subprocess.DEVNULL)
+    finally:
+        os.close(writer)
+    assert done.returncode == 2

@@ -4,7 +4,6 @@ import click
 
 from spotbox.app import App, get_app
 from spotbox.commands._arrive import ROOM_WAIT, RUN_WAIT, START_SHOWN, left_open
-from spotbox.commands._connect import set_entry
 from spotbox.commands._find import again, need_box
 from spotbox.commands._leave import staying
 from spotbox.core.boxes import Box
@@ -36,7 +35,6 @@ def stop(ctx: click.Context, name: str, region: str | None, owner: str | None) -
         )
     with staying(app, box, f"spotbox stop {name}"):
         _stopped(app, box)
-        set_entry(app, name, "")
     app.echo(f"{name} is stopped; its disk bills{_disk_price(app, box)}. Bring it back with: spotbox start {name}")
 
 

@@ -239,6 +239,19 @@ def test_a_stop_that_aws_does_not_show_for_a_moment(user):
     assert user.run("stop").code == 0
 
 
+def test_the_ssh_config_follows_a_box_that_was_started_elsewhere(user):
+    """`stop` leaves the entry, which finds the address when connecting: whoever starts the box, it is reached."""
+    user.world.has_box("dev", "stopped")
+    user.run("start")
+    user.run("stop")
+    assert (user.home / "ssh_config").read_text().count("Host spotbox-dev\n") == 1
+    user.world.restart("i-1")
+    user.world.sleep(60)
+    assert user.run("ssh", "--stdio").code == 0
+    assert user.app.system.piped == (user.world.instances["i-1"].public_ip, 22)
+    assert len((user.home / "known_hosts").read_text().splitlines()) == 1
+
+
 def test_start_of_an_on_demand_box(user):
     """Its price is the on-demand one; no Spot request plays a part."""
     user.world.has_box("dev", "stopped")

@@ -8,8 +8,6 @@ import subprocess
 import threading
 import time
 
-import pytest
-
 from tests.e2e.conftest import SPOTBOX, left_anywhere, needs_ssh
 
 pytestmark = needs_ssh
