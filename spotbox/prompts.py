@@ -28,18 +28,20 @@ class Prompts:
         import questionary
 
         choices: list[Any] = [questionary.Separator(heading)] if heading else []
-        choices += [questionary.Choice(title=text, value=value) for text, value in rows]
+        # By their numbers: questionary gives the text of a choice whose value is None.
+        choices += [questionary.Choice(title=text, value=str(i)) for i, (text, _) in enumerate(rows)]
         known = [value for _, value in rows]
-        return self._ask(
+        answer = self._ask(
             "select",
             flag,
             question,
             choices=choices,
-            default=default if default in known else None,
+            default=str(known.index(default)) if default in known else None,
             use_search_filter=len(rows) > 12,
             use_jk_keys=False,
             instruction="(arrow keys, Enter)" if len(rows) <= 12 else "(arrow keys, or type to filter)",
         )
+        return known[int(answer)]
 
     def text(self, question: str, default: str, check: Check, flag: str, hint: Hint | None = None) -> str:
         """A line of text that passes `check`; `hint` is shown at the bottom of the screen while one types."""

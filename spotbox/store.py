@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 MOST = 32 * 1024 * 1024  # bytes; a larger file is none of ours
-PATIENCE = 2.0  # seconds for another process's lock; what a stopped one holds is not waited for
+PATIENCE = 4.0  # seconds for another process's lock; what a stopped one holds is not waited for
 
 
 def _utc_now() -> datetime:

@@ -526,10 +526,21 @@ def test_a_login_is_checked_where_it_is_given():
 
 # -- start-up ------------------------------------------------------------------------------------------------------
 
-HEAVY = ("boto3", "botocore", "questionary", "prompt_toolkit", "tabulate", "moto", "asyncssh", "flask", "platformdirs")
+HEAVY = (
+    "boto3",
+    "botocore",
+    "questionary",
+    "prompt_toolkit",
+    "tabulate",
+    "plotext",
+    "moto",
+    "asyncssh",
+    "flask",
+    "platformdirs",
+)
 
 
-@pytest.mark.parametrize("args", [["--help"], ["--version"], ["up", "--help"]])
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["up", "--help"], ["prices", "--help"]])
 def test_help_loads_no_heavy_library(args, home):
     """`spotbox --help` is there at once: neither AWS's libraries nor those for tables, prompts and the sandbox."""
     script = (

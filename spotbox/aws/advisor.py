@@ -79,10 +79,9 @@ class _Unusable(Exception):
 
 def _body(aws: Aws, url: str, end: float) -> bytes:
     """What is at `url`, redirects followed."""
-    loopback = urlsplit(url).hostname in _LOOPBACK
+    here = _is_loopback(url)
     for _ in range(_HOPS + 1):
-        parts = urlsplit(url)
-        if not (parts.scheme == "https" or (parts.scheme == "http" and loopback and parts.hostname in _LOOPBACK)):
+        if not (url.lower().startswith("https://") or (here and _is_loopback(url))):
             raise _Unusable(f"the Spot Instance Advisor's address is not https: {safe(url)[:200]}")
         answer = aws.get(url, max(0.1, end - time.monotonic()))
         try:
@@ -95,6 +94,14 @@ def _body(aws: Aws, url: str, end: float) -> bytes:
         finally:
             answer.raw.close()
     raise _Unusable("the Spot Instance Advisor redirects without end")
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "http" and parts.hostname in _LOOPBACK
+    except ValueError:
+        return False
 
 
 def _read(raw: Any, end: float) -> bytes:

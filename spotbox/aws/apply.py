@@ -1,6 +1,7 @@
 """Carry out a step: one short function per kind, each safe to run twice."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from spotbox.aws.errors import translating
@@ -9,12 +10,14 @@ from spotbox.aws.identity import create_spot_role
 from spotbox.aws.observe import describe
 from spotbox.core import steps as s
 from spotbox.core.errors import Exit, SpotboxError, UsageError
-from spotbox.core.hunt import LAG
 from spotbox.core.names import KEEP_TAG, NAME_TAG, OWNER_TAG, wire_tags
 from spotbox.core.records import Group, Rule
 from spotbox.core.states import LIVE, STOPPED_BY_USER
-from spotbox.core.waiting import Look
+from spotbox.core.waiting import Look, T
 
+SHOWN_WITHIN = 60  # seconds in which AWS knows what it has just made
+HEALS = {"IncorrectSpotRequestState", "IncorrectInstanceState", "InvalidInstanceID.NotFound"}
+UNKNOWN_YET = {"InvalidGroup.NotFound", "InvalidKeyPair.NotFound", "InvalidInstanceID.NotFound"}
 CANCEL_WAIT, TERMINATE_WAIT, GROUP_WAIT, START_WAIT = 90, 600, 180, 90  # seconds
 
 
@@ -74,20 +77,23 @@ def make_group(hands: Hands, step: s.MakeGroup) -> str:
         group_id, have = group.id, frozenset(rule.cidr for rule in group.rules)
     for rule in step.rules:
         if rule.cidr not in have:
-            _authorize_young(hands, step.region, str(group_id), rule)
+            once_known(hands, partial(_authorize, hands, step.region, group_id, rule))
     return str(group_id)
 
 
-def _authorize_young(hands: Hands, region: str, group_id: str, rule: Rule) -> None:
-    """EC2 may not know yet a group that it has just made (EC2 API Reference, "Eventual consistency")."""
-    end = hands.now() + LAG
+def once_known(hands: Hands, call: Callable[[], T]) -> T:
+    """What `call` gives, asked again while AWS does not know what was made a moment ago.
+
+    "Its ID might not have propagated throughout the system" (EC2 API Reference, "Eventual consistency").
+    """
+    end = hands.now() + SHOWN_WITHIN
     while True:
         try:
-            return _authorize(hands, region, group_id, rule)
+            return call()
         except SpotboxError as error:
-            if error.code != "InvalidGroup.NotFound" or hands.now() > end:
+            if error.code not in UNKNOWN_YET or hands.now() > end:
                 raise
-        hands.show(f"waiting for AWS to know {group_id}, made a moment ago")
+        hands.show("AWS does not know yet what it has just made; asking again")
         hands.sleep(1.0)
 
 
@@ -144,7 +150,9 @@ def admit(hands: Hands, step: s.Admit) -> None:
 
 def tag_again(hands: Hands, step: s.TagAgain) -> None:
     """Put the box's tags on what has none."""
-    _call(hands, step.region, "create_tags", Resources=list(step.ids), Tags=wire_tags(step.tags))
+    once_known(
+        hands, partial(_call, hands, step.region, "create_tags", Resources=list(step.ids), Tags=wire_tags(step.tags))
+    )
 
 
 def require_imds_v2(hands: Hands, step: s.RequireImdsV2) -> None:
@@ -191,14 +199,14 @@ def _settled(
     instance_id: str,
     heals: Callable[[SpotboxError], bool] = lambda error: True,
 ) -> None:
-    """IncorrectSpotRequestState and IncorrectInstanceState heal within the minute after a change."""
+    """What is in HEALS passes within the minute after a change, or after a launch."""
     end = hands.now() + START_WAIT
     while True:
         try:
             _call(hands, region, operation, InstanceIds=[instance_id])
             return
         except SpotboxError as error:
-            if error.code not in ("IncorrectSpotRequestState", "IncorrectInstanceState") or hands.now() > end:
+            if error.code not in HEALS or hands.now() > end:
                 raise
             if not heals(error):
                 raise

@@ -6,7 +6,20 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from spotbox.aws import advisor, identity, images, market, network, observe, prices, pricing, quotas, scores, types
+from spotbox.aws import (
+    advisor,
+    identity,
+    images,
+    market,
+    network,
+    observe,
+    offered,
+    prices,
+    pricing,
+    quotas,
+    scores,
+    types,
+)
 from spotbox.aws import apply as applying
 from spotbox.aws.errors import translating
 from spotbox.aws.hands import Hands, silent
@@ -137,7 +150,7 @@ class Cloud:
 
     def gpu_types(self, region: str) -> tuple[InstanceType, ...]:
         """Every accelerated type of the region that Spot knows."""
-        return types.gpu_types(self._aws, region)
+        return offered.gpu_types(self._aws, self._store, region)
 
     def instance_types(self, region: str, names: Sequence[str]) -> dict[str, InstanceType]:
         """These types; UsageError for one that does not exist."""
@@ -145,7 +158,7 @@ class Cloud:
 
     def offerings(self, region: str, names: Sequence[str]) -> dict[str, frozenset[str]]:
         """Type -> the zones that offer it."""
-        return types.offerings(self._aws, region, names)
+        return offered.offerings(self._aws, self._store, region, names)
 
     def spot_prices(self, region: str, names: Sequence[str]) -> dict[tuple[str, str], Decimal]:
         """(type, zone) -> USD per hour now."""

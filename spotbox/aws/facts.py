@@ -60,6 +60,10 @@ class Facts:
         kept = (self._kept(name) for name in names if self._new.get(name) is None)
         return min((asked for facts, asked in kept if facts is not None and asked is not None), default=None)
 
+    def take(self, found: Iterable[InstanceType]) -> None:
+        """What was asked elsewhere in this run; `save` keeps it."""
+        self._new.update({facts.name: facts for facts in found})
+
     def save(self) -> None:
         """Put what was asked beside what others have put there meanwhile."""
         if self._new:

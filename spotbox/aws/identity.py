@@ -63,7 +63,10 @@ def known_regions(aws: Aws, store: Store, refresh: bool = False) -> dict[str, st
             return dict(kept)
     if home == "us-east-1":  # while the answer is under way
         aws.make_ahead([("pricing", home), *(("ec2", region) for region in ALWAYS_ENABLED if region != home)])
-    found = regions(aws, client)
+    try:
+        found = regions(aws, client)
+    finally:
+        aws.make_no_more()
     new = {"asked": store.stamp(), "regions": found}
 
     def merged(data: dict[str, Any]) -> dict[str, Any]:

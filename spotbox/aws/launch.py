@@ -123,7 +123,7 @@ class _Hunt:
         self.end = self.began + wait
         self.rounds = 0
         self.grounds: dict[str, tuple[str, float]] = {}  # region -> id of the group there, and when it was made
-        self.refusals: dict[str, None] = {}  # each once, in their order
+        self.refusals: dict[str, dict[str, None]] = {}  # what AWS said -> of which pools, each once
         self.last = ""
         self.short: SpotboxError | None = None  # the last refusal for quota
         self.refused: SpotboxError | None = None  # the last one for capacity or price
@@ -170,9 +170,10 @@ class _Hunt:
             if region == self.wish.regions[0]:  # made by the steps before
                 self.grounds[region] = find_group(self.hands, ground), self.began
             else:
-                self.hands.show(f"{ground.key} and {ground.group} in {region}")
+                self.hands.show(f"{ground.group} in {region}")
+                group_id = make_group(self.hands, ground.group)
+                self.grounds[region] = group_id, self.hands.now()
                 make_key(self.hands, ground.key)
-                self.grounds[region] = make_group(self.hands, ground.group), self.hands.now()
         return self.grounds[region]
 
     def _left(self, pools: list[Offer], offer: Offer, error: SpotboxError) -> list[Offer]:
@@ -186,7 +187,7 @@ class _Hunt:
             case _:
                 raise error
         self.last = f"{pool_words(offer)}: {error.message}"
-        self.refusals[self.last] = None
+        self.refusals.setdefault(error.message, {})[pool_words(offer)] = None
         return pools
 
     def _launched_elsewhere(self, region: str) -> bool:
@@ -219,7 +220,7 @@ class _Hunt:
         kind = "" if self.step.spot else " on demand"
         return SpotboxError(
             f"AWS accepted none of {len(self.wish.offers)} pools{kind} within {show_duration(self.wait)}: "
-            + "; ".join([*self.refusals][-6:]),
+            + "; ".join(f"{said} ({', '.join(where)})" for said, where in self.refusals.items()),
             last.hint or "Try other zones or types (-z, -t), another region (-r), or wait longer (--wait).",
             Exit.NO_CAPACITY,
             last.code,

@@ -166,9 +166,9 @@ def _told(
     on_demand, asked = listed.prices(pairs)
     interruption = {pair: rate[0] for pair in pairs if (rate := feed.rate(*pair))}
     remarks = [feed.remark] if feed.remark else []
-    if listed.remark:
+    if listed.remark and any(pair not in on_demand for pair in pairs):
         remarks.append(f"on-demand prices are unknown: {listed.remark}")
-    if facts.remark:
+    if facts.remark and any(name not in types for _, name in pairs):
         remarks.append(f"what instance types have is unknown: {facts.remark}")
     ages = [
         Age("on-demand prices", asked) if asked else None,

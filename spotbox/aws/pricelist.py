@@ -43,11 +43,10 @@ def asks(wanted: Mapping[str, Sequence[str]]) -> list[Ask]:
         here = {region: [n for n in names if family_of(n) == family] for region, names in wanted.items()}
         here = {region: names for region, names in here.items() if names}
         types = {name for names in here.values() for name in names}
-        few = OTHERS if family == ALL else FEW
-        if len(types) <= few or len(types) < len(here):
-            found += by_type((region, name) for region, names in here.items() for name in names)
-        elif family == ASIC and len(here) > 1:
+        if len(types) > FEW and family == ASIC and len(here) > 1:
             found.append(Ask(None, family=family, marks=tuple(here)))
+        elif len(types) <= (OTHERS if family == ALL else FEW) or len(types) < len(here):
+            found += by_type((region, name) for region, names in here.items() for name in names)
         else:
             found += [Ask(region, family=family or None, marks=(region,)) for region in here]
     return found

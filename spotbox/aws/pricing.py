@@ -42,7 +42,8 @@ class PriceList:
 
     def missing(self, pairs: Iterable[Pair]) -> list[Callable[[], None]]:
         """The calls for what the listings did not tell of `pairs`, by type, and for what was throttled."""
-        if any(error.exit_code == Exit.DENIED for error in self._refusals.values()):
+        # Where it may not be asked, or does not answer, it is left alone; a network's trouble has no code of AWS's.
+        if any(error.exit_code == Exit.DENIED or error.code is None for error in self._refusals.values()):
             return []
         again = [ask for ask, error in self._refusals.items() if error.code in _THROTTLED]
         coming = {pair for ask in again for pair in ask.pairs}

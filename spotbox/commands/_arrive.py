@@ -62,15 +62,18 @@ def left_open(box: Box) -> bool:
     return box.state is State.STARTING and stopped and box.request is not None and box.request.code in NO_ROOM
 
 
-def arrive(app: App, box: Box, run_wait: float = RUN_WAIT, room_wait: float = ROOM_WAIT) -> Box:
+def arrive(
+    app: App, box: Box, run_wait: float = RUN_WAIT, room_wait: float = ROOM_WAIT, launched: str | None = None
+) -> Box:
     """Wait until the box runs and its SSH banner answers; then its host key is known and its ssh_config entry written.
 
     `box` is as it was seen before it was launched or started; AWS may show it so for a while. `room_wait` is for how
-    many seconds AWS may have no capacity for a start that it took.
+    many seconds AWS may have no capacity for a start that it took, `launched` the instance of a launch a moment ago,
+    which AWS may not show yet.
     SpotboxError 1 where it died before it ran (its request is cancelled first) or does not answer in time,
     3 where AWS interrupts it or has no capacity.
     """
-    running = _until_running(app, box, run_wait, room_wait)
+    running = _until_running(app, box, run_wait, room_wait, launched or (box.instance.id if box.instance else None))
     _until_answers(app, running)
     if not learn_host(app, running, CONSOLE_WAIT):
         app.remark("AWS does not show the box's host key; the first key seen will be kept (unproven)")
@@ -79,8 +82,7 @@ def arrive(app: App, box: Box, run_wait: float = RUN_WAIT, room_wait: float = RO
     return running
 
 
-def _until_running(app: App, box: Box, timeout: float, room_wait: float) -> Box:
-    launched = box.instance.id if box.instance else None
+def _until_running(app: App, box: Box, timeout: float, room_wait: float, launched: str | None) -> Box:
     began = app.system.monotonic()
     shown_by = began + SHOWN_WAIT
 
@@ -96,6 +98,8 @@ def _until_running(app: App, box: Box, timeout: float, room_wait: float) -> Box:
             return Look(box, False, "waiting for AWS to show the box")
         launched = launched or (seen.instance.id if seen.instance else None)
         _check_died(app, seen, launched)
+        if seen.state in _HALF_SHOWN and app.system.monotonic() < shown_by:
+            return Look(seen, False, "waiting for AWS to show all of the box")
         ready = seen.state is State.RUNNING and seen.instance is not None and bool(seen.instance.public_ip)
         waited = app.system.monotonic() - began
         if box.state is seen.state is State.STOPPED and waited < START_SHOWN:  # the answer from before the start
@@ -109,9 +113,16 @@ def _until_running(app: App, box: Box, timeout: float, room_wait: float) -> Box:
     raise not_coming(found.value)
 
 
+# EC2 User Guide, "Instance terminates immediately": an encrypted disk whose key the launch may not use ends so.
+_KMS = (
+    "Often the disk's KMS key may not be used: the account's default EBS key must exist, be enabled, and admit"
+    " AWSServiceRoleForEC2Spot (`aws ec2 get-ebs-default-kms-key-id`)."
+)
 NO_ROOM = {"capacity-not-available", "capacity-oversubscribed", "price-too-low"}  # spot-request-status
 _COMING = {State.STARTING, State.RUNNING, State.WAITING}
 _NO_ROOM_NOW = "Server.InsufficientInstanceCapacity"  # StateReason of an instance whose start found no room
+# What a box looks like while EC2 shows its instance or volume and not yet its request, or an older one that ended.
+_HALF_SHOWN = {State.ORPHANED, State.FAILED}
 
 
 def not_coming(box: Box) -> SpotboxError:
@@ -156,10 +167,9 @@ def _check_died(app: App, box: Box, launched: str | None) -> None:
         app.cloud.apply(Terminate(box.region, tuple(dict.fromkeys(alive))), app.progress.show)
     app.progress.done()
     why = dead.reason_message or dead.reason_code or "AWS gives no reason"
-    raise Died(
-        f"AWS accepted the launch and terminated it before it ran: {safe(why)}",
-        "Its Spot request is cancelled, so nothing is tried again. Mend the cause and run `spotbox up` again.",
-    )
+    cause = _KMS if dead.reason_code == "Client.InternalError" else "Mend the cause and run `spotbox up` again."
+    nothing = "Its Spot request is cancelled, so nothing is tried again." if requests else "Nothing is tried again."
+    raise Died(f"AWS accepted the launch and terminated it before it ran: {safe(why)}", f"{nothing} {cause}")
 
 
 def _until_answers(app: App, box: Box) -> None:

@@ -34,18 +34,19 @@ class Held:
         return f"{bid} would have held {self.shares(bid)} of the last {DAYS} days' hours"
 
     def shares(self, bid: Bid) -> str:
-        """`97.1 % (us-east-1a), unknown (us-east-1b)`, or `88.0 to 97.1 % (5 zones)`."""
+        """`97.1 % (us-east-1a), unknown (us-east-1b)`; of many the best and the worst."""
         found = [(offer, self.share(offer, bid)) for offer in self.offers]
         one_type = len({offer.type.name for offer in self.offers}) == 1
         if len(found) <= _NAMED:
             return ", ".join(f"{_percent(share)} ({_pool(offer, one_type)})" for offer, share in found)
-        known = sorted(share for _, share in found if share is not None)
-        where = f"({len(found)} {'zones' if one_type else 'pools'})"
+        known = [(share, offer) for offer, share in found if share is not None]
+        of = f"of {len(found)} {'zones' if one_type else 'pools'}"
         if not known:
-            return f"unknown {where}"
+            return f"unknown ({of})"
+        best, worst = (extreme(known, key=lambda pair: pair[0]) for extreme in (max, min))
+        said = " to ".join(f"{_percent(share)} ({_pool(offer, one_type)})" for share, offer in (best, worst))
         unknown = f", unknown in {len(found) - len(known)}" if len(known) < len(found) else ""
-        span = f"{known[0]}" if known[0] == known[-1] else f"{known[0]} to {known[-1]}"
-        return f"{span} % {where}{unknown}"
+        return f"{said}, {of}{unknown},"
 
 
 def _percent(share: Decimal | None) -> str:

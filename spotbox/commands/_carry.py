@@ -22,7 +22,7 @@ from spotbox.core.units import show_duration, show_usd
 
 @dataclass(frozen=True)
 class Carried:
-    """The box that came of a plan; the pool whose prices were read a moment ago, None where they may have changed."""
+    """The box that came of a plan; the pool whose prices were read just now, None where they may have changed."""
 
     box: Box
     pool: Offer | None = None
@@ -56,7 +56,7 @@ def _carry(app: App, plan: Plan, wait: float, step: Launch | Park, mine: Mine) -
         where = launched.offer.zone if launched.offer else launched.region
         app.progress.done(f"AWS accepted: {launched.instance_id or 'an earlier launch of this box'} in {where}")
         clean_up(app, here, [region for region in launched.tried if region != launched.region])
-        box = arrive(app, _with_instance(app, here, launched.instance_id))
+        box = arrive(app, here, launched=launched.instance_id)
         fresh = launched.offer if launched.rounds == 1 else None
         return Carried(_only_one(app, box, launched.instance_id), fresh)
     except SpotboxError as error:
@@ -124,14 +124,6 @@ def _park(app: App, plan: Plan, step: Park, here: Box, wait: float) -> Box:
         return again(app, here) or here
     (box,) = assemble(Sight(step.offer.region, (request,)))
     return box
-
-
-def _with_instance(app: App, box: Box, instance_id: str | None) -> Box:
-    seen = again(app, box)
-    if seen is None or instance_id is None:
-        return seen or box
-    launched = next((i for i in seen.instances if i.id == instance_id), None)
-    return replace(seen, instance=launched or seen.instance)
 
 
 def _only_one(app: App, box: Box, mine: str | None) -> Box:

@@ -10,6 +10,7 @@ from spotbox.app import App, get_app
 from spotbox.commands._arrive import arrive, begin, not_coming
 from spotbox.commands._carry import report_lines
 from spotbox.commands._connect import admit_caller, offer_include, write_entry
+from spotbox.commands._equivalent import equivalent
 from spotbox.commands._find import again, described, priced, search_box
 from spotbox.commands._inputs import Asked, canonical_cidrs
 from spotbox.commands._leave import making, staying
@@ -22,8 +23,8 @@ from spotbox.core.names import check_name
 from spotbox.core.plans import plan_start, plan_tags
 from spotbox.core.states import State
 from spotbox.core.steps import Step
-from spotbox.core.text import safe, shell
-from spotbox.core.units import Bid, show_usd
+from spotbox.core.text import safe
+from spotbox.core.units import show_usd
 from spotbox.core.waiting import Look, wait
 from spotbox.options import (
     BID,
@@ -294,31 +295,3 @@ def _report(app: App, box: Box, asked: Asked, output: str, ask: bool, gpus: Mapp
         app.remark("AWS launches it as soon as it can, also while this machine is off; it bills from then on.")
     elif price is not None:
         app.remark(f"It bills until you stop or remove it: forgotten, {show_usd(price * 24, 2)} a day and the disk.")
-
-
-def equivalent(app: App, box: Box, asked: Asked) -> str:
-    """The one-line command that makes this box without a question."""
-    words: list[str] = ["spotbox", *app.options.words]
-    words += ["up", box.name, *_repeated("-r", asked.regions if len(asked.regions) > 1 else [box.region])]
-    words += _repeated("-t", asked.types if len(asked.types) > 1 else [box.instance_type or ""])
-    words += _repeated("-z", asked.zones)
-    words += ["--max-price", str(asked.bid)] if asked.bid and asked.bid != Bid() else []
-    words += ["--ami", asked.ami] if asked.ami != "dlami" else []
-    disk = next((v.size_gib for v in box.volumes), asked.disk)
-    words += ["--disk-size", str(disk)] if disk else []
-    words += ["--disk-type", asked.disk_type] if asked.disk_type != "gp3" else []
-    words += ["--key", asked.key] if asked.key else []
-    words += _repeated("--allow-cidr", asked.cidrs)
-    words += ["--subnet", asked.subnet] if asked.subnet else []
-    words += ["--iam-profile", asked.profile] if asked.profile else []
-    words += ["--user-data", asked.user_data] if asked.user_data else []
-    words += _repeated("--tag", [f"{key}={value}" for key, value in asked.tags])
-    words += ["--ssh-user", asked.user] if asked.user else []
-    words += ["--park"] if asked.park else []
-    words += ["--fallback", "on-demand"] if asked.fallback else []
-    words += ["--owner", box.owner] if box.owner != app.owner(None) else []
-    return shell([*words, "-y"])
-
-
-def _repeated(option: str, values: Sequence[str]) -> list[str]:
-    return [word for value in values for word in (option, value)]

@@ -63,7 +63,9 @@ def plan_new(wish: Wish, make_role: bool, fallback: bool = False) -> Plan:
     """Steps that make a box where there is none; with `fallback` on demand where Spot has nothing in time."""
     first = wish.grounds[wish.offers[0].region]
     steps: list[Step] = [MakeSpotRole()] if make_role else []
-    steps += [first.key, first.group, Launch(wish)]
+    # The group bears the box's name and the key does not: made first and removed last, it leads `down` to the key,
+    # wherever between the two an `up` or a `down` was killed.
+    steps += [first.group, first.key, Launch(wish)]
     steps += [Launch(wish, "on-demand")] if fallback else []
     return tuple(steps)
 
@@ -73,7 +75,7 @@ def plan_park(wish: Wish, make_role: bool) -> Plan:
     best = wish.offers[0]
     there = wish.grounds[best.region]
     role: tuple[Step, ...] = (MakeSpotRole(),) if make_role else ()
-    return (*role, there.key, there.group, Park(wish, best))
+    return (*role, there.group, there.key, Park(wish, best))
 
 
 def plan_tags(box: Box) -> Plan:
@@ -160,7 +162,7 @@ def plan_down(sights: Sequence[Sight], owner: str, names: Sequence[str] | None, 
         # With `--all` the key goes even from a region where no box is left at all.
         if not others and (any(_alive(p) or p.groups for p in chosen.values()) or names is None):
             steps += [DeleteKey(sight.region, key.id, key.name) for key in sight.keys if _owns(key, owner)]
-    order: dict[type, int] = {Cancel: 0, KeepVolume: 1, Terminate: 2, DeleteVolume: 3, DeleteGroup: 4, DeleteKey: 5}
+    order: dict[type, int] = {Cancel: 0, KeepVolume: 1, Terminate: 2, DeleteVolume: 3, DeleteKey: 4, DeleteGroup: 5}
     return tuple(sorted(steps, key=lambda step: order[type(step)]))
 
 

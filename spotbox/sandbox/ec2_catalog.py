@@ -112,10 +112,6 @@ class Catalog(Ec2Base):
         paths = {"region-name": "RegionName", "opt-in-status": "OptInStatus", "endpoint": "Endpoint"}
         return ActionResult({"Regions": describe.keep(rows, self.params.get("Filters"), paths)})
 
-    def zone_id(self, zone: str) -> str:
-        """The id of a zone (use1-az4), which does not differ between accounts."""
-        return self.ec2_backend.get_zone_by_name(zone).zone_id
-
     def describe_instance_types(self) -> str:
         p = self.params
         self.error_on_dryrun()

@@ -45,7 +45,7 @@ class PriceCalls(Ec2Base):
             raise launch.invalid(f"Invalid value '{size}' for maxResults.")
         begin = pricehistory.place(p.get("NextToken"), self.world.now)
         asked = pricehistory.span(aware(p.get("StartTime")), aware(p.get("EndTime")), begin.now)
-        zone_ids = {zone.name: zone.zone_id for zone in self._zones()}
+        zone_ids = {zone.name: zone.zone_id for zone in self.ec2_backend.describe_availability_zones()}
         pools = self._pools(filters, zone_ids) if asked and self._of_linux(filters) else []
         market = self.world.market
         rows = pricehistory.listing(market, pools, *asked, begin) if asked else iter(())
@@ -57,9 +57,6 @@ class PriceCalls(Ec2Base):
 
         page, token = pricehistory.page(rows, begin.now, min(size, pricehistory.PAGE), wanted)
         return pricehistory.xml(page, token, zone_ids)
-
-    def _zones(self) -> list[Any]:
-        return list(self.ec2_backend.describe_availability_zones())
 
     def _of_linux(self, filters: list[dict[str, Any]]) -> bool:
         """Whether Linux is among the products asked for; the sandbox has prices of no other."""

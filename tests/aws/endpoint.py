@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl
 
 from spotbox.aws.session import Aws
 
@@ -20,6 +21,23 @@ class Asked:
     body: str
     authorization: str
     agent: str
+    path: str = "/"
+
+    @property
+    def region(self):
+        """The region that the call was signed for."""
+        return self.authorization.split("/")[2] if self.authorization else ""
+
+    @property
+    def action(self):
+        """The operation, of either protocol; of an unsigned GET the path."""
+        fields = dict(parse_qsl(self.body)) if not self.target else {}
+        return self.target.rpartition(".")[2] or fields.get("Action") or self.path
+
+    @property
+    def fields(self):
+        """The parameters of a call to EC2."""
+        return dict(parse_qsl(self.body))
 
     @property
     def json(self):
@@ -53,6 +71,7 @@ def endpoint(answer):
                 body,
                 self.headers.get("Authorization", ""),
                 self.headers.get("User-Agent", ""),
+                self.path,
             )
             world.asked.append(asked)
             status, text = world.answer(asked)
@@ -64,6 +83,8 @@ def endpoint(answer):
             self.send_header("Content-Length", str(len(text.encode())))
             self.end_headers()
             self.wfile.write(text.encode())
+
+        do_GET = do_POST
 
         def log_message(self, *args):
             """Nothing on stderr."""

@@ -64,10 +64,10 @@ class Launching(World):
             self.answers("describe_instances", {"Reservations": [{"Instances": list(instances)}]})
 
     def makes_ground(self, region):
-        """The key and the group are made in a region."""
-        self.answers("import_key_pair", region=region)
+        """The group and the key are made in a region."""
         self.answers("create_security_group", {"GroupId": "sg-1"}, region=region)
         self.answers("authorize_security_group_ingress", region=region)
+        self.answers("import_key_pair", region=region)
 
     def launch(self, wait=0.0, generation=0):
         if generation:

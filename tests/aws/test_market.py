@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from botocore.stub import ANY
 
-from spotbox.aws.prices import LINUX, spot_prices
+from spotbox.aws.prices import LINUX, changes, in_force, spot_prices
 from spotbox.aws.types import ACCELERATED, gpu_types, instance_types, offerings
 from spotbox.core.errors import UsageError
 from tests.aws.stubbed import R, aws, filters
@@ -42,6 +42,27 @@ def test_spot_prices_are_the_newest_of_each_pool():
         ("g5.xlarge", "us-east-1b"): Decimal("0.7"),
         ("g5.xlarge", "us-east-1e"): Decimal("0.8"),
     }
+
+
+def test_an_older_price_is_not_the_price_now():
+    """Where the newest row of a pool is no price, the pool has none: what was charged before is not believed."""
+    rows = [row("0.4", 60), row("0.0000000000", 1), row("0.3", 5, "us-east-1b"), row("soon", 5, "us-east-1b", LINUX[1])]
+    found = {price.zone: price for price in in_force(R, [*rows, row("0.2", 0, "us-east-1c")])}
+    assert {zone: price.usd for zone, price in found.items()} == {
+        "us-east-1a": None,
+        "us-east-1b": Decimal("0.3"),
+        "us-east-1c": Decimal("0.2"),
+    }
+    assert found["us-east-1a"].since == NOW - timedelta(minutes=1)
+
+
+def test_changes_of_two_products_at_one_moment_are_one():
+    """A history tells each change of a pool once, by the plain product; unwanted types are left out."""
+    rows = [row("0.9", 5, product=LINUX[1]), row("0.4", 5), row("0.5", 4), row("0.8", 4, product=LINUX[1])]
+    rows += [row("0.000000", 3), row("0.7", 2, product=LINUX[1]), row("0.1", 1, instance_type="m5.large")]
+    found = changes(rows, lambda name: name.startswith("g5"))
+    assert [change.usd for change in found] == [Decimal("0.4"), Decimal("0.5"), None, Decimal("0.7")]
+    assert {(c.instance_type, c.zone) for c in found} == {("g5.xlarge", "us-east-1a")}
 
 
 def test_spot_prices_ask_for_now():

@@ -110,8 +110,7 @@ class FakeCloud:
                 tried[offer.region] = True
                 try:
                     self.world.meets("RunInstances", offer.region, offer.zone)
-                    if step.spot:
-                        self.world.meets("RunInstances spot", offer.region, offer.zone)
+                    self.world.meets(f"RunInstances {step.market}", offer.region, offer.zone)
                 except SpotboxError as error:
                     if meaning(error.code) not in (Means.NEXT, Means.QUOTA):
                         raise

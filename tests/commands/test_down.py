@@ -11,15 +11,15 @@ from tests.commands.world import RAW, Will
 GONE = """\
 removed spot-request sir-1 (us-east-1)
 removed instance i-1 (us-east-1)
-removed security-group sg-1 (us-east-1)
 removed key-pair key-2 (us-east-1)
+removed security-group sg-1 (us-east-1)
 removed volume vol-1 (us-east-1)
 """
 PLAN = """\
 would cancel Spot request sir-1 in us-east-1
 would terminate instance i-1
-would delete security group spotbox-dev-alice (sg-1)
 would delete key pair spotbox-alice-b00ad5c936c394fd from us-east-1 (the last box there)
+would delete security group spotbox-dev-alice (sg-1)
 would delete volume vol-1 (us-east-1) and all that is on it, with its instance
 """
 

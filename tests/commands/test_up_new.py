@@ -13,8 +13,8 @@ from tests.commands.market import PAST as PAST_CALL
 from tests.commands.world import A10G, HOME
 
 PLAN = """\
-would import your public key as spotbox-alice-new
 would make security group spotbox-dev-alice: port 22 from 198.51.100.7/32
+would import your public key as spotbox-alice-new
 would submit a persistent Spot request for g4dn.xlarge in us-east-1a, then us-east-1b
 """
 SUMMARY = """\

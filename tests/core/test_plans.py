@@ -233,12 +233,12 @@ def test_no_box_makes_a_plan_fail(world):
 
 
 def test_the_whole_of_a_box_goes():
-    """Request, instance, group and key, in this order; the root volume goes with its instance."""
+    """Request, instance, key and group, in this order; the root volume goes with its instance."""
     assert named(plan_down([healthy()], "alice", ["dev"])) == [
         ("Cancel", "sir-1"),
         ("Terminate", "i-1"),
-        ("DeleteGroup", "sg-1"),
         ("DeleteKey", "key-alice"),
+        ("DeleteGroup", "sg-1"),
     ]
 
 
@@ -317,18 +317,18 @@ def test_a_kept_volume_goes_by_down_without_the_flag():
 
 
 def test_a_new_box():
-    """Role where it is missing, then key and group of the first region, and the launch; on demand only where asked."""
+    """Role where it is missing, then group and key of the first region, and the launch; on demand only where asked."""
     want = wish([offer(zone="eu-west-1a"), offer()])
     there = want.grounds["eu-west-1"]
-    assert plan_new(want, make_role=True) == (MakeSpotRole(), there.key, there.group, Launch(want))
+    assert plan_new(want, make_role=True) == (MakeSpotRole(), there.group, there.key, Launch(want))
     assert plan_new(want, make_role=False, fallback=True)[2:] == (Launch(want), Launch(want, "on-demand"))
 
 
 def test_a_parked_box():
-    """Key and group of the region of the first pool, and one standing request there; nothing is launched."""
+    """Group and key of the region of the first pool, and one standing request there; nothing is launched."""
     want = wish([offer(), offer(zone="eu-west-1a")])
     here = want.grounds[REGION]
-    assert plan_park(want, make_role=False) == (here.key, here.group, Park(want, want.offers[0]))
+    assert plan_park(want, make_role=False) == (here.group, here.key, Park(want, want.offers[0]))
 
 
 def test_the_key_is_the_owners_and_the_group_the_boxs():

@@ -54,6 +54,18 @@ def test_every_flag_of_up_is_documented():
     assert {flag for flag in flags if f"`{flag}" not in TEXT} == set()
 
 
+def test_every_flag_of_prices_is_documented():
+    """Each flag of `prices` stands in the table of its section, and every sort with it."""
+    prices = cli.get_command(click.Context(cli), "prices")
+    section = TEXT[TEXT.index("### `spotbox prices`") : TEXT.index("### `spotbox status")]
+    common = {"--verbose", "--sandbox", "--config", "--profile", "--version", "--help"}
+    options = [p for p in prices.params if isinstance(p, click.Option) and not common & set(p.opts)]
+    assert len(options) > 10
+    assert [p.opts for p in options if not any(f"| `{name}` |" in section for name in p.opts)] == []
+    (sort,) = [p for p in options if p.name == "sort"]
+    assert all(f"`{name}`" in section for name in sort.type.choices)
+
+
 def test_states_and_exit_codes_are_the_programs():
     """The tables name exactly what the program knows."""
     assert {state for state in State if f"| `{state}` |" in TEXT} == set(State)

@@ -1,0 +1,37 @@
+"""The command line that makes the same box again."""
+
+from collections.abc import Sequence
+
+from spotbox.app import App
+from spotbox.commands._inputs import Asked
+from spotbox.core.boxes import Box
+from spotbox.core.text import shell
+from spotbox.core.units import Bid
+
+
+def equivalent(app: App, box: Box, asked: Asked) -> str:
+    """The one-line command that makes this box without a question."""
+    words: list[str] = ["spotbox", *app.options.words]
+    words += ["up", box.name, *_repeated("-r", asked.regions if len(asked.regions) > 1 else [box.region])]
+    words += _repeated("-t", asked.types if len(asked.types) > 1 else [box.instance_type or ""])
+    words += _repeated("-z", asked.zones)
+    words += ["--max-price", str(asked.bid)] if asked.bid and asked.bid != Bid() else []
+    words += ["--ami", asked.ami] if asked.ami != "dlami" else []
+    disk = next((v.size_gib for v in box.volumes), asked.disk)
+    words += ["--disk-size", str(disk)] if disk else []
+    words += ["--disk-type", asked.disk_type] if asked.disk_type != "gp3" else []
+    words += ["--key", asked.key] if asked.key else []
+    words += _repeated("--allow-cidr", asked.cidrs)
+    words += ["--subnet", asked.subnet] if asked.subnet else []
+    words += ["--iam-profile", asked.profile] if asked.profile else []
+    words += ["--user-data", asked.user_data] if asked.user_data else []
+    words += _repeated("--tag", [f"{key}={value}" for key, value in asked.tags])
+    words += ["--ssh-user", asked.user] if asked.user else []
+    words += ["--park"] if asked.park else []
+    words += ["--fallback", "on-demand"] if asked.fallback else []
+    words += ["--owner", box.owner] if box.owner != app.owner(None) else []
+    return shell([*words, "-y"])
+
+
+def _repeated(option: str, values: Sequence[str]) -> list[str]:
+    return [word for value in values for word in (option, value)]

@@ -1,0 +1,86 @@
+"""botocore's session as spotbox sets it up: the same answers, sooner."""
+
+import gc
+import time
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from botocore.loaders import Loader
+
+from spotbox.aws.session import Aws, uncollected
+from spotbox.aws.sessions import QuickLoader, _time
+from tests.aws.endpoint import KEYS
+
+
+def sealed():
+    return Aws(region="us-east-1", endpoint="http://127.0.0.1:9", keys=KEYS)
+
+
+def test_a_brisk_client_gives_up_soon():
+    """Reading many regions at once, a call takes at most two attempts of seconds; another client has more patience."""
+    aws = sealed()
+    brisk, other = aws.client("ec2", brisk=True).meta.config, aws.client("ec2").meta.config
+    assert (brisk.connect_timeout, brisk.read_timeout, brisk.retries["total_max_attempts"]) == (3, 8, 2)
+    assert other.read_timeout > brisk.read_timeout
+    assert other.retries.get("total_max_attempts", 3) == 3
+    assert aws.client("ec2", brisk=True) is aws.client("ec2", "us-east-1", brisk=True)
+
+
+def test_clients_are_made_ahead():
+    """Clients that will be wanted are made while the caller waits, until it says that it needs no more."""
+    aws = sealed()
+    aws.make_ahead([("ec2", "eu-west-1"), ("pricing", "us-east-1"), ("nosuch", "x")])
+    end = time.monotonic() + 20
+    while len(aws._clients) < 2 and time.monotonic() < end:
+        time.sleep(0.02)
+    made = dict(aws._clients)
+    assert {key[:2] for key in made} == {("ec2", "eu-west-1"), ("pricing", "us-east-1")}
+    assert aws.client("ec2", "eu-west-1", brisk=True) in made.values()
+    aws.make_no_more()
+
+
+def test_the_collector_runs_on_afterwards():
+    """The garbage collector is off only while clients are made, also within each other and after an error."""
+
+    def made(fails):
+        with uncollected():
+            with uncollected():
+                assert not gc.isenabled()
+            assert not gc.isenabled()
+            if fails:
+                raise KeyError
+
+    made(fails=False)
+    assert gc.isenabled()
+    with pytest.raises(KeyError):
+        made(fails=True)
+    assert gc.isenabled()
+
+
+def test_the_loader_finds_what_botocores_finds():
+    """Every service that botocore lists is found, with the same model, and what is none is refused as by botocore."""
+    quick, slow = QuickLoader(), Loader()
+    assert set(slow.list_available_services("service-2")) <= set(quick.list_available_services("service-2"))
+    for service, kind in (("pricing", "service-2"), ("service-quotas", "paginators-1")):
+        assert quick.load_service_model(service, kind) == slow.load_service_model(service, kind)
+    for loader in (quick, slow):
+        with pytest.raises(Exception, match="nosuch"):
+            loader.load_service_model("nosuch", "service-2")
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("2026-11-22T10:00:00.000Z", datetime(2026, 11, 22, 10, tzinfo=UTC)),
+        ("2026-11-22T10:00:00Z", datetime(2026, 11, 22, 10, tzinfo=UTC)),
+        ("2026-11-22T10:00:00.123456Z", datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=UTC)),
+        ("2026-11-22T12:00:00+02:00", datetime(2026, 11, 22, 12, tzinfo=timezone(timedelta(hours=2)))),
+        ("Sun, 22 Nov 2026 10:00:00 GMT", datetime(2026, 11, 22, 10, tzinfo=UTC)),
+        (1795341600, datetime.fromtimestamp(1795341600, UTC)),
+        ("1795341600.5", datetime.fromtimestamp(1795341600.5, UTC)),
+    ],
+)
+def test_times(text, at):
+    """Times of every form that AWS sends are read as botocore reads them, with their zone."""
+    assert _time(text) == at
+    assert _time(text).tzinfo is not None
