@@ -3,11 +3,12 @@
 import importlib
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
 
-from spotbox import __version__
+from spotbox import __version__, signals
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.text import as_typed, did_you_mean, safe
 from spotbox.options import common, common_options
@@ -69,7 +70,13 @@ def main(args: list[str] | None = None) -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, "spotbox", "_SPOTBOX_COMPLETE", asked))
-    sys.exit(run(args))
+    signals.install()
+    try:
+        code = run(args)
+        signals.finish()
+    except KeyboardInterrupt:  # while the end of it was being told
+        code = Exit.INTERRUPTED
+    sys.exit(code)
 
 
 def run(args: list[str] | None = None, obj: Any = None) -> int:
@@ -78,6 +85,7 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
     own = words[: words.index("--")] if "--" in words else words  # what follows is for the box
     verbose = bool({"-v", "--verbose"} & set(own))
     typed: list[str] = []
+    ctx = None
     try:
         with cli.make_context("spotbox", words, obj=obj) as ctx:
             try:
@@ -100,7 +108,9 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
         _tell(as_typed(error.message, typed), as_typed(error.hint, typed))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort, EOFError):
-        click.echo("\ninterrupted", err=True)
+        _end_live_line(ctx)
+        with suppress(OSError):
+            click.echo("\ninterrupted", err=True)
         return Exit.INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; leave quietly, and keep Python from complaining at exit.
@@ -123,15 +133,22 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
         return Exit.FAILED
 
 
+def _end_live_line(ctx: click.Context | None) -> None:
+    progress = getattr(ctx.obj, "progress", None) if ctx else None
+    if progress:
+        progress.done()
+
+
 def _where_to_look(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"See: {context.command_path if context else 'spotbox'} --help"
 
 
 def _tell(message: str, hint: str) -> None:
-    click.echo(f"spotbox: {safe(message)}", err=True)
-    if hint:
-        click.echo(f"  {safe(hint)}", err=True)
+    with suppress(OSError):  # nobody reads any more; the exit code still tells
+        click.echo(f"spotbox: {safe(message)}", err=True)
+        if hint:
+            click.echo(f"  {safe(hint)}", err=True)
 
 
 def _traceback() -> None:

@@ -1,5 +1,6 @@
 """One live line on a terminal, plain lines elsewhere; stderr only."""
 
+import contextlib
 import shutil
 import sys
 from collections.abc import Callable
@@ -35,7 +36,7 @@ class Progress:
     def say(self, text: str) -> None:
         """A remark that stays: one line."""
         self._clear()
-        print(safe(text), file=self.stream, flush=True)
+        self._put(safe(text), "\n")
 
     def show(self, text: str) -> None:
         """What is being waited for, with the time since `start`. Redrawn in place on a terminal."""
@@ -48,9 +49,9 @@ class Progress:
             width = shutil.get_terminal_size().columns - 1
             mark = SPINNER[self._turn % len(SPINNER)] if "utf" in (self.stream.encoding or "").lower() else "-"
             line = f"{mark} {took:>6}  {text}"
-            print(f"\r\x1b[K{line[:width]}", end="", file=self.stream, flush=True)
+            self._put(f"\r\x1b[K{line[:width]}")
         elif text != self._last:
-            print(text, file=self.stream, flush=True)
+            self._put(text, "\n")
         self._last = text
 
     def glance(self, text: str) -> None:
@@ -64,10 +65,15 @@ class Progress:
         self._last = ""
         if text:
             took = f"  ({show_duration(self._now() - self._since)})" if self._since is not None else ""
-            print(f"{safe(text)}{took}", file=self.stream, flush=True)
+            self._put(f"{safe(text)}{took}", "\n")
         else:
             self._since = None
 
     def _clear(self) -> None:
         if self._live and self._last:
-            print("\r\x1b[K", end="", file=self.stream, flush=True)
+            self._put("\r\x1b[K")
+
+    def _put(self, text: str, end: str = "") -> None:
+        """What is under way goes on although nobody can read of it: the terminal is gone, or the pipe's reader."""
+        with contextlib.suppress(OSError):
+            print(text, end=end, file=self.stream, flush=True)

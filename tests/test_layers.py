@@ -18,6 +18,7 @@ MAY = {
     "config": LEAVES,
     "screen": LEAVES,
     "system": LEAVES,
+    "signals": LEAVES,
     "charts": LEAVES,
     "store": set(),  # the standard library alone
     "options": LEAVES | {"config"},
@@ -25,7 +26,7 @@ MAY = {
     "sandbox": {"sandbox", "core", "resources", "__init__"},
     "app": HELPERS | LEAVES | {"aws", "sandbox", "store", "options"},
     "commands": HELPERS | LEAVES | {"app", "options", "commands", "aws", "sandbox"},
-    "cli": HELPERS | LEAVES | {"app", "options", "commands"},
+    "cli": HELPERS | LEAVES | {"signals", "app", "options", "commands"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -14,6 +14,7 @@ from spotbox.core import steps as s
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.names import NAME_TAG, OWNER_TAG, wire_tags
 from spotbox.core.records import Group, Rule
+from spotbox.core.states import LIVE, STOPPED_BY_USER
 from spotbox.core.waiting import Look, T
 
 SHOWN_WITHIN = 60  # seconds in which AWS knows what it has just made
@@ -168,8 +169,27 @@ def set_limit(hands: Hands, step: s.SetLimit) -> None:
 
 
 def start(hands: Hands, step: s.Start) -> None:
-    """StartInstances, asked again while the request or the instance has not settled after a stop."""
-    _settled(hands, step.region, "start_instances", step.instance_id)
+    """StartInstances, asked again while the request or the instance has not settled after a stop.
+
+    A refusal for a request that AWS interrupted does not heal by asking: "Only Amazon EC2 can restart an interrupted
+    stopped Spot Instance" (EC2 User Guide, interruption-behavior).
+    """
+
+    def heals(error: SpotboxError) -> bool:
+        return error.code != "IncorrectSpotRequestState" or _users_own(hands, step.region, step.instance_id)
+
+    _settled(hands, step.region, "start_instances", step.instance_id, heals)
+
+
+# Codes of a request whose instance its user has stopped, or starts (EC2 User Guide, spot-request-status); `fulfilled`
+# is an answer from before the stop.
+_SETTLING = {STOPPED_BY_USER, "marked-for-stop", "fulfilled", "pending-evaluation", "pending-fulfillment"}
+
+
+def _users_own(hands: Hands, region: str, instance_id: str) -> bool:
+    """Whether the instance's request is one that its user may start again; True where AWS does not show it now."""
+    requests = describe(hands.aws, region, "requests", [{"Name": "instance-id", "Values": [instance_id]}])
+    return all(request.state in LIVE and request.code in _SETTLING for request in requests)
 
 
 def stop(hands: Hands, step: s.Stop) -> None:
@@ -177,7 +197,13 @@ def stop(hands: Hands, step: s.Stop) -> None:
     _settled(hands, step.region, "stop_instances", step.instance_id)
 
 
-def _settled(hands: Hands, region: str, operation: str, instance_id: str) -> None:
+def _settled(
+    hands: Hands,
+    region: str,
+    operation: str,
+    instance_id: str,
+    heals: Callable[[SpotboxError], bool] = lambda error: True,
+) -> None:
     """What is in HEALS passes within the minute after a change, or after a launch."""
     end = hands.now() + START_WAIT
     while True:
@@ -186,6 +212,8 @@ def _settled(hands: Hands, region: str, operation: str, instance_id: str) -> Non
             return
         except SpotboxError as error:
             if error.code not in HEALS or hands.now() > end:
+                raise
+            if not heals(error):
                 raise
         hands.show("AWS has not settled the last change yet; asking again")
         hands.sleep(2.0)

@@ -9,7 +9,7 @@ from spotbox.aws.errors import unknown_outcome
 from spotbox.aws.hands import Hands
 from spotbox.aws.observe import describe, observe
 from spotbox.core.errors import SpotboxError
-from spotbox.core.hunt import UNCLEAR_LEAST, Means, Unclear, meaning, pool_words
+from spotbox.core.hunt import UNCLEAR_LEAST, InFlight, Means, Unclear, meaning, pool_words
 from spotbox.core.records import Offer
 from spotbox.core.states import LIVE
 from spotbox.core.steps import Ground, Wish
@@ -35,8 +35,16 @@ class Question:
 def ask(hands: Hands, question: Question, send: Callable[[int], T]) -> T | None:
     """What `send`, given the generation of its token, gave; None where an earlier launch of the box stands instead.
 
-    SpotboxError for a refusal; Unclear where AWS did not say until the end, which is at least a minute from then.
+    SpotboxError for a refusal; Unclear where AWS did not say until the end, which is at least a minute from then;
+    InFlight where the user left before AWS answered.
     """
+    try:
+        return _ask(hands, question, send)
+    except KeyboardInterrupt as cut:
+        raise InFlight from cut
+
+
+def _ask(hands: Hands, question: Question, send: Callable[[int], T]) -> T | None:
     generation = question.wish.grounds[question.offer.region].generation
     last = generation + _GENERATIONS
     unclear: SpotboxError | None = None

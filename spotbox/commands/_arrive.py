@@ -6,13 +6,16 @@ from spotbox.commands._find import again
 from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.explain import why_ended
+from spotbox.core.plans import plan_start
 from spotbox.core.states import LIVE, State
-from spotbox.core.steps import Cancel, Terminate
+from spotbox.core.steps import Cancel, Start, Terminate
 from spotbox.core.text import safe
 from spotbox.core.waiting import Look, wait
 
 RUN_WAIT = 600  # seconds for pending -> running; AWS takes well under a minute
 SHOWN_WAIT = 90  # seconds in which AWS shows what was launched; it asks for patience of about a minute
+START_SHOWN = 30  # seconds in which AWS may show a box as stopped whose start it took
+ROOM_WAIT = 20  # seconds in which a start that AWS took may find capacity, where the user set no time
 SSH_WAIT = 300  # seconds for boot -> ssh answers (the contract's 5 minutes)
 
 
@@ -20,14 +23,58 @@ class Died(SpotboxError):
     """AWS accepted the launch and terminated it before it ran."""
 
 
-def arrive(app: App, box: Box, run_wait: float = RUN_WAIT, launched: str | None = None) -> Box:
+def begin(app: App, box: Box) -> None:
+    """Start a stopped box, and tag what AWS launched by itself; nothing more where it runs or is about to.
+
+    SpotboxError 3 where AWS has no capacity, where the price is above the maximum, or where AWS has taken the box back.
+    """
+    for step in plan_start(box):
+        app.progress.show(str(step))
+        try:
+            app.cloud.apply(step, app.progress.show)
+        except SpotboxError as error:
+            app.progress.done()
+            if isinstance(step, Start) and not _runs_after_all(app, box, error):
+                raise
+            if not isinstance(step, Start):
+                raise
+
+
+def _runs_after_all(app: App, box: Box, error: SpotboxError) -> bool:
+    """After a refused start: whether it is under way all the same. SpotboxError 3 where the refusal has a reason."""
+    seen = again(app, box) or box
+    if seen.state is State.RUNNING or (seen.state is State.STARTING and not left_open(seen)):
+        return True  # another terminal's start, or an earlier one of ours
+    if seen.state in (State.WAITING, State.INTERRUPTED) or left_open(seen):
+        raise not_coming(seen) from error
+    if error.exit_code is Exit.NO_CAPACITY:
+        raise SpotboxError(
+            f"{error.message}: {box.name} stays stopped, and only its disk bills",
+            f"A stopped Spot box keeps its zone and its type. Try again later: spotbox start {box.name}",
+            Exit.NO_CAPACITY,
+            error.code,
+        ) from error
+    return False
+
+
+def left_open(box: Box) -> bool:
+    """Whether AWS took a start and has not carried it out: it does so by itself, whenever it can."""
+    stopped = box.instance is not None and box.instance.state == "stopped"
+    return box.state is State.STARTING and stopped and box.request is not None and box.request.code in NO_ROOM
+
+
+def arrive(
+    app: App, box: Box, run_wait: float = RUN_WAIT, room_wait: float = ROOM_WAIT, launched: str | None = None
+) -> Box:
     """Wait until the box runs and its SSH banner answers; then its host key is known and its ssh_config entry written.
 
-    `launched` is the instance of a launch a moment ago, which AWS may not show yet.
+    `box` is as it was seen before it was launched or started; AWS may show it so for a while. `room_wait` is for how
+    many seconds AWS may have no capacity for a start that it took, `launched` the instance of a launch a moment ago,
+    which AWS may not show yet.
     SpotboxError 1 where it died before it ran (its request is cancelled first) or does not answer in time,
     3 where AWS interrupts it or has no capacity.
     """
-    running = _until_running(app, box, run_wait, launched or (box.instance.id if box.instance else None))
+    running = _until_running(app, box, run_wait, room_wait, launched or (box.instance.id if box.instance else None))
     _until_answers(app, running)
     if not learn_host(app, running, CONSOLE_WAIT):
         app.remark("AWS does not show the box's host key; the first key seen will be kept (unproven)")
@@ -36,8 +83,9 @@ def arrive(app: App, box: Box, run_wait: float = RUN_WAIT, launched: str | None 
     return running
 
 
-def _until_running(app: App, box: Box, timeout: float, launched: str | None) -> Box:
-    shown_by = app.system.monotonic() + SHOWN_WAIT
+def _until_running(app: App, box: Box, timeout: float, room_wait: float, launched: str | None) -> Box:
+    began = app.system.monotonic()
+    shown_by = began + SHOWN_WAIT
 
     def look() -> Look[Box]:
         nonlocal launched
@@ -54,11 +102,13 @@ def _until_running(app: App, box: Box, timeout: float, launched: str | None) -> 
         if seen.state in _HALF_SHOWN and app.system.monotonic() < shown_by:
             return Look(seen, False, "waiting for AWS to show all of the box")
         ready = seen.state is State.RUNNING and seen.instance is not None and bool(seen.instance.public_ip)
-        return Look(
-            seen, ready or seen.state not in _COMING, f"{seen.state}: {seen.reason or 'waiting for its address'}"
-        )
+        waited = app.system.monotonic() - began
+        if box.state is seen.state is State.STOPPED and waited < START_SHOWN:  # the answer from before the start
+            return Look(seen, False, "waiting for AWS to show the start")
+        ends = seen.state not in _COMING or (left_open(seen) and waited >= room_wait)
+        return Look(seen, ready or ends, f"{seen.state}: {seen.reason or 'waiting for its address'}")
 
-    found = wait(look, timeout, app.system.sleep, app.system.monotonic, app.progress.show)
+    found = wait(look, max(timeout, room_wait), app.system.sleep, app.system.monotonic, app.progress.show)
     if found.done and found.value.state is State.RUNNING:
         return found.value
     raise not_coming(found.value)
@@ -66,6 +116,7 @@ def _until_running(app: App, box: Box, timeout: float, launched: str | None) -> 
 
 NO_ROOM = {"capacity-not-available", "capacity-oversubscribed", "price-too-low"}  # spot-request-status
 _COMING = {State.STARTING, State.RUNNING, State.WAITING}
+_NO_ROOM_NOW = "Server.InsufficientInstanceCapacity"  # StateReason of an instance whose start found no room
 # What a box looks like while EC2 shows its instance or volume and not yet its request, or an older one that ended.
 _HALF_SHOWN = {State.ORPHANED, State.FAILED}
 
@@ -73,6 +124,19 @@ _HALF_SHOWN = {State.ORPHANED, State.FAILED}
 def not_coming(box: Box) -> SpotboxError:
     """Why a box that should run does not: exit 3 where AWS has no capacity, else 1."""
     what = f"{box.name} is {box.state}: {box.reason or 'it did not come up in time'}"
+    if left_open(box):
+        return SpotboxError(
+            what,
+            f"AWS goes on with the start by itself as soon as it can, and bills then. Wait: spotbox up {box.name}; "
+            f"end it: spotbox stop {box.name}; remove it: spotbox down {box.name}",
+            Exit.NO_CAPACITY,
+        )
+    if box.state is State.STOPPED and box.instance and box.instance.reason_code == _NO_ROOM_NOW:
+        return SpotboxError(
+            f"AWS has no capacity to start {box.name} now: it stays stopped, and only its disk bills",
+            f"Try again later: spotbox start {box.name}",
+            Exit.NO_CAPACITY,
+        )
     # A start that AWS took may be left open for want of capacity, or refused at once: both are no capacity.
     short = box.request is not None and box.request.code in NO_ROOM
     if short or box.state in (State.WAITING, State.INTERRUPTED):

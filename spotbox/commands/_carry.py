@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from spotbox.app import App
 from spotbox.aws.errors import unknown_outcome
 from spotbox.commands._arrive import Died, arrive
 from spotbox.commands._find import again, look
+from spotbox.commands._leave import Mine, leave_new, what_is_there
 from spotbox.commands._limits import NewLimits
 from spotbox.core.boxes import Box, Sight, assemble, gather
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.hunt import Unclear
-from spotbox.core.names import join_names
-from spotbox.core.plans import plan_down, plan_tags, plan_yield
+from spotbox.core.plans import plan_down, plan_park, plan_tags, plan_yield
 from spotbox.core.records import Offer
 from spotbox.core.states import LIVE, State
 from spotbox.core.steps import Cancel, Launch, Park, Plan, Wish
@@ -28,20 +29,31 @@ class Carried:
     pool: Offer | None = None
 
 
-def carry_out(app: App, plan: Plan, wait: float, limits: NewLimits) -> Carried:
+def carry_out(app: App, plan: Plan, wait: float, limits: NewLimits, ask: bool = False) -> Carried:
     """Apply the plan and wait until the box answers; a parked one is not waited for.
 
-    A refusal leaves nothing behind; Ctrl-C says what is there.
+    A refusal leaves nothing behind. Ctrl-C removes what was made, or as the user says where `ask` lets him be asked.
     """
     step = next(step for step in plan if isinstance(step, (Launch, Park)))
     wish = step.wish
-    here = Box(wish.name, wish.owner, wish.regions[0], State.STARTING, "", None, None)
+    mine = Mine(Box(wish.name, wish.owner, wish.regions[0], State.STARTING, "", None, None), wish.regions, ask)
+    try:
+        return _carry(app, plan, wait, step, mine, limits)
+    except KeyboardInterrupt as cut:
+        standing = Park(wish, wish.offers[0])
+        park = partial(_park, app, plan_park(wish, False), standing, mine.box, wait)
+        raise leave_new(app, mine, cut, park if isinstance(step, Launch) else None) from None
+
+
+def _carry(app: App, plan: Plan, wait: float, step: Launch | Park, mine: Mine, limits: NewLimits) -> Carried:
+    wish, here = step.wish, mine.box
     launched = None
     try:
         if isinstance(step, Park):
             return Carried(_park(app, plan, step, here, wait))
         launched = _launch(app, plan, here, wait)
-        here = replace(here, region=launched.region)
+        here = mine.box = replace(here, region=launched.region)
+        mine.instance_id, mine.adopted = launched.instance_id, launched.instance_id is None
         where = launched.offer.zone if launched.offer else launched.region
         app.progress.done(f"AWS accepted: {launched.instance_id or 'an earlier launch of this box'} in {where}")
         clean_up(app, here, [region for region in launched.tried if region != launched.region])
@@ -56,10 +68,6 @@ def carry_out(app: App, plan: Plan, wait: float, limits: NewLimits) -> Carried:
             clean_up(app, here, wish.regions)  # AWS refused, so it is certain that nothing is to come
         elif launched is None:
             tell_what_is_there(app, here, wish.regions)  # perhaps no answer at all: the launch may have happened
-        raise
-    except KeyboardInterrupt:
-        app.progress.done()
-        tell_what_is_there(app, here, wish.regions)
         raise
 
 
@@ -109,7 +117,7 @@ def _park(app: App, plan: Plan, step: Park, here: Box, wait: float) -> Box:
     """Apply the steps; the box as it waits."""
     for each in plan:
         app.progress.show(str(each))
-        if each is not step:
+        if not isinstance(each, Park):
             app.cloud.apply(each, app.progress.show)
     request = app.cloud.park(step, wait, app.progress.show)
     app.progress.done()
@@ -156,23 +164,9 @@ def clean_up(app: App, box: Box, regions: Sequence[str]) -> None:
 
 
 def tell_what_is_there(app: App, box: Box, regions: Sequence[str]) -> None:
-    """What an `up` that was cut off leaves behind, as AWS shows it now."""
+    """What an `up` that got no answer leaves behind, as AWS shows it now."""
     app.remark("cut off; looking at what AWS has of it")
-    try:
-        sights = look(app, regions, box.owner, box.name).sights
-    except SpotboxError as error:
-        app.remark(f"that could not be seen ({error.message}): run `spotbox status`, something may bill")
-        return
-    seen = [found for sight in sights for found in assemble(sight) if found.name == box.name]
-    ids = [part.id for found in seen for part in (found.request, found.instance) if part]
-    if not ids:
-        app.remark(
-            f"no Spot request of {box.name} is shown yet; to be sure nothing bills, run: spotbox down {box.name}"
-        )
-        return
-    app.remark(
-        f"{join_names(ids)} exist and bill; go on with `spotbox up {box.name}`, remove with `spotbox down {box.name}`"
-    )
+    app.remark(what_is_there(app, box, regions))
 
 
 def report_lines(app: App, box: Box, record: dict[str, Any]) -> list[str]:

@@ -69,7 +69,7 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
         raise SpotboxError("nothing was made, as you said")
     if asked.key and key.private:
         remember_key(app, key.public, key.private)
-    carried = carry_out(app, plan, asked.wait, limits)
+    carried = carry_out(app, plan, asked.wait, limits, ask)
     return Made(_priced(carried), plan, asked, {name: kind.gpu for name, kind in market.types.items() if kind.gpu})
 
 

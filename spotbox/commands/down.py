@@ -1,6 +1,6 @@
 """spotbox down: cancel, prove it, terminate, clean the last of it, look again, and tell what was removed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -171,6 +171,20 @@ def _interruptible(app: App, wanted: Wanted, plan: Plan, tally: Tally) -> Iterat
         left = ", ".join(f"{part['kind']} {part['id']} ({part['region']})" for part in parts)
         what = f"interrupted; not removed, or not proved: {left}" if left else "interrupted before the last look"
         raise SpotboxError(what, f"Go on with: {wanted.again}", Exit.INTERRUPTED) from None
+
+
+def take_away(app: App, regions: Sequence[str], owner: str, name: str, told: Callable[[Plan], None]) -> Tally:
+    """Remove a box without a question, as an `up` does that is cut off; `told` gets the plan beforehand."""
+    wanted = Wanted(owner, [name], False, shell(["spotbox", "down", name]))
+    seen = _look(app, regions, owner)
+    plan, tally = wanted.plan(seen.sights), Tally()
+    told(plan)
+    for region, error in seen.failed.items():
+        tally.left([_region(region)], f"not seen: {error.message}")
+    settling = doubt(seen.sights, plan, owner, wanted.names, app.system.now(), app.settle)
+    plan, _ = _leave_traces(app, seen.sights, plan, owner, tally)
+    _remove(app, seen.sights, plan, wanted, settling, tally)
+    return tally
 
 
 def _remove(

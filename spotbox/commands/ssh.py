@@ -1,5 +1,6 @@
 """spotbox ssh: the system's OpenSSH on the box, with its key, its user and its known host key."""
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import click
 from spotbox.app import App, get_app
 from spotbox.commands import _connect
 from spotbox.commands._find import need_box
+from spotbox.commands._leave import staying
 from spotbox.core import sshtext
 from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError, UsageError
@@ -75,10 +77,11 @@ def ssh(ctx: click.Context, /, name: str, show: bool, stdio: bool, **flags: Any)
         _pipe(app, box)
         return
     if not show:
-        for step in plan_tags(box):
-            app.cloud.apply(step, app.progress.show)
-        _connect.admit_caller(app, box)
-        _learn(app, box)
+        with staying(app, box, f"spotbox ssh {name}"):
+            for step in plan_tags(box):
+                app.cloud.apply(step, app.progress.show)
+            _connect.admit_caller(app, box)
+            _learn(app, box)
     where = _connect.target(app, box)
     if where is None:
         raise SpotboxError(f"{name} has no public address yet", f"Look with: spotbox status {name}")
@@ -122,7 +125,8 @@ def _pipe(app: App, box: Box) -> None:
     where = _connect.target(app, box)
     if where is None:
         raise SpotboxError(f"{box.name} has no public address yet", f"Look with: spotbox status {box.name}")
-    app.system.pipe(where.host, where.port)
+    with contextlib.suppress(KeyboardInterrupt):  # so ssh ends its ProxyCommand: a hang-up is no news
+        app.system.pipe(where.host, where.port)
 
 
 def _push_key(app: App, box: Box, where: sshtext.Target) -> sshtext.Target:

@@ -2,13 +2,13 @@
 
 import click
 
-from spotbox.app import get_app
-from spotbox.commands._arrive import arrive
+from spotbox.app import App, get_app
+from spotbox.commands._arrive import arrive, begin
 from spotbox.commands._connect import admit_caller
 from spotbox.commands._find import again, need_box, priced
+from spotbox.commands._leave import staying
 from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError
-from spotbox.core.plans import plan_start
 from spotbox.core.states import State
 from spotbox.core.text import safe
 from spotbox.core.units import show_usd
@@ -32,22 +32,28 @@ def start(ctx: click.Context, name: str, region: str | None, owner: str | None) 
     """
     app = get_app(ctx)
     box = need_box(app, app.named_region(ctx, region), app.owner(owner), name)
+    with staying(app, box, f"spotbox start {name}"):
+        box = _started(app, box)
+        (box,) = priced(app, [box])
+    price = show_usd(box.spot if box.market == "spot" else box.on_demand)
+    app.echo(f"{name} runs in {safe(box.zone)}, {price}/h. A shell on it: spotbox ssh {name}")
+
+
+def _started(app: App, box: Box) -> Box:
+    """The box, once it runs and answers."""
+
+    def look() -> Look[Box | None]:
+        seen = again(app, box)
+        done = seen is None or seen.state is not State.STOPPING
+        return Look(seen, done, f"{seen.state}: {seen.reason}" if seen else "")
+
     if box.state is State.STOPPING:
-
-        def look() -> Look[Box | None]:
-            seen = again(app, box)
-            done = seen is None or seen.state is not State.STOPPING
-            return Look(seen, done, f"{seen.state}: {seen.reason}" if seen else "")
-
         box = wait(look, SETTLE_WAIT, app.system.sleep, app.system.monotonic, app.progress.show).value or box
+        app.progress.done()
     check_startable(box)
-    for step in plan_start(box):
-        app.progress.show(str(step))
-        app.cloud.apply(step, app.progress.show)
+    begin(app, box)
     admit_caller(app, box)  # first: an address that is not admitted would wait in vain for the box's SSH server
-    box = arrive(app, box)
-    (box,) = priced(app, [box])
-    app.echo(f"{name} runs in {safe(box.zone)}, {show_usd(box.spot)}/h. A shell on it: spotbox ssh {name}")
+    return arrive(app, box)
 
 
 def check_startable(box: Box) -> None:

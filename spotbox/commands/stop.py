@@ -3,9 +3,9 @@
 import click
 
 from spotbox.app import App, get_app
-from spotbox.commands._arrive import RUN_WAIT
-from spotbox.commands._connect import set_entry
+from spotbox.commands._arrive import ROOM_WAIT, RUN_WAIT, START_SHOWN, left_open
 from spotbox.commands._find import again, need_box
+from spotbox.commands._leave import staying
 from spotbox.core.boxes import Box
 from spotbox.core.errors import SpotboxError
 from spotbox.core.plans import plan_stop
@@ -33,21 +33,37 @@ def stop(ctx: click.Context, name: str, region: str | None, owner: str | None) -
         raise SpotboxError(
             f"{name} is {box.state}: {box.reason}", f"There is nothing to stop. Look: spotbox status {name}"
         )
+    with staying(app, box, f"spotbox stop {name}"):
+        _stopped(app, box)
+    app.echo(f"{name} is stopped; its disk bills{_disk_price(app, box)}. Bring it back with: spotbox start {name}")
+
+
+def _stopped(app: App, box: Box) -> None:
+    """Stop it and wait until AWS shows it as stopped by the user."""
     interrupted = box.state is State.INTERRUPTED
     for step in plan_stop(box):
         app.progress.show(str(step))
         try:
             app.cloud.apply(step, app.progress.show)
         except SpotboxError as error:
+            app.progress.done()
             if interrupted and error.code:
                 raise _stays_with_aws(box, error) from error
+            if left_open(box) and error.code:
+                raise _starts_still(box) from error
             raise
     if interrupted:
         _check_now_ours(app, box)
     else:
         _until_stopped(app, box)
-    set_entry(app, name, "")
-    app.echo(f"{name} is stopped; its disk bills{_disk_price(app, box)}. Bring it back with: spotbox start {name}")
+
+
+def _starts_still(box: Box) -> SpotboxError:
+    return SpotboxError(
+        f"{box.name} is {box.state}: AWS took its start, and does not let it be taken back ({box.reason})",
+        f"AWS will start and bill it as soon as there is capacity; `spotbox down {box.name}` prevents that, and "
+        f"`spotbox stop {box.name}` stops it once it runs.",
+    )
 
 
 def _stays_with_aws(box: Box, error: SpotboxError | None = None) -> SpotboxError:
@@ -72,16 +88,23 @@ def _check_now_ours(app: App, box: Box) -> None:
 
 
 def _until_stopped(app: App, box: Box) -> None:
+    began = app.system.monotonic()
+
     def look() -> Look[Box | None]:
         seen = again(app, box)
-        if seen is not None and seen.state is State.RUNNING:  # its launch or start was under way when it was asked to
+        waited = app.system.monotonic() - began
+        if seen is None:  # gone, or AWS answers from a time before it was shown
+            return Look(seen, waited >= START_SHOWN, "waiting for AWS to show the box")
+        if seen.state is State.RUNNING:  # its launch or start was under way when it was asked to
             for step in plan_stop(seen):
                 app.cloud.apply(step, app.progress.show)
-        done = seen is None or seen.state in (State.STOPPED, State.INTERRUPTED)
-        return Look(seen, done, f"{seen.state}: {seen.reason}" if seen else "")
+        ends = seen.state in (State.STOPPED, State.INTERRUPTED) or (left_open(seen) and waited >= ROOM_WAIT)
+        return Look(seen, ends, f"{seen.state}: {seen.reason}")
 
     found = wait(look, RUN_WAIT, app.system.sleep, app.system.monotonic, app.progress.show)
     app.progress.done()
+    if found.value is not None and left_open(found.value):
+        raise _starts_still(found.value)
     if found.value is None or found.value.state is not State.STOPPED:
         seen = f"{found.value.state}: {found.value.reason}" if found.value else "gone"
         raise SpotboxError(f"{box.name} is not stopped but {seen}", f"Look with: spotbox status {box.name}")

@@ -1,17 +1,19 @@
 """spotbox up: create the box, or bring the one of that name up from wherever it is."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import click
 
 from spotbox.app import App, get_app
-from spotbox.commands._arrive import arrive, not_coming
+from spotbox.commands._arrive import arrive, begin, not_coming
 from spotbox.commands._carry import report_lines
 from spotbox.commands._connect import admit_caller, offer_include, write_entry
 from spotbox.commands._equivalent import equivalent
 from spotbox.commands._find import again, described, priced, search_box
 from spotbox.commands._inputs import Asked, canonical_cidrs
+from spotbox.commands._leave import making, staying
 from spotbox.commands._limits import tell_cost, tell_expired, wanted_limits
 from spotbox.commands._new import make_new
 from spotbox.commands._regions import ALL, chosen, enabled
@@ -119,20 +121,30 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
     found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
     told = flags["yes"] or asked.dry_run
     if found.box is not None and found.box.state is State.TERMINATING and not asked.dry_run:
-        _settle(app, found.box, asked.wait)
+        with _staying(app, found.box):
+            _settle(app, found.box, asked.wait)
         found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
     if found.box is None or found.box.state is State.FAILED:
         found.check(asked.regions)
         ask = _may_ask(app, told)
-        made = make_new(app, whose, asked, ask, found.ended)
+        with making(name):
+            made = make_new(app, whose, asked, ask, found.ended)
         if made.box is None:
             for step in made.plan:
                 click.echo(safe(f"would {step}"))
             return
-        _report(app, made.box, made.asked, output, ask, made.gpus)
+        with staying(app, made.box, f"spotbox up {name}"):
+            _report(app, made.box, made.asked, output, ask, made.gpus)
         return
-    box = _bring_up(app, found.box, asked)
-    _report(app, box, asked, output, not told and app.prompts.possible)  # it leaves nothing to ask for but the Include
+    with _staying(app, found.box):
+        box = _bring_up(app, found.box, asked)
+        # It leaves nothing to ask for but the Include.
+        _report(app, box, asked, output, not told and app.prompts.possible)
+
+
+def _staying(app: App, box: Box) -> AbstractContextManager[None]:
+    """Ctrl-C while a box comes up that was there before: it stays."""
+    return staying(app, box, f"spotbox up {box.name}", f"{box.name} was there before this `up` and stays")
 
 
 def _asked(ctx: click.Context, app: App, name: str, regions: tuple[str, ...], flags: dict[str, Any]) -> Asked:
@@ -252,11 +264,9 @@ def _to_running(app: App, box: Box, patience: float, changes: Sequence[Step]) ->
         raise SpotboxError(f"{box.name} is gone now", f"Make it anew with: spotbox up {box.name}")
     if settled.state is State.INTERRUPTED or settled.state is State.WAITING:
         raise not_coming(settled)
-    for step in plan_start(settled):
-        app.progress.show(str(step))
-        app.cloud.apply(step, app.progress.show)
+    begin(app, settled)
     _adapt(app, settled, changes)
-    arrived = arrive(app, settled)
+    arrived = arrive(app, settled, room_wait=patience)
     for step in plan_tags(arrived):  # what a standing request launched was not there to be tagged before
         app.cloud.apply(step, app.progress.show)
     return arrived

@@ -31,6 +31,14 @@ class SpotboxError(Exception):
         self.code = code
 
 
+class Ended(KeyboardInterrupt):
+    """The process was asked to end by a signal other than Ctrl-C: nobody is there to be asked. `name` is SIGTERM..."""
+
+    def __init__(self, name: str):
+        super().__init__(name)
+        self.name = name
+
+
 class UsageError(SpotboxError):
     """The user gave something that cannot be meant: exit 2."""
 

@@ -31,6 +31,10 @@ class Unclear(SpotboxError):
     """AWS has not said whether it launched, for as long as it was asked. Nothing else may be tried then."""
 
 
+class InFlight(KeyboardInterrupt):
+    """The user left while AWS was asked to launch and had not answered: it may launch all the same."""
+
+
 _MEANS = {
     Means.NEXT: (
         "InsufficientInstanceCapacity", "InsufficientCapacityOnHost", "InsufficientHostCapacity",

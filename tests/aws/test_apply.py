@@ -31,6 +31,13 @@ def fails(world, step):
     return told.value
 
 
+def belongs(world, code, state="disabled"):
+    """One look at the request of an instance, by its status code."""
+    item = {"SpotInstanceRequestId": "sir-1", "State": state, "InstanceId": "i-1", "Status": {"Code": code}}
+    by_instance = {"Filters": [{"Name": "instance-id", "Values": ["i-1"]}]}
+    world.answers("describe_spot_instance_requests", {"SpotInstanceRequests": [item]}, by_instance)
+
+
 # -- key and group -------------------------------------------------------------------------------------------------
 
 KEY = s.MakeKey(REGION, "spotbox-alice-1", "ssh-ed25519 AAAA", {"spotbox:owner": "alice"})
@@ -164,8 +171,10 @@ class TestStartAndStop:
     def test_a_state_that_has_not_settled_is_asked_again(self, step, operation, code):
         """Right after a change AWS refuses for a while."""
         world = World()
-        world.refuses(operation, code)
-        world.refuses(operation, code)
+        for _ in range(2):
+            world.refuses(operation, code)
+            if operation == "start_instances" and code == "IncorrectSpotRequestState":
+                belongs(world, "marked-for-stop", "active")
         world.answers(operation)
         done(world, step)
         assert world.clock.naps == [2.0, 2.0]
@@ -175,6 +184,8 @@ class TestStartAndStop:
         world = World()
         for _ in range(100):
             world.refuses(operation, "IncorrectSpotRequestState")
+            if operation == "start_instances":
+                belongs(world, "instance-stopped-by-user")
         assert fails(world, step).code == "IncorrectSpotRequestState"
         assert START_WAIT <= world.clock.at <= START_WAIT + 5
 
@@ -188,6 +199,25 @@ class TestStartAndStop:
         world.refuses(operation, code)
         assert fails(world, step).exit_code is exit_code
         assert world.clock.naps == []
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        ("instance-stopped-no-capacity", "disabled"),
+        ("instance-stopped-by-price", "disabled"),
+        ("instance-stopped-by-the-moon", "disabled"),
+        ("capacity-not-available", "open"),
+        ("instance-stopped-by-user", "cancelled"),
+    ],
+)
+def test_a_start_that_is_not_the_users_is_refused_at_once(code, state):
+    """Only AWS restarts what it interrupted, and nobody what is cancelled: asking again does not heal that."""
+    world = World()
+    world.refuses("start_instances", "IncorrectSpotRequestState")
+    belongs(world, code, state)
+    assert fails(world, s.Start(REGION, "i-1")).code == "IncorrectSpotRequestState"
+    assert world.clock.naps == []
 
 
 # -- tags and disks ------------------------------------------------------------------------------------------------

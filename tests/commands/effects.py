@@ -88,9 +88,10 @@ def _start(world, step):
     if world.start_waits:
         world.request_of(step.instance_id, state="open", code="capacity-not-available")
         return
-    world.instances[step.instance_id] = replace(world.instances[step.instance_id], state="pending", reason_code="")
-    world.request_of(step.instance_id, state="active", code="fulfilled")
-    world.later(world.boot, lambda: world.runs(step.instance_id))
+    if world.start_shown:
+        world.later(world.start_shown, lambda: world.restart(step.instance_id))
+    else:
+        world.restart(step.instance_id)
 
 
 def _stop(world, step):

@@ -132,11 +132,129 @@ def test_stop_of_a_box_whose_instance_is_not_there_yet(user):
     assert user.world.clock < 60
 
 
-@pytest.mark.parametrize("command", ["stop", "start"])
-def test_ctrl_c(user, command):
-    """Ctrl-C while it waits: exit 130, nothing on stdout; the same command again goes on."""
-    user.world.has_box("dev", "running" if command == "stop" else "stopped")
-    user.world.interrupts("Sleep")
-    said = user.run(command)
-    assert (said.code, said.out, said.err.splitlines()[-1]) == (130, "", "interrupted")
-    assert user.run(command).code == 0
+def test_a_start_that_was_left_open_goes_on_by_itself(user):
+    """What AWS does next is told, with the commands that end it; `start` does not wait for long."""
+    user.world.has_box("dev", "stopped")
+    user.world.start_waits = True
+    said = user.run("start")
+    assert (said.code, user.world.clock < 60) == (3, True)
+    assert said.err.splitlines()[-1] == (
+        "  AWS goes on with the start by itself as soon as it can, and bills then. Wait: spotbox up dev; "
+        "end it: spotbox stop dev; remove it: spotbox down dev"
+    )
+
+
+def test_up_waits_for_a_start_that_was_left_open(user):
+    """`up` waits as long as --wait says, and has the box when AWS finds room."""
+    user.world.has_box("dev", "stopped")
+    user.world.start_waits = True
+    user.world.later(120, lambda: user.world.restart("i-1"))
+    assert user.run("up", "-y", "--wait", "5m").code == 0
+
+
+def test_a_start_that_aws_does_not_let_be_taken_back(user):
+    """`stop` of a start that was left open: exit 1, what AWS will do, and what prevents it."""
+    user.world.has_box("dev", "stopped")
+    user.world.start_waits = True
+    user.run("start")
+    said = user.run("stop")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.splitlines()[-1] == (
+        "  AWS will start and bill it as soon as there is capacity; `spotbox down dev` prevents that, "
+        "and `spotbox stop dev` stops it once it runs."
+    )
+
+
+@pytest.mark.parametrize("command", [("start",), ("up", "-y")])
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [("InsufficientInstanceCapacity", "no capacity"), ("SpotMaxPriceTooLow", "maximum price is below the Spot price")],
+)
+def test_a_start_that_aws_refuses_for_want_of_room(user, command, code, what):
+    """No capacity, or a price above the maximum: exit 3, the box stays stopped and only its disk bills."""
+    user.world.has_box("dev", "stopped")
+    user.world.refuses("StartInstances", code, http=500)
+    said = user.run(*command)
+    assert (said.code, said.out, state(user.world)) == (3, "", "stopped")
+    assert what in said.err.splitlines()[-2]
+    assert "dev stays stopped, and only its disk bills" in said.err
+    assert said.err.splitlines()[-1].endswith("Try again later: spotbox start dev")
+
+
+def test_a_refused_start_that_aws_leaves_open(user):
+    """ "No instance is launched and your request remains open" (Error codes, SpotMaxPriceTooLow): that is told."""
+    user.world.has_box("dev", "stopped")
+    user.world.refuses("StartInstances", "SpotMaxPriceTooLow")
+    user.world.wills[-1].then = lambda: user.world.request_of("i-1", state="open", code="price-too-low")
+    said = user.run("start")
+    assert said.code == 3
+    assert "AWS goes on with the start by itself" in said.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", [("start",), ("up", "-y")])
+def test_a_start_of_what_aws_took_meanwhile(user, command):
+    """The box is interrupted between the look and the start: the refusal is told with its reason, exit 3."""
+    user.world.has_box("dev", "stopped")
+    user.world.refuses("StartInstances", "IncorrectSpotRequestState")
+    user.world.wills[-1].then = lambda: user.world.request_of("i-1", code="instance-stopped-no-capacity")
+    said = user.run(*command)
+    assert said.code == 3
+    assert "dev is interrupted: " in said.err.splitlines()[-2]
+
+
+def test_a_start_that_is_under_way_already(user):
+    """Another terminal was first: its start is as good as ours."""
+    user.world.has_box("dev", "stopped")
+    user.world.refuses("StartInstances", "IncorrectSpotRequestState")
+    user.world.wills[-1].then = lambda: user.world.restart("i-1")
+    assert user.run("start").code == 0
+
+
+@pytest.mark.parametrize("command", [("start",), ("up", "-y")])
+def test_a_start_that_aws_shows_late(user, command):
+    """For a while after StartInstances AWS shows the box as it was: stopped."""
+    user.world.has_box("dev", "stopped")
+    user.world.start_shown = 8
+    assert (user.run(*command).code, state(user.world)) == (0, "running")
+
+
+def test_a_stop_that_aws_does_not_show_for_a_moment(user):
+    """One answer from a time before the box was shown is no reason to call it gone."""
+    user.world.has_box("dev")
+    request = user.world.requests.pop
+    kept = []
+
+    def hide():
+        kept.extend([user.world.requests["sir-1"], user.world.instances["i-1"], user.world.volumes["vol-1"]])
+        request("sir-1")
+        del user.world.instances["i-1"], user.world.volumes["vol-1"]
+
+    def show():
+        user.world.requests["sir-1"], user.world.instances["i-1"], user.world.volumes["vol-1"] = kept
+        user.world.stopped("i-1")
+
+    user.world.later(0.5, hide)
+    user.world.later(3, show)
+    user.world.boot = 30
+    assert user.run("stop").code == 0
+
+
+def test_the_ssh_config_follows_a_box_that_was_started_elsewhere(user):
+    """`stop` leaves the entry, which finds the address when connecting: whoever starts the box, it is reached."""
+    user.world.has_box("dev", "stopped")
+    user.run("start")
+    user.run("stop")
+    assert (user.home / "ssh_config").read_text().count("Host spotbox-dev\n") == 1
+    user.world.restart("i-1")
+    user.world.sleep(60)
+    assert user.run("ssh", "--stdio").code == 0
+    assert user.app.system.piped == (user.world.instances["i-1"].public_ip, 22)
+    assert len((user.home / "known_hosts").read_text().splitlines()) == 1
+
+
+def test_start_of_an_on_demand_box(user):
+    """Its price is the on-demand one; no Spot request plays a part."""
+    user.world.has_box("dev", "stopped")
+    del user.world.requests["sir-1"]
+    user.world.instances["i-1"] = replace(user.world.instances["i-1"], lifecycle=None, request_id=None)
+    assert user.run("start").out == "dev runs in us-east-1a, $0.5260/h. A shell on it: spotbox ssh dev\n"

@@ -1,6 +1,4 @@
-"""`up` when AWS refuses, a launch dies, nobody knows, or the user has had enough."""
-
-from functools import partial
+"""`up` when AWS refuses, a launch dies, or nobody knows. What a user does who has had enough is in test_leave."""
 
 import pytest
 
@@ -74,44 +72,6 @@ def test_a_relaunch_that_slips_in_before_the_cancel_dies_too(user):
     user.world.sleep(600)
     assert said.code == 1
     assert [i.id for i in user.world.instances.values() if i.state != "terminated"] == []
-
-
-STEPS = ["ImportKeyPair", "CreateSecurityGroup", "RunInstances"]
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("action", STEPS)
-def test_ctrl_c_tells_what_exists(user, action, after):
-    """Ctrl-C at any step: exit 130, and what exists at AWS is told with the commands that go on or remove it."""
-    user.world.interrupts(action, after=after)
-    said = user.run("up", "-y")
-    assert (said.code, said.out) == (130, "")
-    if action == "RunInstances" and after:
-        assert "sir-3 and i-4 exist and bill; go on with `spotbox up dev`, remove with `spotbox down dev`\n" in said.err
-    else:
-        assert "no Spot request of dev is shown yet; to be sure nothing bills, run: spotbox down dev\n" in said.err
-    assert user.run("down", "--all", "-y").code == 0
-    assert user.world.left() == []
-
-
-def test_ctrl_c_while_it_boots(user):
-    """Ctrl-C while waiting tells the ids; `up` again goes on with the same box."""
-    user.world.interrupts("Sleep")
-    said = user.run("up", "-y")
-    assert said.code == 130
-    assert "sir-3 and i-4 exist and bill" in said.err
-    assert user.run("up", "-y").code == 0
-    assert len(user.world.requests) == 1
-
-
-def test_ctrl_c_where_aws_cannot_be_seen(user):
-    """When AWS cannot be asked after Ctrl-C, the user is told that something may bill."""
-    user.world.interrupts(
-        "RunInstances", after=True, then=partial(user.world.refuses, "DescribeInstances", "RequestExpired")
-    )
-    said = user.run("up", "-y")
-    assert said.code == 130
-    assert "run `spotbox status`, something may bill" in said.err
 
 
 def test_an_unknown_outcome_is_told(user):

@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from botocore.exceptions import ClientError
 
 from spotbox.aws.errors import translate
+from spotbox.core.hunt import InFlight
 from spotbox.core.market import Scores
 from spotbox.core.names import KEEP_TAG, NAME_TAG, ROLE_TAG, box_tags, group_name, key_fingerprint, key_name
 from spotbox.core.records import Group, Image, Instance, InstanceType, KeyPair, Request, Rule, Snapshot, Subnet, Volume
@@ -54,6 +55,7 @@ class World:
     role: bool | None = True
     quota: Decimal | None = Decimal(64)
     start_waits: bool = False  # AWS takes a start and has no capacity for it
+    start_shown: float = 0.0  # seconds after which AWS shows a start that it took
     dies: str = ""  # why AWS terminates every launch before it runs
     requests: dict[str, Request] = field(default_factory=dict)
     instances: dict[str, Instance] = field(default_factory=dict)
@@ -113,7 +115,9 @@ class World:
 
     def interrupts(self, action: str, after: bool = False, then: Callable[[], None] = lambda: None) -> None:
         """The user presses Ctrl-C while that call is under way."""
-        self.wills.append(Will(action, KeyboardInterrupt(), after=after, times=1, then=then))
+        launches = action in ("RunInstances", "RequestSpotInstances")
+        error = InFlight() if launches else KeyboardInterrupt()  # as spotbox.aws.asking says it
+        self.wills.append(Will(action, error, after=after, times=1, then=then))
 
     def later(self, seconds: float, happens: Callable[[], None]) -> None:
         """Something that happens by itself."""

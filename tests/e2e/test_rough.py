@@ -8,8 +8,6 @@ import subprocess
 import threading
 import time
 
-import pytest
-
 from tests.e2e.conftest import SPOTBOX, left_anywhere, needs_ssh
 
 pytestmark = needs_ssh
@@ -55,18 +53,13 @@ def test_two_terminals_make_one_box(fresh):
     assert left_anywhere(fresh) == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_up_cut_off_half_way_goes_on(fresh, how):
-    """kill -9 or Ctrl-C after the launch: the same box is found again and brought up; nothing is made twice."""
+def test_up_cut_off_half_way_goes_on(fresh):
+    """kill -9 after the launch: the same box is found again and brought up; nothing is made twice."""
     fresh.run("sandbox", "start")
     child = spawn(fresh, *UP)
     wait_for(lambda: live_requests(fresh))
-    child.send_signal(how)
-    _, err = child.communicate(timeout=60)
-    if how is signal.SIGINT:
-        assert child.returncode == 130
-        assert "exist and bill" in err
-        assert "Traceback" not in err
+    child.kill()
+    child.communicate(timeout=60)
     (request,) = live_requests(fresh)
     fresh.sandbox("up", "-y")
     (same,) = live_requests(fresh)
