@@ -4,6 +4,7 @@ import csv
 import http.server
 import io
 import json
+import os
 import re
 import shutil
 import threading
@@ -234,7 +235,8 @@ def test_a_feed_that_is_no_feed(here, empty, how):
         here.extra = {"SPOTBOX_ADVISOR_URL": url}
         begun = time.monotonic()
         found, err = prices(here, "-t", "g5.xlarge")
-        assert time.monotonic() - begun < 5 + 4
+        took = time.monotonic() - begun
+        assert took < 5 + 4 + os.getloadavg()[0]  # what a run takes beside the feed's 5 s, on a machine as busy as this
     assert found
     assert {row["interruption"] for row in found} == {None}
     assert len(err.splitlines()) == 1, err
