@@ -1,10 +1,15 @@
-"""All that commands may ask of AWS, in one object; tests give them another with the same verbs."""
+"""All that commands may ask of AWS, in one object; tests give them another with the same verbs.
+
+What changes things or looks for boxes is imported where it is used: `prices` needs none of it.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spotbox.aws import (
     advisor,
@@ -12,7 +17,6 @@ from spotbox.aws import (
     images,
     market,
     network,
-    observe,
     offered,
     prices,
     pricing,
@@ -20,21 +24,22 @@ from spotbox.aws import (
     scores,
     types,
 )
-from spotbox.aws import apply as applying
-from spotbox.aws import survey as surveying
 from spotbox.aws.errors import translating
 from spotbox.aws.hands import Hands, silent
-from spotbox.aws.launch import Launched, launch
-from spotbox.aws.park import park
 from spotbox.aws.session import Aws
 from spotbox.core.advisor import Interruptions, interruptions
-from spotbox.core.boxes import Sight
 from spotbox.core.errors import SpotboxError
 from spotbox.core.market import Change, Scores, Survey
 from spotbox.core.quotas import QuotaValue
 from spotbox.core.records import Identity, Image, InstanceType, Request, Subnet
-from spotbox.core.steps import Launch, Park, Step
 from spotbox.store import NoStore, Store
+
+if TYPE_CHECKING:
+    from spotbox.aws.launch import Launched
+    from spotbox.aws.observe import Seen
+    from spotbox.aws.survey import Surveyed
+    from spotbox.core.boxes import Sight
+    from spotbox.core.steps import Launch, Park, Step
 
 
 class Cloud:
@@ -103,34 +108,48 @@ class Cloud:
         """Calls side by side, bounded; a call that failed gives its SpotboxError in its place."""
         return self._aws.parallel(calls)
 
-    def search(self, regions: Sequence[str], owner: str, name: str) -> observe.Seen:
+    def search(self, regions: Sequence[str], owner: str, name: str) -> Seen:
         """What there is of one box, in full where something of it lives."""
+        from spotbox.aws import observe
+
         return observe.search(self._aws, regions, owner, name)
 
     def observe(
         self, regions: Sequence[str], owner: str | None = None, name: str | None = None, full: bool = True
-    ) -> observe.Seen:
+    ) -> Seen:
         """What of spotbox's is there."""
+        from spotbox.aws import observe
+
         return observe.observe(self._aws, regions, owner, name, full)
 
-    def survey(self, regions: Sequence[str], owner: str | None) -> surveying.Surveyed:
+    def survey(self, regions: Sequence[str], owner: str | None) -> Surveyed:
         """All that an audit looks at, of one owner or of all."""
-        return surveying.survey(self._aws, regions, owner)
+        from spotbox.aws import survey
 
-    def traces(self, sights: Sequence[Sight], owner: str) -> surveying.Surveyed:
+        return survey.survey(self._aws, regions, owner)
+
+    def traces(self, sights: Sequence[Sight], owner: str) -> Surveyed:
         """What bears only spotbox's traces in regions that were observed."""
-        return surveying.traces(self._aws, sights, owner)
+        from spotbox.aws import survey
+
+        return survey.traces(self._aws, sights, owner)
 
     def apply(self, step: Step, show: Callable[[str], None]) -> None:
         """Carry out one step."""
-        applying.apply(replace(self._hands, show=show), step)
+        from spotbox.aws.apply import apply
+
+        apply(replace(self._hands, show=show), step)
 
     def launch(self, step: Launch, wait: float, show: Callable[[str], None]) -> Launched:
         """Try the wish's pools until AWS accepts one."""
+        from spotbox.aws.launch import launch
+
         return launch(replace(self._hands, show=show), step, wait)
 
     def park(self, step: Park, wait: float, show: Callable[[str], None]) -> Request | None:
         """Leave a standing request with AWS."""
+        from spotbox.aws.park import park
+
         return park(replace(self._hands, show=show), step, wait)
 
     def console(self, region: str, instance_id: str) -> str:

@@ -1,20 +1,58 @@
 """botocore's session, set up for spotbox: sealed for the sandbox, or open to the user's settings, and quick to read."""
 
+import gzip
+import json
 import os
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from botocore.loaders import Loader
+from botocore.loaders import JSONFileLoader, Loader
 from botocore.session import Session
 from botocore.utils import parse_timestamp
 
+# What spotbox calls of EC2; a test holds the list against the calls.
+EC2_OPERATIONS = frozenset(
+    """
+    AuthorizeSecurityGroupIngress CancelSpotInstanceRequests CreateSecurityGroup CreateTags DeleteKeyPair
+    DeleteSecurityGroup DeleteSnapshot DeleteTags DeleteVolume DescribeAvailabilityZones DescribeImages
+    DescribeInstanceTypeOfferings DescribeInstanceTypes DescribeInstances DescribeKeyPairs DescribeRegions
+    DescribeSecurityGroups DescribeSnapshots DescribeSpotInstanceRequests DescribeSpotPriceHistory
+    DescribeSubnets DescribeVolumes GetConsoleOutput GetSpotPlacementScores ImportKeyPair
+    ModifyInstanceMetadataOptions ModifyVolume RequestSpotInstances RevokeSecurityGroupIngress RunInstances
+    StartInstances StopInstances TerminateInstances
+    """.split()  # noqa: SIM905 - thirty-three quoted names would be the same, longer
+)
+
+
+class PlainFiles(JSONFileLoader):
+    """Reads models into plain dicts, which keep their order too; EC2's four megabytes take half as long."""
+
+    def load_file(self, file_path: str) -> Any:
+        """What the file holds, packed or not; None where there is none."""
+        for ending, unpacked in ((".json", bytes), (".json.gz", gzip.decompress)):
+            with suppress(FileNotFoundError):
+                return json.loads(unpacked(Path(file_path + ending).read_bytes()))
+        return None
+
 
 class QuickLoader(Loader):
-    """botocore's loader of service models, which looks for services by their folders alone.
+    """botocore's loader of service models, quicker: it finds services by their folders, and cuts EC2's to our calls.
 
-    botocore itself looks into each of four hundred folders, once for each kind of file that it reads of one service.
+    botocore itself looks into each of four hundred folders, once for each kind of file that it reads of one service;
+    and it writes a method for each of EC2's eight hundred operations, for every region's client anew.
     """
+
+    FILE_LOADER_CLASS = PlainFiles
+
+    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
+        """A service's model; of EC2's operations those that spotbox calls."""
+        model = super().load_service_model(service_name, type_name, api_version)
+        if (service_name, type_name) != ("ec2", "service-2"):
+            return model
+        kept = {name: one for name, one in model["operations"].items() if name in EC2_OPERATIONS}
+        return {**model, "operations": kept}
 
     def list_available_services(self, type_name: str) -> list[str]:
         """The services that there is a folder of; whether it holds a `type_name` is seen when that is read."""

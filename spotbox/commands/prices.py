@@ -5,7 +5,6 @@ from typing import Any
 import click
 
 from spotbox.app import App, get_app
-from spotbox.commands._history import show_history
 from spotbox.commands._regions import chosen
 from spotbox.commands._survey import Query, surveyed, tell_ages
 from spotbox.commands._table import show_table
@@ -87,6 +86,8 @@ def prices(ctx: click.Context, /, region: tuple[str, ...], output: str, **flags:
     if flags["days"]:
         for name in sorted({"sort", "score", "quota"} & typed(ctx)):
             raise UsageError(f"--{name} does not go with --history", "Leave one of them out.")
+        from spotbox.commands._history import show_history  # charts are for this alone
+
         show_history(app, query, flags["days"], output)
         return
     rows, ages = _rows(app, query, flags["sort"])

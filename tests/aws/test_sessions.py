@@ -1,14 +1,19 @@
 """botocore's session as spotbox sets it up: the same answers, sooner."""
 
 import gc
+import re
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore import xform_name
 from botocore.loaders import Loader
 
+import spotbox.aws
 from spotbox.aws.session import Aws, uncollected
-from spotbox.aws.sessions import QuickLoader, _time
+from spotbox.aws.sessions import EC2_OPERATIONS, QuickLoader, _time
 from tests.aws.endpoint import KEYS
 
 
@@ -84,3 +89,13 @@ def test_times(text, at):
     """Times of every form that AWS sends are read as botocore reads them, with their zone."""
     assert _time(text) == at
     assert _time(text).tzinfo is not None
+
+
+def test_ec2_has_the_operations_that_are_called():
+    """Each operation of EC2 whose method the code names is kept, and none that nobody calls."""
+    words = set(
+        re.findall(r"[a-z_0-9]+", "".join(path.read_text() for path in Path(spotbox.aws.__path__[0]).glob("*.py")))
+    )
+    model = botocore.session.get_session().get_service_model("ec2")
+    assert {name for name in model.operation_names if xform_name(name) in words} == EC2_OPERATIONS
+    assert set(sealed().client("ec2").meta.service_model.operation_names) == EC2_OPERATIONS
