@@ -33,7 +33,7 @@ def leaves(request, **_):
 
 app = App(Common(sandbox=True))
 app.endpoint
-app.cloud._hands.aws._made_session()._session.register("before-send", leaves)
+app.cloud._hands.aws._made_session().register("before-send", leaves)
 code = run(sys.argv[1:], obj=app)
 print(json.dumps({"code": int(code), "sent": sent, "cpu": time.process_time()}), file=sys.stderr)
 """
