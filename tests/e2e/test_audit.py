@@ -126,7 +126,7 @@ def throttled(action, times=4):
     return {"action": action, "code": "RequestLimitExceeded", "http": 503, "times": times}
 
 
-@pytest.mark.parametrize("was", ["running", "stopped"])
+@pytest.mark.parametrize("was", ["running", pytest.param("stopped", marks=pytest.mark.slow)])
 def test_down_in_bad_weather(clean, was):
     """Throttled more often than botocore repeats, connections that break after the work: all goes, exit 0."""
     clean.sandbox("up", "-y")

@@ -8,6 +8,8 @@ import subprocess
 import threading
 import time
 
+import pytest
+
 from tests.e2e.conftest import SPOTBOX, left_anywhere, needs_ssh
 
 pytestmark = needs_ssh
@@ -53,6 +55,7 @@ def test_two_terminals_make_one_box(fresh):
     assert left_anywhere(fresh) == []
 
 
+@pytest.mark.slow  # the sample of the crash matrix kills it at many more places
 def test_up_cut_off_half_way_goes_on(fresh):
     """kill -9 after the launch: the same box is found again and brought up; nothing is made twice."""
     fresh.run("sandbox", "start")
