@@ -18,6 +18,7 @@ from spotbox.aws import advisor
 from spotbox.aws.session import Aws
 from spotbox.core.advisor import Feed
 from spotbox.store import NoStore, Store
+from tests.aws.endpoint import Quiet
 from tests.aws.stubbed import sealed
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -41,7 +42,7 @@ def server(serve):
         def log_message(self, *args):
             """Nothing on stderr."""
 
-    one = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    one = Quiet(("127.0.0.1", 0), Handler)
     one.daemon_threads, one.paths = True, []
     one.url = f"http://127.0.0.1:{one.server_port}"
     thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

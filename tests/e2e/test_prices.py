@@ -18,6 +18,7 @@ import pexpect
 import pytest
 
 from spotbox.sandbox import process
+from tests.aws.endpoint import Quiet
 from tests.e2e.conftest import SPOTBOX
 
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "gpu-prices-us-east-1-2024-02.csv"
@@ -76,7 +77,7 @@ def feed(answer):
         def log_message(self, *args):
             """Nothing on stderr."""
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Quiet(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
