@@ -90,6 +90,9 @@ class FakeCloud(FakeSurveys):
         w = self.world
         requests = tuple(r for r in w.requests.values() if mine(r))
         ids = {r.id for r in requests}
+        named = {i.request_id for i in w.instances.values() if mine(i)} - ids
+        requests += tuple(r for r in w.requests.values() if r.id in named)
+        ids |= named
         instances = tuple(i for i in w.instances.values() if mine(i) or i.request_id in ids)
         held = {i.id for i in instances}
         volumes = tuple(v for v in w.volumes.values() if mine(v) or v.instance_id in held)

@@ -52,6 +52,17 @@ def test_an_instance_that_only_its_request_names_is_terminated(user):
     assert "would terminate instance i-1\n" in user.run("down", "--dry-run").out
 
 
+def test_a_request_that_lost_its_tags_is_cancelled(user):
+    """Its tagged instance is terminated and still shown; what it launched next has no tags: all of it goes."""
+    user.world.has_box("dev")
+    user.world.gone("i-1")
+    user.world.sleep(90)
+    user.world.requests["sir-1"] = replace(user.world.requests["sir-1"], tags={})
+    said = user.run("down", "-y")
+    assert (said.code, user.world.left()) == (0, [])
+    assert "removed spot-request sir-1 " in said.out
+
+
 def test_a_group_alone_may_be_a_launch_under_way(user):
     """A security group has no time: where it is all there is of a box, the launch it was made for may come to light."""
     tags = {"spotbox:name": "dev", "spotbox:owner": "alice"}

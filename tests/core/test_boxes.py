@@ -151,3 +151,26 @@ def test_the_login_comes_from_its_tag(login):
 def test_a_tag_that_is_no_login_is_not_believed(login):
     """Whoever may tag must not slip an option or a line into ssh's command or configuration."""
     assert only(requests=[request(tags=box_tags("dev", "alice", {USER_TAG: login}))]).user is None
+
+
+# -- a request that lost its tags ------------------------------------------------------------------------------------
+
+
+def test_a_request_without_tags_is_its_instances():
+    """The tagged instance that names it says whose it is, even terminated; and so what it launched since."""
+    box = only(
+        requests=[request(instance_id="i-2", tags={})],
+        instances=[instance("terminated"), instance(id="i-2", tags={}, volume_ids=("vol-2",))],
+        volumes=[volume(id="vol-2", instance_id="i-2", tags={})],
+    )
+    assert (box.name, box.owner, box.state) == ("dev", "alice", State.RUNNING)
+    assert box.untagged == ("sir-1", "i-2", "vol-2")
+    assert box.tags == box_tags("dev", "alice")
+
+
+def test_a_request_with_anothers_tags_is_not_its_instances():
+    """What carries somebody's tags is theirs, whatever instance names it."""
+    bobs = request(tags={"spotbox:owner": "bob"})
+    assert gather(sight(requests=[bobs], instances=[instance("terminated")]))["alice", "dev"].requests == []
+    bobs = request(tags=box_tags("train", "bob"))
+    assert list(gather(sight(requests=[bobs], instances=[instance()]))) == [("bob", "train")]
