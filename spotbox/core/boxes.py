@@ -168,7 +168,7 @@ def gather(sight: Sight) -> dict[tuple[str, str], Belongings]:
 
 
 def _box(region: str, owner: str, name: str, parts: Belongings) -> Box | None:
-    request = _main_request(parts.requests)
+    request = _main_request(parts)
     instance = _main_instance(parts.instances, request)
     if request and request.state not in LIVE and instance and instance.lifecycle != "spot" and not instance.request_id:
         request = None  # a Spot hunt that ended, before the same box came on demand
@@ -200,13 +200,16 @@ def _box(region: str, owner: str, name: str, parts: Belongings) -> Box | None:
     )
 
 
-def _main_request(requests: list[Request]) -> Request | None:
-    """The one that may launch, else the newest."""
+def _main_request(parts: Belongings) -> Request | None:
+    """The one whose instance lives, as far as AWS shows it; else the one that may launch, else the newest."""
+    alive = [i for i in parts.instances if i.state in ("pending", "running", "stopping", "stopped")]
+    living = {i.id for i in alive} | {i.request_id for i in alive} | set(unshown(parts))
 
-    def rank(request: Request) -> tuple[bool, float]:
-        return request.state in LIVE, request.created.timestamp() if request.created else 0.0
+    def rank(request: Request) -> tuple[bool, bool, float]:
+        born = request.created.timestamp() if request.created else 0.0
+        return bool({request.id, request.instance_id} & living - {None}), request.state in LIVE, born
 
-    return max(requests, key=rank, default=None)
+    return max(parts.requests, key=rank, default=None)
 
 
 def _main_instance(instances: list[Instance], request: Request | None) -> Instance | None:
