@@ -85,7 +85,7 @@ class FakeCloud(FakeSurveys):
         def mine(part, key=False):
             named = key or (part.tags.get(NAME_TAG) == name if name else NAME_TAG in part.tags)
             owned = part.tags.get(OWNER_TAG) == owner if owner else OWNER_TAG in part.tags or not key
-            return part.region == region and named and owned
+            return part.region == region and named and owned and part.id not in self.world.hidden
 
         w = self.world
         requests = tuple(r for r in w.requests.values() if mine(r))
@@ -93,7 +93,8 @@ class FakeCloud(FakeSurveys):
         named = {i.request_id for i in w.instances.values() if mine(i)} - ids
         requests += tuple(r for r in w.requests.values() if r.id in named)
         ids |= named
-        instances = tuple(i for i in w.instances.values() if mine(i) or i.request_id in ids)
+        reached = [i for i in w.instances.values() if i.request_id in ids and i.id not in w.hidden]
+        instances = tuple({i.id: i for i in (*filter(mine, w.instances.values()), *reached)}.values())
         held = {i.id for i in instances}
         volumes = tuple(v for v in w.volumes.values() if mine(v) or v.instance_id in held)
         groups = tuple(g for g in w.groups.values() if mine(g)) if full else ()

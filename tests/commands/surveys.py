@@ -26,7 +26,7 @@ class FakeSurveys:
 
     def _traced(self, sight, owner):
         w, shown = self.world, {r.id for r in sight.requests}
-        here = [i for i in w.instances.values() if i.region == sight.region]
+        here = [i for i in w.instances.values() if i.region == sight.region and i.id not in w.hidden]
         named = {i.request_id for i in here} - shown
         more = tuple(r for r in w.requests.values() if r.id in named and r.region == sight.region)
         whose = {r.id for r in (*sight.requests, *more) if OWNER_TAG in r.tags}
