@@ -30,11 +30,13 @@ def own_key(app: App) -> tuple[Path, str]:
     """spotbox's own key on this machine: private path and public line; made where there is none."""
     path = app.places.keys / OWN_KEY
     public = path.with_name(f"{OWN_KEY}.pub")
-    if not path.exists():
+    if not (path.exists() and public.exists()):
         app.system.need_ssh()
         with locked(app.places.keys / ".lock"):
             if not path.exists():
                 app.system.make_key(path)
+            elif not public.exists():  # it may be deleted; the private half knows it
+                app.system.make_public(path)
     path.chmod(0o600)
     return path, public.read_text(encoding="utf-8").strip()
 

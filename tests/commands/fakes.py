@@ -266,6 +266,9 @@ class FakeSystem:
         path.write_text("the private half")
         Path(f"{path}.pub").write_text(public_key() + " spotbox\n")
 
+    def make_public(self, path):
+        Path(f"{path}.pub").write_text(public_key() + " spotbox\n")
+
     def scan_host_keys(self, host, port):
         return self.world.shown_keys
 
