@@ -70,8 +70,8 @@ def main(args: list[str] | None = None) -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, "spotbox", "_SPOTBOX_COMPLETE", asked))
-    signals.install()
     try:
+        signals.install()
         code = run(args)
         signals.finish()
     except KeyboardInterrupt:  # while the end of it was being told
