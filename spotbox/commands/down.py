@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from spotbox.app import App, get_app
-from spotbox.commands._connect import forget_host, set_entry
+from spotbox.commands._connect import drop_entry, forget_host
 from spotbox.commands._find import others
 from spotbox.commands._remove import GROUP_WAIT, Tally, carry_out, patiently, priced, reconcile, see_gone
 from spotbox.core.boxes import Sight, gather
@@ -244,12 +244,13 @@ def _forget(app: App, sights: Sequence[Sight], wanted: Wanted, tally: Tally) -> 
     """Drop what this machine remembers of boxes that are gone."""
     for sight in sights:
         for (owner, name), parts in gather(sight).items():
-            ids = {r.id for r in parts.requests} | {i.id for i in parts.instances}
+            instances = {i.id for i in parts.instances}
+            ids = {r.id for r in parts.requests} | instances
             if owner != wanted.owner or (wanted.names and name not in wanted.names) or tally.stuck & ids:
                 continue
             with suppress(UsageError):  # a tag that is no box's name has no entry
-                set_entry(app, check_name(name), "")
-            forget_host(app, {i.id for i in parts.instances})
+                drop_entry(app, sight.region, owner, check_name(name), instances)
+            forget_host(app, instances)
 
 
 def _finish(
