@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from spotbox.app import App
-from spotbox.aws.hands import silent
+from spotbox.aws.hands import silent, unheard
 from spotbox.aws.launch import Launched
 from spotbox.aws.observe import Seen
 from spotbox.core import steps as s
@@ -107,7 +107,7 @@ class FakeCloud(FakeSurveys):
         EFFECTS[type(step)](self.world, step)
         self.world.meets(action, region, after=True)
 
-    def launch(self, step, wait, show):
+    def launch(self, step, wait, show, answered=unheard):
         """As many rounds as there are pauses of a minute in `wait`; key and group of other regions in passing."""
         wish, last, tried, end = step.wish, None, {}, self.world.clock + wait
         while True:
@@ -124,6 +124,7 @@ class FakeCloud(FakeSurveys):
                     last = error
                     continue
                 at = launched(self.world, wish, offer, step.spot)
+                answered(offer.region, at)
                 self.world.meets("RunInstances", offer.region, offer.zone, after=True)
                 return Launched(at, offer, offer.region, tuple(tried))
             if meaning(last.code) is Means.QUOTA or self.world.clock >= end:

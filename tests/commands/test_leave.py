@@ -112,6 +112,13 @@ def test_a_launch_that_shows_itself_late_is_removed_too(user):
     assert [r.state for r in user.world.requests.values()] == ["cancelled"]
 
 
+def test_ctrl_c_just_after_the_answer(user):
+    """AWS has answered and nothing else has happened yet: the launch is this run's, and goes."""
+    user.world.wills.append(Will("RunInstances", KeyboardInterrupt(), after=True, times=1))
+    said = user.run("up", "-y")
+    assert (said.code, user.world.left(), last(said)) == (130, [], NOTHING)
+
+
 def test_a_launch_that_aws_does_not_show(user):
     """AWS accepted the launch and does not show it: it is told as what may bill, and not as removed."""
 
@@ -168,9 +175,7 @@ def test_what_cannot_be_removed_is_told(user):
 
 def test_where_aws_cannot_be_seen(user):
     """AWS cannot be asked after Ctrl-C: the user is told that something may bill."""
-    user.world.interrupts(
-        "RunInstances", after=True, then=partial(user.world.refuses, "DescribeInstances", "RequestExpired")
-    )
+    user.world.interrupts("RunInstances", then=partial(user.world.refuses, "DescribeInstances", "RequestExpired"))
     said = user.run("up", "-y")
     assert (said.code, last(said)) == (130, "  something of dev may exist and bill; remove with `spotbox down dev`")
 
