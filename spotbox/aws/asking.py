@@ -12,8 +12,8 @@ from spotbox.core.errors import SpotboxError
 from spotbox.core.hunt import UNCLEAR_LEAST, InFlight, Means, Unclear, meaning, pool_words
 from spotbox.core.records import Offer
 from spotbox.core.states import LIVE
-from spotbox.core.steps import Ground, Wish
 from spotbox.core.waiting import Look
+from spotbox.core.wishes import Ground, Wish
 
 T = TypeVar("T")
 SHOWN_WITHIN = 20.0  # seconds in which AWS shows a launch that it knows of

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from spotbox.aws.observe import Seen
     from spotbox.aws.survey import Surveyed
     from spotbox.core.boxes import Sight
-    from spotbox.core.steps import Launch, Park, Step
+    from spotbox.core.steps import Step
+    from spotbox.core.wishes import Launch, Park
 
 
 class Cloud:

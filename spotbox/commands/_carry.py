@@ -17,8 +17,9 @@ from spotbox.core.hunt import Unclear
 from spotbox.core.plans import plan_down, plan_park, plan_tags, plan_yield
 from spotbox.core.records import Offer
 from spotbox.core.states import LIVE, State
-from spotbox.core.steps import Cancel, Launch, Park, Plan, Wish
+from spotbox.core.steps import Cancel, Plan
 from spotbox.core.units import show_duration, show_usd
+from spotbox.core.wishes import Launch, Park, Wish
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.images import login_user
 from spotbox.core.plans import plan_new, plan_park
 from spotbox.core.records import Offer
-from spotbox.core.steps import Ground, Plan, Wish
+from spotbox.core.steps import Plan
 from spotbox.core.units import Bid
+from spotbox.core.wishes import Ground, Wish
 
 
 @dataclass(frozen=True)

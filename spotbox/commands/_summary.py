@@ -8,8 +8,8 @@ from spotbox.commands._table import number
 from spotbox.core.offers import gpu_text
 from spotbox.core.prices import savings_pct
 from spotbox.core.records import InstanceType
-from spotbox.core.steps import Wish
 from spotbox.core.units import show_duration, show_usd
+from spotbox.core.wishes import Wish
 
 _NO_CAP = "no cap of your own: AWS caps Spot at on-demand"
 

@@ -31,11 +31,6 @@ from spotbox.core.steps import (
     DeleteKey,
     DeleteVolume,
     KeepVolume,
-    Launch,
-    MakeGroup,
-    MakeKey,
-    MakeSpotRole,
-    Park,
     Plan,
     RequireImdsV2,
     Start,
@@ -43,8 +38,8 @@ from spotbox.core.steps import (
     Stop,
     TagAgain,
     Terminate,
-    Wish,
-)  # fmt: skip
+)
+from spotbox.core.wishes import Launch, MakeGroup, MakeKey, MakeSpotRole, Park, Wish  # fmt: skip
 
 
 def new_key(region: str, owner: str, public_key: str) -> MakeKey:

@@ -14,7 +14,7 @@ from spotbox.aws.launch import launch, launch_params
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.hunt import LAG, LONGEST_PAUSE, UNCLEAR_LEAST, Unclear
 from spotbox.core.names import MAX_PRICE_TAG, ROLE_TAG, box_tags, client_token
-from spotbox.core.steps import Launch
+from spotbox.core.wishes import Launch
 from tests.aws.stubs import World
 from tests.core.worlds import REGION, ground, offer, wish
 

@@ -8,7 +8,8 @@ from spotbox.aws.park import park, park_params
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.hunt import Unclear
 from spotbox.core.names import MAX_PRICE_TAG, box_tags, client_token
-from spotbox.core.steps import Park, RequireImdsV2
+from spotbox.core.steps import RequireImdsV2
+from spotbox.core.wishes import Park
 from tests.aws.stubs import World
 from tests.core.worlds import REGION, offer, wish
 
