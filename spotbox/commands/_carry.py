@@ -11,6 +11,8 @@ from spotbox.commands._arrive import Died, arrive
 from spotbox.commands._find import again, look
 from spotbox.commands._leave import Mine, leave_new, what_is_there
 from spotbox.commands._limits import NewLimits
+from spotbox.commands._resume import to_running
+from spotbox.commands._rivals import GivesWay, give_way, look_for_rivals
 from spotbox.core.boxes import Box, Sight, assemble, gather
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.hunt import Unclear
@@ -39,35 +41,48 @@ def carry_out(app: App, plan: Plan, wait: float, limits: NewLimits, ask: bool = 
     wish = step.wish
     mine = Mine(Box(wish.name, wish.owner, wish.regions[0], State.STARTING, "", None, None), wish.regions, ask)
     try:
-        return _carry(app, plan, wait, step, mine, limits)
+        try:
+            return _carry(app, plan, wait, step, mine, limits)
+        except GivesWay as way:
+            give_way(app, mine, way.other)
+            return Carried(way.other if isinstance(step, Park) else limits.set(to_running(app, way.other, wait)))
     except KeyboardInterrupt as cut:
         standing = Park(wish, wish.offers[0])
-        park = partial(_park, app, plan_park(wish, False), standing, mine.box, wait)
+
+        def park() -> Box:
+            box, _ = _park(app, plan_park(wish, False), standing, mine.box, wait)
+            return box
+
         raise leave_new(app, mine, cut, park if isinstance(step, Launch) else None) from None
 
 
 def _carry(app: App, plan: Plan, wait: float, step: Launch | Park, mine: Mine, limits: NewLimits) -> Carried:
     wish, here = step.wish, mine.box
-    launched = None
+    accepted = False
     try:
         if isinstance(step, Park):
-            return Carried(_park(app, plan, step, here, wait))
+            box, own = _park(app, plan, step, here, wait)
+            accepted = True
+            look_for_rivals(app, box, own)
+            return Carried(box)
         launched = _launch(app, plan, here, wait)
+        accepted = True
         here = mine.box = replace(here, region=launched.region)
         mine.instance_id, mine.adopted = launched.instance_id, launched.instance_id is None
         where = launched.offer.zone if launched.offer else launched.region
         app.progress.done(f"AWS accepted: {launched.instance_id or 'an earlier launch of this box'} in {where}")
         clean_up(app, here, [region for region in launched.tried if region != launched.region])
         limits.try_set(here)
-        box = arrive(app, here, launched=launched.instance_id)
+        booting = partial(look_for_rivals, app, own=launched.instance_id)
+        box = arrive(app, here, launched=launched.instance_id, booting=booting)
         fresh = launched.offer if launched.rounds == 1 else None
         return Carried(limits.set(_only_one(app, box, launched.instance_id)), fresh)
     except SpotboxError as error:
         app.progress.done()
-        refused = launched is None and error.code and not isinstance(error, Unclear) and not unknown_outcome(error)
+        refused = not accepted and error.code and not isinstance(error, Unclear) and not unknown_outcome(error)
         if isinstance(error, Died) or refused:
             clean_up(app, here, wish.regions)  # AWS refused, so it is certain that nothing is to come
-        elif launched is None:
+        elif not accepted:
             tell_what_is_there(app, here, wish.regions)  # perhaps no answer at all: the launch may have happened
         raise
 
@@ -114,8 +129,8 @@ def _cancel_open(app: App, region: str, requests: Sequence[Any], but: str | None
         app.cloud.apply(Cancel(region, strays), app.progress.show)
 
 
-def _park(app: App, plan: Plan, step: Park, here: Box, wait: float) -> Box:
-    """Apply the steps; the box as it waits."""
+def _park(app: App, plan: Plan, step: Park, here: Box, wait: float) -> tuple[Box, str | None]:
+    """Apply the steps; the box as it waits, and the id of its request, None where an earlier launch stands instead."""
     for each in plan:
         app.progress.show(str(each))
         if not isinstance(each, Park):
@@ -124,9 +139,9 @@ def _park(app: App, plan: Plan, step: Park, here: Box, wait: float) -> Box:
     app.progress.done()
     if request is None:
         app.remark("an earlier launch of this box stands already")
-        return again(app, here) or here
+        return again(app, here) or here, None
     (box,) = assemble(Sight(step.offer.region, (request,)))
-    return box
+    return box, request.id
 
 
 def _only_one(app: App, box: Box, mine: str | None) -> Box:

@@ -108,6 +108,27 @@ def plan_yield(box: Box, mine: str) -> Plan:
     return () if first == own else (Cancel(box.region, (own.id,)), Terminate(box.region, (mine,)))
 
 
+_STANDS = (State.WAITING, State.STARTING, State.RUNNING, State.STOPPING, State.STOPPED, State.INTERRUPTED)
+
+
+def standing(boxes: Sequence[Box]) -> list[Box]:
+    """Those that exist and are not on their way out."""
+    return [box for box in boxes if box.state in _STANDS]
+
+
+def elder(mine: Box, others: Sequence[Box]) -> Box | None:
+    """The box of the same name, in another region, that `mine` has to give way to; None where `mine` was first.
+
+    By the request's CreateTime, of two as old by the region's name: every terminal that sees them decides alike.
+    """
+
+    def rank(box: Box) -> tuple[float, str]:
+        return box.created.timestamp() if box.created else float("inf"), box.region
+
+    first = min((mine, *standing(others)), key=rank)
+    return None if first is mine else first
+
+
 def plan_start(box: Box) -> Plan:
     """Steps that start a box its user stopped; nothing for one that runs or is about to."""
     if box.state is not State.STOPPED or not box.instance:
