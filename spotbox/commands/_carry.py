@@ -51,6 +51,7 @@ def carry_out(app: App, plan: Plan, wait: float, limits: NewLimits, ask: bool = 
 
         def park() -> Box:
             box, _ = _park(app, plan_park(wish, False), standing, mine.box, wait)
+            limits.try_set(box, app.remark)
             return box
 
         raise leave_new(app, mine, cut, park if isinstance(step, Launch) else None) from None
@@ -63,6 +64,7 @@ def _carry(app: App, plan: Plan, wait: float, step: Launch | Park, mine: Mine, l
         if isinstance(step, Park):
             box, own = _park(app, plan, step, here, wait)
             accepted = True
+            box = limits.set(box)
             look_for_rivals(app, box, own)
             return Carried(box)
         launched = _launch(app, plan, here, wait)
