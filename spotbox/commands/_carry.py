@@ -54,7 +54,7 @@ def carry_out(app: App, plan: Plan, wait: float, limits: NewLimits, ask: bool = 
             limits.try_set(box, app.remark)
             return box
 
-        raise leave_new(app, mine, cut, park if isinstance(step, Launch) else None) from None
+        raise leave_new(app, mine, cut, park if isinstance(step, Launch) and step.spot else None) from None
 
 
 def _carry(app: App, plan: Plan, wait: float, step: Launch | Park, mine: Mine, limits: NewLimits) -> Carried:
@@ -96,12 +96,12 @@ def _launch(app: App, plan: Plan, here: Box, wait: float) -> Any:
         if not isinstance(step, Launch):
             app.cloud.apply(step, app.progress.show)
         elif step is plan[-1]:
-            return app.cloud.launch(step, wait if step.spot else 0, app.progress.show)
+            return app.cloud.launch(step, wait if step.spot or not step.after_spot else 0, app.progress.show)
         else:
             try:
                 return app.cloud.launch(step, wait, app.progress.show)
             except SpotboxError as error:
-                if error.exit_code is not Exit.NO_CAPACITY or isinstance(error, Unclear):
+                if error.exit_code not in (Exit.NO_CAPACITY, Exit.QUOTA) or isinstance(error, Unclear):
                     raise
                 _fall_back(app, step.wish, here, error, wait)
     raise AssertionError("a plan of a new box ends with a launch")
@@ -118,10 +118,9 @@ def _fall_back(app: App, wish: Wish, here: Box, error: SpotboxError, wait: float
                 f"a Spot launch of {here.name} shows itself in {sight.region} after all",
                 f"Go on with it: spotbox up {here.name}",
             )
-    best = wish.offers[0]
-    app.remark(
-        f"Spot had nothing within {show_duration(wait)}: launching on demand at {show_usd(best.on_demand)}/h, as asked"
-    )
+    short = error.exit_code is Exit.QUOTA
+    why = "your Spot quota has no room" if short else f"Spot had nothing within {show_duration(wait)}"
+    app.remark(f"{why}: launching on demand at {show_usd(wish.offers[0].on_demand)}/h, as asked")
 
 
 def _cancel_open(app: App, region: str, requests: Sequence[Any], but: str | None = None) -> None:

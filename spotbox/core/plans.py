@@ -55,9 +55,12 @@ def new_group(region: str, vpc_id: str, name: str, owner: str, rules: tuple[Rule
     return MakeGroup(region, group_name(name, owner), vpc_id, rules, box_tags(name, owner, without_own(tags)))
 
 
-def plan_new(wish: Wish, make_role: bool, fallback: bool = False) -> Plan:
-    """Steps that make a box where there is none; with `fallback` on demand where Spot has nothing in time."""
+def plan_new(wish: Wish, make_role: bool, fallback: bool = False, spot: bool = True) -> Plan:
+    """Steps that make a box where there is none; with `fallback` on demand where Spot has nothing in time, without
+    `spot` on demand at once."""
     first = wish.grounds[wish.offers[0].region]
+    if not spot:
+        return first.group, first.key, Launch(wish, "on-demand", after_spot=False)
     steps: list[Step] = [MakeSpotRole()] if make_role else []
     # The group bears the box's name and the key does not: made first and removed last, it leads `down` to the key,
     # wherever between the two an `up` or a `down` was killed.
