@@ -11,6 +11,7 @@ from spotbox.aws.identity import create_spot_role
 from spotbox.aws.observe import describe
 from spotbox.aws.remove import cancel as cancel  # launch takes it from here
 from spotbox.core import steps as s
+from spotbox.core import wishes as w
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.names import NAME_TAG, OWNER_TAG, wire_tags
 from spotbox.core.records import Group, Rule
@@ -32,13 +33,13 @@ def apply(hands: Hands, step: s.Step) -> None:
     _APPLY[type(step)](hands, step)
 
 
-def make_spot_role(hands: Hands, step: s.MakeSpotRole) -> None:
+def make_spot_role(hands: Hands, step: w.MakeSpotRole) -> None:
     """Make the role and give IAM a few seconds to show it everywhere."""
     create_spot_role(hands.aws)
     hands.rest(5, lambda left: "waiting for IAM to spread the new Spot role")
 
 
-def make_key(hands: Hands, step: s.MakeKey) -> None:
+def make_key(hands: Hands, step: w.MakeKey) -> None:
     """Import the key pair unless a pair of that name, which is the same key, is there."""
     _call(
         hands,
@@ -51,7 +52,7 @@ def make_key(hands: Hands, step: s.MakeKey) -> None:
     )
 
 
-def make_group(hands: Hands, step: s.MakeGroup) -> str:
+def make_group(hands: Hands, step: w.MakeGroup) -> str:
     """Make the group or take the box's own one, then add the rules that it lacks; its id."""
     made = _call(
         hands,
@@ -71,6 +72,7 @@ def make_group(hands: Hands, step: s.MakeGroup) -> str:
     for rule in step.rules:
         if rule.cidr not in have:
             once_known(hands, partial(_authorize, hands, step.region, group_id, rule))
+    hands.groups[step.region, step.vpc_id, step.name] = str(group_id)
     return str(group_id)
 
 
@@ -90,7 +92,7 @@ def once_known(hands: Hands, call: Callable[[], T]) -> T:
         hands.sleep(1.0)
 
 
-def _own_group(hands: Hands, step: s.MakeGroup) -> Group:
+def _own_group(hands: Hands, step: w.MakeGroup) -> Group:
     filters = [{"Name": "group-name", "Values": [step.name]}, {"Name": "vpc-id", "Values": [step.vpc_id]}]
     looked = hands.wait(lambda: _found(describe(hands.aws, step.region, "groups", filters)), 60)
     group: Group | None = looked.value
@@ -228,9 +230,9 @@ def grow_disk(hands: Hands, step: s.GrowDisk) -> None:
 
 
 _APPLY: dict[type, Callable[[Hands, Any], object]] = {
-    s.MakeSpotRole: make_spot_role,
-    s.MakeKey: make_key,
-    s.MakeGroup: make_group,
+    w.MakeSpotRole: make_spot_role,
+    w.MakeKey: make_key,
+    w.MakeGroup: make_group,
     s.Admit: admit,
     s.TagAgain: tag_again,
     s.RequireImdsV2: require_imds_v2,

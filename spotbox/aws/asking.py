@@ -12,8 +12,8 @@ from spotbox.core.errors import SpotboxError
 from spotbox.core.hunt import UNCLEAR_LEAST, InFlight, Means, Unclear, meaning, pool_words
 from spotbox.core.records import Offer
 from spotbox.core.states import LIVE
-from spotbox.core.steps import Ground, Wish
 from spotbox.core.waiting import Look
+from spotbox.core.wishes import Ground, Wish
 
 T = TypeVar("T")
 SHOWN_WITHIN = 20.0  # seconds in which AWS shows a launch that it knows of
@@ -119,7 +119,13 @@ def _standing(hands: Hands, question: Question) -> Look[bool]:
 
 
 def find_group(hands: Hands, ground: Ground) -> str:
-    """Id of the box's security group, made a step before; looked for until AWS shows it."""
+    """Id of the box's security group: as the step before made it, else looked for until AWS shows it.
+
+    A launch that follows so closely that AWS does not know the group yet is asked for again (see `meaning`).
+    """
+    made = hands.groups.get((ground.region, ground.group.vpc_id, ground.group.name))
+    if made:
+        return made
     filters: list[dict[str, Any]] = [
         {"Name": "group-name", "Values": [ground.group.name]},
         {"Name": "vpc-id", "Values": [ground.group.vpc_id]},

@@ -22,7 +22,6 @@ from spotbox.aws import (
     pricing,
     quotas,
     scores,
-    types,
 )
 from spotbox.aws.errors import translating
 from spotbox.aws.hands import Hands, silent, unheard
@@ -39,7 +38,8 @@ if TYPE_CHECKING:
     from spotbox.aws.observe import Seen
     from spotbox.aws.survey import Surveyed
     from spotbox.core.boxes import Sight
-    from spotbox.core.steps import Launch, Park, Step
+    from spotbox.core.steps import Step
+    from spotbox.core.wishes import Launch, Park
 
 
 class Cloud:
@@ -185,7 +185,7 @@ class Cloud:
 
     def instance_types(self, region: str, names: Sequence[str]) -> dict[str, InstanceType]:
         """These types; UsageError for one that does not exist."""
-        return types.instance_types(self._aws, region, names)
+        return offered.instance_types(self._aws, self._store, region, names)
 
     def offerings(self, region: str, names: Sequence[str]) -> dict[str, frozenset[str]]:
         """Type -> the zones that offer it."""

@@ -14,8 +14,9 @@ from spotbox.core.hunt import Means, meaning, pause, pool_words, without_quota
 from spotbox.core.names import MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags, client_token, wire_tags
 from spotbox.core.records import Offer
 from spotbox.core.states import LIVE
-from spotbox.core.steps import Cancel, Launch, Wish
+from spotbox.core.steps import Cancel
 from spotbox.core.units import show_duration
+from spotbox.core.wishes import Launch, Wish
 
 
 @dataclass(frozen=True)

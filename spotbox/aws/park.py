@@ -17,7 +17,7 @@ from spotbox.aws.hands import Hands
 from spotbox.aws.launch import launch_specification, launch_tags
 from spotbox.core.names import client_token, wire_tags
 from spotbox.core.records import Offer, Request
-from spotbox.core.steps import Park, Wish
+from spotbox.core.wishes import Park, Wish
 
 
 def park_params(wish: Wish, offer: Offer, group_id: str, generation: int) -> dict[str, Any]:

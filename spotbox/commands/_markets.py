@@ -12,7 +12,7 @@ from spotbox.core.hunt import in_order
 from spotbox.core.market import Age
 from spotbox.core.plans import new_group, new_key
 from spotbox.core.records import Rule
-from spotbox.core.steps import Ground
+from spotbox.core.wishes import Ground
 
 
 def survey_regions(app: App, asked: Asked) -> dict[str, Market]:

@@ -6,16 +6,7 @@ from datetime import datetime
 from spotbox.core.boxes import Belongings, Sight, gather
 from spotbox.core.names import OWNER_TAG
 from spotbox.core.states import LIVE
-from spotbox.core.steps import (
-    Cancel,
-    DeleteGroup,
-    DeleteKey,
-    DeleteSnapshot,
-    DeleteVolume,
-    KeepVolume,
-    Step,
-    Terminate,
-)
+from spotbox.core.steps import Cancel, DeleteGroup, DeleteKey, DeleteSnapshot, DeleteVolume, KeepVolume, Step, Terminate
 
 
 def parts_of(step: Step) -> list[dict[str, str]]:

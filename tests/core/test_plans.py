@@ -29,15 +29,13 @@ from spotbox.core.steps import (
     DeleteKey,
     DeleteVolume,
     KeepVolume,
-    Launch,
-    MakeSpotRole,
-    Park,
     RequireImdsV2,
     Start,
     Stop,
     TagAgain,
     Terminate,
 )
+from spotbox.core.wishes import Launch, MakeSpotRole, Park
 from tests.core.worlds import REGION, WHEN, data_volume, group, instance, key, offer, request, volume, wish
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBkr0lQ4mJjB8iRmPVYlvzZ3ZVFAQrdHv3gXxVJQfGWa"

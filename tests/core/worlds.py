@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from spotbox.core.names import KEEP_TAG, ROLE_TAG, box_tags, group_name
 from spotbox.core.records import Group, Image, Instance, InstanceType, KeyPair, Offer, Request, Rule, Volume
-from spotbox.core.steps import Ground, MakeGroup, MakeKey, Wish
+from spotbox.core.wishes import Ground, MakeGroup, MakeKey, Wish
 
 WHEN = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 REGION = "us-east-1"

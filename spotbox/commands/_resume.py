@@ -1,0 +1,124 @@
+"""Bring a box that exists up: from whatever state to running, with the changes that stand on the command line."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from spotbox.app import App
+from spotbox.commands._arrive import arrive, begin, not_coming
+from spotbox.commands._connect import admit_caller
+from spotbox.commands._find import again
+from spotbox.commands._inputs import Asked
+from spotbox.commands._limits import tell_expired, wanted_limits
+from spotbox.core.boxes import Box
+from spotbox.core.changes import differences
+from spotbox.core.errors import SpotboxError
+from spotbox.core.plans import plan_start, plan_tags
+from spotbox.core.states import State
+from spotbox.core.steps import SetLimit, Step
+from spotbox.core.text import safe
+from spotbox.core.waiting import Look, wait
+
+
+def bring_up(app: App, box: Box, asked: Asked) -> Box:
+    """From whatever state to running; changes nothing with --dry-run."""
+    changed = differences(box, _wanted(box, asked) | wanted_limits(app, asked))
+    for line in changed.remarks:
+        app.remark(line)
+    if asked.dry_run:
+        for step in (*changed.steps, *plan_start(box)):
+            click.echo(safe(f"would {step}"))
+        return box
+    limits = [step for step in changed.steps if isinstance(step, SetLimit)]  # now: AWS may let us wait for long
+    _carry_out(app, limits)
+    if not limits:
+        tell_expired(app, box)
+    if asked.park and box.state is State.WAITING:  # it stands with AWS already
+        return box
+    return to_running(app, box, asked.wait, [step for step in changed.steps if step not in limits])
+
+
+def _adapt(app: App, box: Box, steps: Sequence[Step]) -> None:
+    """Carry out the differences and admit the caller: both before its SSH server is waited for, which may need them."""
+    _carry_out(app, steps)
+    admit_caller(app, again(app, box) or box)
+
+
+def _carry_out(app: App, steps: Sequence[Step]) -> None:
+    for step in steps:
+        app.cloud.apply(step, app.progress.show)
+        app.progress.done()
+        app.remark(f"done: {step}")
+
+
+def _wanted(box: Box, asked: Asked) -> dict[str, Any]:
+    """What stands on this command line, by the names that `differences` knows; a config file's defaults are no wish
+    to change a box that exists."""
+    values = {
+        "region": box.region if box.region in asked.regions else asked.region,
+        "park": asked.park and box.state is not State.WAITING,
+        "fallback": asked.fallback and box.market == "spot",
+        "zones": asked.zones,
+        "types": asked.types,
+        "bid": asked.bid,
+        "disk": asked.disk,
+        "cidrs": asked.cidrs,
+        "tags": asked.tags,
+        "ami": asked.ami,
+        "key": asked.key,
+        "subnet": asked.subnet,
+        "profile_name": asked.profile,
+        "user_data": asked.user_data,
+        "disk_type": asked.disk_type,
+        "user": asked.user,
+        "gpu": asked.gpu,
+        "min_vram": asked.min_vram,
+    }
+    return {key: value for key, value in values.items() if key in asked.typed}
+
+
+def to_running(app: App, box: Box, patience: float, changes: Sequence[Step] = ()) -> Box:
+    """A box that exists, running and answering, with `changes` carried out; AWS may take `patience` seconds.
+
+    SpotboxError 3 where AWS has no capacity in that time, 1 where the box is gone or only part of it is left.
+    """
+    match box.state:
+        case State.ORPHANED | State.KEPT:
+            raise SpotboxError(
+                f"{box.name} is {box.state}: {box.reason}", f"Remove it first with: spotbox down {box.name}"
+            )
+        case State.RUNNING:
+            app.remark(f"{box.name} runs already")
+            for step in plan_tags(box):
+                app.cloud.apply(step, app.progress.show)
+            _adapt(app, box, changes)
+            return arrive(app, box)
+    settled = settle(app, box, patience)
+    if settled is None:
+        raise SpotboxError(f"{box.name} is gone now", f"Make it anew with: spotbox up {box.name}")
+    if settled.state is State.INTERRUPTED or settled.state is State.WAITING:
+        raise not_coming(settled)
+    begin(app, settled)
+    _adapt(app, settled, changes)
+    arrived = arrive(app, settled, room_wait=patience)
+    for step in plan_tags(arrived):  # what a standing request launched was not there to be tagged before
+        app.cloud.apply(step, app.progress.show)
+    return arrived
+
+
+_PASSING = (State.STOPPING, State.TERMINATING, State.WAITING, State.INTERRUPTED)
+
+
+def settle(app: App, box: Box, patience: float) -> Box | None:
+    """Wait while the box is on its way somewhere, or AWS has it; at most `patience` seconds for AWS."""
+    longest = patience if box.state in (State.WAITING, State.INTERRUPTED) else max(patience, 300)
+
+    def look_once() -> Look[Box | None]:
+        seen = again(app, box)
+        done = seen is None or seen.state not in _PASSING
+        return Look(seen, done, f"{seen.state}: {seen.reason}" if seen else "")
+
+    found = wait(look_once, longest, app.system.sleep, app.system.monotonic, app.progress.show)
+    app.progress.done()
+    return found.value
