@@ -17,7 +17,7 @@ def pytest_xdist_auto_num_workers(config):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """A file's tests go to one worker, those with a sandbox of their own to any; the longest are handed out first."""
-    if config.getoption("dist", "no") != "loadgroup":
+    if not config.getoption("loadgroup", False):  # what xdist tells its workers of --dist loadgroup
         return
     for item in items:
         if OWN_SANDBOX not in item.fixturenames:
