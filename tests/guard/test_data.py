@@ -26,11 +26,12 @@ def disk(tmp_path):
     (tmp_path / "by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0").symlink_to(path)
     bin_ = tmp_path / "bin"
     bin_.mkdir()
+    blkid = shutil.which("blkid", path=PATH)
     scripts = {
         "mount": f'echo "$@" >>{tmp_path}/mounted',
         "mountpoint": f"[ -e {tmp_path}/mounted ]",
         "chown": f'echo "$@" >>{tmp_path}/owned',
-        "blkid": f'[ "$1" != -L ] || {{ cat {tmp_path}/label 2>/dev/null; exit; }}; exec {shutil.which("blkid", path=PATH)} "$@"',
+        "blkid": f'[ "$1" != -L ] || {{ cat {tmp_path}/label 2>/dev/null; exit; }}; exec {blkid} "$@"',
     }
     for name, body in scripts.items():
         (bin_ / name).write_text(f"#!/bin/sh\n{body}\n")
@@ -62,7 +63,7 @@ def kind(disk):
 
 
 def test_an_empty_volume_is_formatted_once_and_mounted(disk):
-    """A volume with nothing on it gets ext4 with the label, is mounted and given to the user; then it is only mounted."""
+    """A volume with nothing on it gets ext4 with the label and is given to the user; later it is only mounted."""
     code, said = mount(disk)
     assert code == 0
     assert "formatted" in said
@@ -136,7 +137,7 @@ def test_without_a_tag_only_the_label_counts(disk):
 
 
 def test_the_guard_tries_until_the_volume_is_there(box):
-    """With a data volume expected the guard runs the script at every look, and says what it says only when it changes."""
+    """With a data volume expected the guard runs the script at every look, and passes on what is new."""
     box.metadata.values["tags/instance/spotbox:data-volume"] = VOLUME
     (box.folder / "by-id").mkdir()
     box.start(data=True, data_mount=str(box.folder / "data"), data_devices=str(box.folder / "by-id"))
