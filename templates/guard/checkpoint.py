@@ -222,7 +222,7 @@ def main(words):
             checkpoint.restore()
         if checkpoint.sync():
             return 0
-    except Failed as error:
+    except (Failed, OSError) as error:
         say("%s is not safe in S3: %s" % (checkpoint.local, error))
         return 1
     say("%s changes all the time: it is in S3 when it has rested for the time of one sync" % checkpoint.local)
