@@ -208,6 +208,7 @@ def end(group):
 
 
 def main(words):
+    """Restore where that is still to do, then sync; the exit code."""
     mode, number, seconds, *paths = words
     signal.signal(signal.SIGALRM, lambda *_: os.killpg(0, signal.SIGKILL))  # also when the guard is gone
     signal.setitimer(signal.ITIMER_REAL, float(seconds))

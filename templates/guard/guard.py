@@ -123,6 +123,7 @@ class Guard:
             self.tell_story()
 
     def ask_instance(self):
+        """Which instance this is."""
         self.instance = self.metadata.get("instance-id")
 
     def tell_story(self):
@@ -235,6 +236,7 @@ def noticed(body):
 
 
 def main(paths):
+    """Run until the box goes off."""
     for name in ("WATCHDOG_PID", "WATCHDOG_USEC"):
         os.environ.pop(name, None)
     Guard(Settings(paths)).run()
