@@ -22,8 +22,8 @@ from metadata import Metadata, instant
 from notice import programs
 
 MOST_LEFT = 120.0  # a notice comes two minutes before (EC2 User Guide, "Spot Instance interruption notices")
-AFTER = 600.0  # seconds after a notice's time at which AWS seems to have thought better of it
 TAGS = ("spotbox:expires", "spotbox:idle-stop", "spotbox:data-volume")
+AFTER = 600.0  # seconds after a notice's time at which AWS seems to have thought better of it
 
 
 class Guard:
