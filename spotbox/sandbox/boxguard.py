@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from spotbox.resources import template_path
-from spotbox.sandbox import boxinit, cloudinit
+from spotbox.sandbox import boxinit, boxload, cloudinit
 from spotbox.sandbox.boxfiles import BoxFiles, BoxSpec, has_nvidia
 from spotbox.sandbox.boxprogram import Keeper
 from spotbox.sandbox.metadata import Facts
@@ -47,7 +47,7 @@ class Outside:
 
 
 class Inside:
-    """The services of one running box. `begin` runs a coroutine until the box is off, `keep` looks after a program."""
+    """The services of one running box. `begin` runs a coroutine until the box is off, `keepers` are its programs."""
 
     def __init__(
         self,
@@ -55,13 +55,13 @@ class Inside:
         files: BoxFiles,
         outside: Outside,
         begin: Callable[[Awaitable[None]], None],
-        keep: Callable[[Keeper], None],
+        keepers: set[Keeper],
     ):
         self._spec = spec
         self._files = files
         self._outside = outside
         self._begin = begin
-        self._keep = keep
+        self._keepers = keepers
         self._port = 22
         self._environment: dict[str, str] = {}
         self._metadata = MetadataServer(lambda: outside.facts(spec.instance_id))
@@ -99,6 +99,9 @@ class Inside:
         shutil.rmtree(self._files.root / "volatile", ignore_errors=True)  # /run is new at every boot
         if units:
             settings = self._write_settings()
+            load = settings.parent / "volatile" / "loadavg"
+            load.write_text("0.00 0.00 0.00 1/1 1\n")
+            self._begin(boxload.tell(load, lambda: [keeper.pid for keeper in self._keepers]))
         for unit in units:
             self._begin(self._serve(unit, [*unit.command, str(settings)]))
         if scripts:
@@ -165,6 +168,7 @@ class Inside:
             "nvidia_smi": [str(programs / "nvidia-smi"), *NVIDIA_QUERY],
             "nvidia_gpus": str(volatile / "gpus"),
             "rocm_smi": [str(programs / "rocm-smi")],
+            "loadavg": str(volatile / "loadavg"),
             "ss": ["ss", "-tinH", "state", "established", f"sport = :{self._port}"],
             "data": False,  # it is there, or it is not: nothing on this machine is mounted or formatted
             "data_mount": str(root / "data"),
@@ -202,7 +206,8 @@ class Inside:
         finally:
             os.close(null)
             os.close(out)
-        self._keep(keeper)
+        self._keepers.add(keeper)
+        keeper.gone.add_done_callback(lambda _: self._keepers.discard(keeper))
         return keeper
 
     def _log(self, name: str) -> Path:
@@ -216,5 +221,5 @@ class Inside:
         """The `aws` of the box. It finds the sandbox and the box's metadata whatever its caller's environment is."""
         head = "".join(f"{name}={shlex.quote(value)}\n" for name, value in self._files.variables.items())
         names = " ".join(self._files.variables)
-        program = shlex.join([sys.executable, "-I", str(template_path("box") / "aws.py")])
+        program = shlex.join([sys.executable, "-I", "-S", str(template_path("box") / "aws.py")])
         self._files.write_program("aws", f'#!/bin/sh\n{head}export {names}\nexec {program} "$@"\n')

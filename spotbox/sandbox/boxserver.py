@@ -236,17 +236,14 @@ class BoxServer:
             process.stderr.write(f"cannot start a shell: {error.strerror}\n".encode())
             process.exit(255)
             return
-        self._keep(keeper)
+        self._keepers.add(keeper)
+        keeper.gone.add_done_callback(lambda _: self._keepers.discard(keeper))
         with contextlib.suppress(asyncssh.Error, OSError):  # the client went away
             await session.run(keeper)
 
-    def _keep(self, keeper: Keeper) -> None:
-        self._keepers.add(keeper)
-        keeper.gone.add_done_callback(lambda _: self._keepers.discard(keeper))
-
     async def boot(self, outside: Outside) -> None:
         """Start what runs on the box by itself: see boxguard.py."""
-        self._inside = Inside(self.spec, self.files, outside, self._start, self._keep)
+        self._inside = Inside(self.spec, self.files, outside, self._start, self._keepers)
         port = self._listener.getsockname()[1] if self._listener else 22
         await self._inside.open(port, lambda: environment(self.spec, self.files, find_shell(), {}))
 

@@ -1,6 +1,6 @@
 """aws of a sandbox box: `aws s3 ls|cp|sync|rm` against the sandbox's S3, with the credentials of the instance profile.
 
-Run as a program on the box: `python -I aws.py s3 sync ~/ckpt s3://bucket/prefix`. Options, words and exit codes are
+Run as a program on the box: `python -I -S aws.py s3 sync ~/ckpt s3://bucket/prefix`. Options, words and exit codes are
 those of the AWS CLI 2; the rest of it is not here.
 """
 
@@ -9,9 +9,12 @@ import fnmatch
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from s3client import Client, NoCredentials, Refused
 
 USAGE, FAILED, NO_CREDENTIALS = 252, 1, 253  # exit codes of the AWS CLI 2, "Return codes"
 NOT_HERE = "the aws of a sandbox box knows `s3 ls`, `s3 cp`, `s3 sync` and `s3 rm`"
@@ -19,8 +22,7 @@ IGNORED_FLAGS = ("--no-progress", "--no-cli-pager", "--no-paginate", "--no-follo
 IGNORED_OPTIONS = ("--output", "--cli-read-timeout", "--cli-connect-timeout", "--color", "--sse", "--storage-class")
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """A file or an object: its name below the folder or prefix, where it is, bytes, and seconds since 1970."""
 
     name: str
@@ -77,7 +79,7 @@ def is_remote(path: str) -> bool:
 class S3:
     """One run of the command."""
 
-    def __init__(self, args: argparse.Namespace, client: Any):
+    def __init__(self, args: argparse.Namespace, client: Client):
         self.args = args
         self.client = client
         self.failed = False
@@ -92,12 +94,10 @@ class S3:
     def remote(self, uri: str) -> Iterator[Item]:
         """The objects below a prefix."""
         bucket, prefix = split(uri)
-        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for row in page.get("Contents", ()):
-                name = row["Key"][len(prefix) :].lstrip("/")
-                if name and not name.endswith("/"):
-                    when = row["LastModified"].timestamp()
-                    yield Item(name, f"s3://{bucket}/{row['Key']}", row["Size"], when)
+        for key, size, when in self.client.list(bucket, prefix):
+            name = key[len(prefix) :].lstrip("/")
+            if when and name and not name.endswith("/"):
+                yield Item(name, f"s3://{bucket}/{key}", size, when.timestamp())
 
     def local(self, folder: str) -> Iterator[Item]:
         """The files below a folder; symbolic links are followed, what cannot be read is told and passed over."""
@@ -132,20 +132,32 @@ class S3:
 
     def copy(self, source: str, target: str) -> None:
         """Bring one file or object to where it is wanted; `-` is stdin or stdout."""
-        if is_remote(source):
-            bucket, key = split(source)
-            if is_remote(target):
-                to, name = split(target)
-                self.client.copy_object(CopySource={"Bucket": bucket, "Key": key}, Bucket=to, Key=name)
-            elif target == "-":
-                self.client.download_fileobj(bucket, key, sys.stdout.buffer)
-            else:
-                Path(target).parent.mkdir(parents=True, exist_ok=True)
-                self.client.download_file(bucket, key, target)
+        if is_remote(source) and is_remote(target):
+            self.client.copy(*split(source), *split(target))
+        elif is_remote(source):
+            self.download(source, target)
         elif source == "-":
-            self.client.upload_fileobj(sys.stdin.buffer, *split(target))
+            content = sys.stdin.buffer.read()
+            self.client.put(*split(target), content, len(content))
         else:
-            self.client.upload_file(source, *split(target))
+            with open(source, "rb") as file:
+                self.client.put(*split(target), file, os.fstat(file.fileno()).st_size)
+
+    def download(self, source: str, target: str) -> None:
+        """An object to a file, whole or not at all and with the object's time, or to stdout."""
+        if target == "-":
+            self.client.get(*split(source), sys.stdout.buffer)
+            return
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        partial = f"{target}.{os.getpid():x}"
+        try:
+            with open(partial, "wb") as file:
+                changed = self.client.get(*split(source), file)
+            os.utime(partial, (changed, changed))
+            os.replace(partial, target)
+        finally:
+            if os.path.exists(partial):
+                os.unlink(partial)
 
     def carry(self, source: str, target: str) -> None:
         """`copy`, told as the AWS CLI tells it. What fails is told, and the rest goes on."""
@@ -186,10 +198,7 @@ class S3:
         have, there = self.items(source), self.items(target)
         for name, item in have.items():
             if name not in there or self.differs(item, there[name], is_remote(source)):
-                path = joined(target, name)
-                self.carry(item.place, path)
-                if not is_remote(target) and not self.args.dryrun and os.path.exists(path):
-                    os.utime(path, (item.changed, item.changed))
+                self.carry(item.place, joined(target, name))
         for name in (set(there) - set(have)) if self.args.delete else ():
             self.delete(there[name].place)
 
@@ -205,8 +214,7 @@ class S3:
     def delete(self, place: str) -> None:
         """Delete one file or object."""
         if not self.args.dryrun and is_remote(place):
-            bucket, key = split(place)
-            self.client.delete_object(Bucket=bucket, Key=key)
+            self.client.delete(*split(place))
         elif not self.args.dryrun:
             os.unlink(place)
         self.say(f"delete: {place}")
@@ -219,20 +227,16 @@ class S3:
     def ls(self, path: str = "s3://") -> None:
         """Buckets, or what is directly below a prefix; nothing there ends with 1."""
         if path in ("s3://", ""):
-            for row in self.client.list_buckets()["Buckets"]:
-                sys.stdout.write(f"{row['CreationDate']:%Y-%m-%d %H:%M:%S} {row['Name']}\n")
+            for name, made in self.client.buckets():
+                sys.stdout.write(f"{made:%Y-%m-%d %H:%M:%S} {name}\n")
             return
         bucket, prefix = split(path)
         found = 0
-        delimiter = {} if self.args.recursive else {"Delimiter": "/"}
-        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **delimiter):
-            for row in page.get("CommonPrefixes", ()):
-                found += 1
-                sys.stdout.write(f"{'PRE':>30} {row['Prefix'].rstrip('/').rpartition('/')[2]}/\n")
-            for row in page.get("Contents", ()):
-                found += 1
-                name = row["Key"] if self.args.recursive else row["Key"].rpartition("/")[2]
-                sys.stdout.write(f"{row['LastModified']:%Y-%m-%d %H:%M:%S} {row['Size']:>10} {name}\n")
+        for key, size, when in self.client.list(bucket, prefix, "" if self.args.recursive else "/"):
+            found += 1
+            name = key if self.args.recursive else key.rstrip("/").rpartition("/")[2]
+            told = f"{when:%Y-%m-%d %H:%M:%S} {size:>10} {name}" if when else f"{'PRE':>30} {name}/"
+            sys.stdout.write(f"{told}\n")
         if prefix and not found:
             raise Fatal("")
 
@@ -249,20 +253,18 @@ def run(argv: list[str]) -> int:
     if not wanted[0] <= len(args.paths) <= wanted[1]:
         raise Fatal("aws: error: the following arguments are required: paths", USAGE)
     paths = [f"s3://{path}" if args.command == "ls" and not is_remote(path) else path for path in args.paths]
-    import boto3
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-
-    s3 = S3(args, boto3.session.Session().client("s3", region_name=args.region))
     try:
+        s3 = S3(args, Client(args.region or os.environ.get("AWS_DEFAULT_REGION", "us-east-1")))
         getattr(s3, args.command)(*paths)
-    except NoCredentialsError as error:
+    except NoCredentials as error:
         if args.command == "ls":
             text = 'Unable to locate credentials. You can configure credentials by running "aws configure".'
             raise Fatal(text, NO_CREDENTIALS) from error
         raise Fatal("fatal error: Unable to locate credentials") from error
-    except (ClientError, BotoCoreError, Boto3Error) as error:
+    except Refused as error:
         raise Fatal(f"fatal error: {error}") from error
+    except OSError as error:
+        raise Fatal(f"fatal error: Could not connect to the endpoint URL: {error}") from error
     return 2 if s3.failed and args.command != "cp" else int(s3.failed)
 
 
