@@ -143,6 +143,7 @@ class Inside:
             "poll": min(5.0, max(0.2, 5 * hurry)),
             "hook_time": 60 * hurry,
             "last_sync": 40 * hurry,
+            "least_left": max(1.0, 10 * hurry),
             "sync_every": max(10.0, 300 * hurry),
             "announce": 600 * hurry,
             "grace": 900 * hurry,

@@ -22,7 +22,6 @@ from metadata import Metadata, instant
 from notice import programs
 
 MOST_LEFT = 120.0  # a notice comes two minutes before (EC2 User Guide, "Spot Instance interruption notices")
-LEAST_LEFT = 10.0  # what is tried when a notice's time is over already
 TAGS = ("spotbox:expires", "spotbox:idle-stop", "spotbox:data-volume")
 
 
@@ -104,7 +103,7 @@ class Guard:
         if known.get("time") != at or known.get("boot") != self.boot:
             until = instant(at)
             left = MOST_LEFT if until is None else until - self.metadata.now()
-            left = min(max(left, LEAST_LEFT), MOST_LEFT)
+            left = min(max(left, settings.least_left), MOST_LEFT)
             known = {
                 "action": action,
                 "time": at,
