@@ -115,7 +115,12 @@ class Client:
         """Write an object to an open file; gives when it was last modified, in seconds since 1970."""
         from email.utils import parsedate_to_datetime
 
-        reply = self._call("GetObject", "GET", bucket, key)
+        try:
+            reply = self._call("GetObject", "GET", bucket, key)
+        except Refused as error:
+            if error.code != "NoSuchKey":
+                raise
+            raise Refused("404", "HeadObject", f'Key "{key}" does not exist') from error  # the AWS CLI looks first
         shutil.copyfileobj(reply, into, CHUNK)
         if reply.length:
             raise OSError("S3 broke off")
