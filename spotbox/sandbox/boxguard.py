@@ -140,7 +140,7 @@ class Inside:
         """As many times shorter as the notice is. What costs this machine something has a least time."""
         hurry = self._outside.hurry
         return {
-            "poll": min(5.0, max(0.2, 5 * hurry)),
+            "poll": min(5.0, max(0.25, 12 * hurry)),  # a tenth of the notice
             "hook_time": 60 * hurry,
             "last_sync": 40 * hurry,
             "least_left": max(1.0, 10 * hurry),

@@ -49,13 +49,15 @@ class MetadataServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Requests of one connection, one after the other."""
-        known = peer.is_ours(writer.get_extra_info("peername")[1], writer.get_extra_info("sockname")[1])
         self._callers.add(writer)
         try:
-            while known:
+            while True:
                 head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
                 method, path, headers = _parse(head)
                 await asyncio.wait_for(reader.readexactly(_length(headers)), PATIENCE)
+                # A token is for programs of this user; whoever has one has been looked at.
+                if TOKEN not in headers and not _is_ours(writer):
+                    return
                 status, body, more = self.reply(method, path, headers)
                 keep = headers.get("connection", "").lower() != "close" and b" HTTP/1.1\r\n" in head
                 writer.write(_message(status, {"Connection": "keep-alive" if keep else "close", **more}, body))
@@ -101,6 +103,10 @@ class MetadataServer:
         if token is None:
             return not required
         return self._tokens.get(token, 0) > self._clock()
+
+
+def _is_ours(writer: asyncio.StreamWriter) -> bool:
+    return peer.is_ours(writer.get_extra_info("peername")[1], writer.get_extra_info("sockname")[1])
 
 
 def _parse(head: bytes) -> tuple[str, str, dict[str, str]]:
