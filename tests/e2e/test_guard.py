@@ -18,7 +18,7 @@ printf '#!/bin/sh\\ncat ~/ckpt/step >~/interrupted; echo 43 >~/ckpt/step\\n' >.s
 printf '#!/bin/sh\\ncat ~/ckpt/step >~/resumed\\n' >.spotbox/on-resume.d/10-mine
 chmod +x .spotbox/*/10-mine
 """
-NOTICE = 10  # seconds: the machine of the tests is slow, and the whole notice of this pace would be one
+NOTICE = 20  # seconds: a machine busy with other tests syncs slowly, and the notice of this pace would be one
 
 
 def launch(here: Here, name: str, user_data: bytes, profile: str) -> None:

@@ -57,6 +57,9 @@ class Service:
 
     async def _end(self):
         self.server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0.01)  # the transports close their sockets
 
     def end(self):
         self.do(self._end())
