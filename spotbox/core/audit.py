@@ -70,8 +70,21 @@ class _Corner:
         return not (request is None and instance.launched and instance.launched > self.fresh)
 
     @property
+    def runs(self) -> bool:
+        """Whether an instance is the box's; then no request but its own is."""
+        return any(not self.orphaned(i) for i in self.alive)
+
+    def stray(self, request: Request) -> bool:
+        """Whether a request that may launch is not the one that the box runs on or waits for."""
+        if request.id in {i.request_id for i in self.alive}:
+            return False
+        if request.state == "active" and request.instance_id:  # its instance is not shown yet
+            return False
+        return self.runs or not (self.box and self.box.request and self.box.request.id == request.id)
+
+    @property
     def healthy(self) -> bool:
-        return any(r.state in LIVE for r in self.parts.requests) or any(not self.orphaned(i) for i in self.alive)
+        return self.runs or any(r.state in LIVE and not self.stray(r) for r in self.parts.requests)
 
     def finding(self, kind: str, id_: str, why: str, remedy: str = "", **more: Any) -> Finding:
         """A row of this box's."""
@@ -141,13 +154,12 @@ def _relaunched(corner: _Corner, instance: Instance, request: Request) -> Findin
 def _requests(corner: _Corner) -> Iterator[Finding]:
     """Requests that stand without an instance: the box's own waits, another one is a stray."""
     launched = {i.request_id for i in corner.alive}
-    runs = any(not corner.orphaned(i) for i in corner.alive)  # then no other request is the box's own
     for request in corner.parts.requests:
         launching = request.state == "active" and request.instance_id  # its instance is not shown yet
         if request.state not in LIVE or request.id in launched or launching:
             continue
         box = corner.box
-        if box and box.request and box.request.id == request.id and not runs:
+        if box and not corner.stray(request):
             why = f"a standing request ({box.reason}); AWS may fulfil it at any time, `spotbox up` waits on it"
             yield corner.finding("spot-request", request.id, why, volumes=box.volumes)
         else:
