@@ -68,6 +68,7 @@ class Aws:
         self._keys = keys
         self._agent = agent
         self._session: Any = None
+        self._trust: Any = None
         self._clients: dict[tuple[str, str | None, bool, bool], Any] = {}
         self._ahead: list[tuple[str, str]] = []
         self._lock = threading.RLock()
@@ -193,7 +194,9 @@ class Aws:
             options |= {"connect_timeout": BRISK["connect_timeout"], "read_timeout": BRISK["read_timeout"]}
             retries["total_max_attempts"] = BRISK["total_max_attempts"]
         if self._keys is None:
-            return session.create_client(service, region_name=region, config=Config(**options))
+            client = session.create_client(service, region_name=region, config=Config(**options))
+            self._share_trust(client)
+            return client
         access, secret = self._keys
         return session.create_client(
             service,
@@ -204,6 +207,12 @@ class Aws:
             verify=True,  # given, so that AWS_CA_BUNDLE and REQUESTS_CA_BUNDLE are not looked at
             config=Config(proxies={}, **options),  # {} and not None: None would ask the environment for proxies
         )
+
+    def _share_trust(self, client: Any) -> None:
+        from spotbox.aws.trust import share, trust
+
+        self._trust = self._trust or trust()
+        share(client, self._trust)
 
     def parallel(self, calls: Sequence[Callable[[], T]], limit: int = 16) -> list[T | SpotboxError]:
         """What each of `calls` gave, in their order, at most `limit` at a time; see `parallel` below."""
