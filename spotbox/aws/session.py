@@ -115,22 +115,24 @@ class Aws:
                     ) from error
             return self._clients[key]
 
-    def make_ahead(self, wanted: Sequence[tuple[str, str]]) -> None:
-        """Begin to make brisk clients, (service, region) each, while the caller waits for the network.
+    def make_ahead(self, wanted: Sequence[tuple[str, str]], *, brisk: bool = True) -> None:
+        """Begin to make clients, (service, region) each, while the caller waits for the network.
 
         What cannot be made fails where it is asked for. `make_no_more` ends it.
         """
         self._ahead = list(wanted)
-        threading.Thread(target=self._make_ahead, daemon=True, name="spotbox-clients").start()
+        threading.Thread(
+            target=self._make_ahead, args=[self._ahead, brisk], daemon=True, name="spotbox-clients"
+        ).start()
 
     def make_no_more(self) -> None:
         """Leave the clients that nobody has asked for yet."""
-        self._ahead = []
+        self._ahead.clear()
 
-    def _make_ahead(self) -> None:
-        while self._ahead:
+    def _make_ahead(self, wanted: list[tuple[str, str]], brisk: bool) -> None:
+        while wanted:
             try:
-                self.client(*self._ahead.pop(0), brisk=True)
+                self.client(*wanted.pop(0), brisk=brisk)
             except (SpotboxError, IndexError):
                 return
 
