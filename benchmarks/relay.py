@@ -22,9 +22,13 @@ class Exchange:
 
 @dataclass
 class Relay:
-    """Takes connections on `port` while it is entered, and passes them on to `target` of this machine."""
+    """Takes connections on `port` while it is entered, and passes them on to `target` of this machine.
+
+    Each request is held for `delay` seconds, as a network would.
+    """
 
     target: int
+    delay: float = 0.0
     port: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
 
@@ -64,6 +68,7 @@ class Relay:
                 if not asking or asking[0].ended:
                     asking[:] = [Exchange(now, 0.0, data[:80])]
                     self.exchanges.append(asking[0])
+                    await asyncio.sleep(self.delay)
                 on.write(data)
                 await on.drain()
             on.close()

@@ -1,9 +1,10 @@
 """What `up` takes beside AWS's own time, against a sandbox in which pending and boot take none and no call has latency.
 
-    python benchmarks/up.py [ROUNDS]
+    python benchmarks/up.py [ROUNDS [DELAY]]
 
 Starts a sandbox of its own, warms it and the caches, and runs `spotbox --sandbox up -y` and `down -y` in turn. All of
-spotbox's calls go through a relay (benchmarks/relay.py) that notes when each began and when its answer had come.
+spotbox's calls go through a relay (benchmarks/relay.py) that notes when each began and when its answer had come, and
+holds each for DELAY seconds (0), as a network would.
 
     AWS's time = the time in which at least one call was in flight or the box was asked for its SSH banner
     overhead   = wall time of the process, from its start to its end, less AWS's time
@@ -11,7 +12,8 @@ spotbox's calls go through a relay (benchmarks/relay.py) that notes when each be
 So start-up, imports, making clients, signing, reading answers, sleeping between two looks, and the files and programs
 of this machine are overhead, where nothing was in flight meanwhile. The bound is 1.5 s of overhead, median of the
 rounds. Of it the sleeps are told by themselves. Where other work shares the processors, the overhead tells of that
-work too; so the load and spotbox's own processor time are printed beside it, and `nice -n -10` (as root) helps.
+work too; so the load and spotbox's own processor time are printed beside it, and `chrt -r 1` before the command (as
+root) keeps that work out. The sandbox speaks plain HTTP: what TLS takes is not in it.
 """
 
 import json
@@ -62,11 +64,11 @@ class Bench:
         if done.returncode:
             sys.exit(f"spotbox {' '.join(args)} -> {done.returncode}\n{done.stdout}{done.stderr}")
 
-    def relayed(self) -> Relay:
+    def relayed(self, delay: float) -> Relay:
         """A relay to the sandbox, once entered; from then on spotbox finds the sandbox at the relay's address."""
         self.spotbox("sandbox", "start")
         (self.state,) = self.home.glob("spotbox/**/state.json")
-        return Relay(int(json.loads(self.state.read_text())["url"].rsplit(":", 1)[1]))
+        return Relay(int(json.loads(self.state.read_text())["url"].rsplit(":", 1)[1]), delay)
 
     def direct(self, port: int) -> None:
         """Let spotbox find the sandbox at this port."""
@@ -110,10 +112,11 @@ def _children() -> float:
 def main() -> None:
     """Measure and print."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    delay = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
     with tempfile.TemporaryDirectory() as home:
         bench = Bench(home)
         try:
-            relay = bench.relayed()
+            relay = bench.relayed(delay)
             with relay:
                 bench.direct(relay.port)
                 for _ in range(2):  # caches, the key, the Spot role, and what the sandbox makes at its first calls
@@ -122,7 +125,7 @@ def main() -> None:
                 bench.direct(relay.target)
         finally:
             bench.spotbox("sandbox", "stop")
-    print(f"up, {rounds} rounds, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    print(f"up, {rounds} rounds, {delay:g} s a call, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     print(f"{'':10} {'median':>8} {'least':>8} {'most':>8}")
     for what, column in zip(fields(Run), zip(*map(astuple, runs), strict=True), strict=True):
         figures = " ".join(f"{figure:8.2f}" for figure in (statistics.median(column), min(column), max(column)))
