@@ -47,6 +47,15 @@ class Answers(BaseHTTPRequestHandler):
         """Nothing."""
 
 
+class Quiet(ThreadingHTTPServer):
+    """A server to which a client that refuses it is nothing to tell of."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """Nothing."""
+
+
 @pytest.fixture
 def server(tmp_path):
     """Start an HTTPS server with a certificate for `name`; gives its port, and the file of the authority it is of."""
@@ -61,9 +70,9 @@ def server(tmp_path):
         chain.write_bytes(own.public_bytes(PEM) + private)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain)
-        https = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+        https = Quiet(("127.0.0.1", 0), Answers)
         https.socket = context.wrap_socket(https.socket, server_side=True, do_handshake_on_connect=False)
-        threading.Thread(target=https.serve_forever, daemon=True).start()
+        threading.Thread(target=https.serve_forever, args=[0.05], daemon=True).start()
         running.append(https)
         return https.server_address[1], bundle
 
