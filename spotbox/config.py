@@ -1,7 +1,6 @@
 """Where spotbox's local files lie, and the config file read from disk; its meaning is in core.settings."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,13 +46,15 @@ def find_places(env: Mapping[str, str]) -> Places:
 def read_config(path: Path, named: bool) -> dict[str, Any]:
     """The parsed TOML of the config file; empty where there is none, unless it was `named` by --config."""
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        text = path.read_bytes().decode()
+        import tomllib  # only where there is something to read
+
+        return tomllib.loads(text)
     except FileNotFoundError:
         if named:
             raise UsageError(f"there is no config file {safe(path)}", "Check the path given with --config.") from None
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError
         raise UsageError(f"{safe(path)} is not valid TOML: {safe(error)}", "Mend that line of the file.") from None
     except OSError as error:
         raise UsageError(f"cannot read {safe(path)}: {error.strerror}", "Check the file's permissions.") from None

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -84,6 +83,8 @@ class Store:
 
     def _write(self, path: Path, data: dict[str, Any]) -> None:
         """A new file in the place of the old one. Not forced to the disk: what a crash damages is asked for again."""
+        import tempfile  # only where something is written
+
         text = json.dumps(data, separators=(",", ":"))  # not json.dump, whose way is ten times as long
         fd, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=self.folder)  # made 0600
         try:

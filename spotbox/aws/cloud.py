@@ -31,6 +31,7 @@ from spotbox.core.errors import SpotboxError
 from spotbox.core.market import Change, Scores, Survey
 from spotbox.core.quotas import QuotaValue
 from spotbox.core.records import Identity, Image, InstanceType, Request, Subnet
+from spotbox.core.regions import enabled_regions
 from spotbox.store import NoStore, Store
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Cloud:
 
     def identity(self) -> Identity:
         """Who we are."""
-        return identity.identity(self._aws)
+        kept = enabled_regions(identity.kept_regions(self._aws, self._store))
+        return identity.identity(self._aws, sorted(kept, key=lambda region: region != self._aws.region))
 
     def regions(self) -> dict[str, str]:
         """Every region with its opt-in status."""

@@ -1,5 +1,6 @@
 """Who the credentials belong to, which regions they reach, and the Spot service-linked role."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -28,11 +29,19 @@ def home_region(region: str | None) -> str:
     return "us-gov-west-1" if region and region.startswith("us-gov-") else "us-east-1"
 
 
-def identity(aws: Aws) -> Identity:
-    """sts:GetCallerIdentity, which needs no permission. SpotboxError (exit 5) without credentials that AWS accepts."""
+def identity(aws: Aws, ahead: Sequence[str] = ()) -> Identity:
+    """sts:GetCallerIdentity, which needs no permission. SpotboxError (exit 5) without credentials that AWS accepts.
+
+    While the answer is under way the clients of EC2 in the regions `ahead` are made, for the search that comes next.
+    """
     region = aws.region or "us-east-1"
     with translating("sts:GetCallerIdentity", region):
-        answer = aws.client("sts", region).get_caller_identity()
+        client = aws.client("sts", region)
+        aws.make_ahead([("ec2", each) for each in ahead], brisk=False)
+        try:
+            answer = client.get_caller_identity()
+        finally:
+            aws.make_no_more()
     return Identity(answer.get("Account", ""), answer.get("Arn", ""), answer.get("UserId", ""))
 
 
@@ -54,20 +63,16 @@ def regions(aws: Aws, client: Any = None) -> dict[str, str]:
 def known_regions(aws: Aws, store: Store, refresh: bool = False) -> dict[str, str]:
     """The same from the store, where it was asked with these keys at most a day ago."""
     home = home_region(aws.region)
+    if not refresh and (kept := kept_regions(aws, store)):
+        return kept
     client = aws.client("ec2", home, brisk=True)
-    key = f"{aws.account_mark()}-{home}"
-    entry = {} if refresh else store.read(_FILE).get(key)
-    if isinstance(entry, dict) and store.moment(entry.get("asked"), REGIONS_KEPT):
-        kept = entry.get("regions")
-        if isinstance(kept, dict) and kept and all(isinstance(status, str) for status in kept.values()):
-            return dict(kept)
     if home == "us-east-1":  # while the answer is under way
         aws.make_ahead([("pricing", home), *(("ec2", region) for region in ALWAYS_ENABLED if region != home)])
     try:
         found = regions(aws, client)
     finally:
         aws.make_no_more()
-    new = {"asked": store.stamp(), "regions": found}
+    key, new = _key(aws), {"asked": store.stamp(), "regions": found}
 
     def merged(data: dict[str, Any]) -> dict[str, Any]:
         fresh = {k: v for k, v in data.items() if isinstance(v, dict) and store.moment(v.get("asked"), REGIONS_KEPT)}
@@ -75,6 +80,20 @@ def known_regions(aws: Aws, store: Store, refresh: bool = False) -> dict[str, st
 
     store.update(_FILE, merged)
     return found
+
+
+def kept_regions(aws: Aws, store: Store) -> dict[str, str]:
+    """What `known_regions` would give without asking AWS; empty where it would ask."""
+    entry = store.read(_FILE).get(_key(aws))
+    if isinstance(entry, dict) and store.moment(entry.get("asked"), REGIONS_KEPT):
+        kept = entry.get("regions")
+        if isinstance(kept, dict) and all(isinstance(status, str) for status in kept.values()):
+            return dict(kept)
+    return {}
+
+
+def _key(aws: Aws) -> str:
+    return f"{aws.account_mark()}-{home_region(aws.region)}"
 
 
 def _regions(client: Any, region: str) -> dict[str, str]:

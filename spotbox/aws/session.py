@@ -68,6 +68,7 @@ class Aws:
         self._keys = keys
         self._agent = agent
         self._session: Any = None
+        self._trust: Any = None
         self._clients: dict[tuple[str, str | None, bool, bool], Any] = {}
         self._ahead: list[tuple[str, str]] = []
         self._lock = threading.RLock()
@@ -114,22 +115,24 @@ class Aws:
                     ) from error
             return self._clients[key]
 
-    def make_ahead(self, wanted: Sequence[tuple[str, str]]) -> None:
-        """Begin to make brisk clients, (service, region) each, while the caller waits for the network.
+    def make_ahead(self, wanted: Sequence[tuple[str, str]], *, brisk: bool = True) -> None:
+        """Begin to make clients, (service, region) each, while the caller waits for the network.
 
         What cannot be made fails where it is asked for. `make_no_more` ends it.
         """
         self._ahead = list(wanted)
-        threading.Thread(target=self._make_ahead, daemon=True, name="spotbox-clients").start()
+        threading.Thread(
+            target=self._make_ahead, args=[self._ahead, brisk], daemon=True, name="spotbox-clients"
+        ).start()
 
     def make_no_more(self) -> None:
         """Leave the clients that nobody has asked for yet."""
-        self._ahead = []
+        self._ahead.clear()
 
-    def _make_ahead(self) -> None:
-        while self._ahead:
+    def _make_ahead(self, wanted: list[tuple[str, str]], brisk: bool) -> None:
+        while wanted:
             try:
-                self.client(*self._ahead.pop(0), brisk=True)
+                self.client(*wanted.pop(0), brisk=brisk)
             except (SpotboxError, IndexError):
                 return
 
@@ -193,7 +196,9 @@ class Aws:
             options |= {"connect_timeout": BRISK["connect_timeout"], "read_timeout": BRISK["read_timeout"]}
             retries["total_max_attempts"] = BRISK["total_max_attempts"]
         if self._keys is None:
-            return session.create_client(service, region_name=region, config=Config(**options))
+            client = session.create_client(service, region_name=region, config=Config(**options))
+            self._share_trust(client)
+            return client
         access, secret = self._keys
         return session.create_client(
             service,
@@ -204,6 +209,12 @@ class Aws:
             verify=True,  # given, so that AWS_CA_BUNDLE and REQUESTS_CA_BUNDLE are not looked at
             config=Config(proxies={}, **options),  # {} and not None: None would ask the environment for proxies
         )
+
+    def _share_trust(self, client: Any) -> None:
+        from spotbox.aws.trust import share, trust
+
+        self._trust = self._trust or trust()
+        share(client, self._trust)
 
     def parallel(self, calls: Sequence[Callable[[], T]], limit: int = 16) -> list[T | SpotboxError]:
         """What each of `calls` gave, in their order, at most `limit` at a time; see `parallel` below."""

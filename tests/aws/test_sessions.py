@@ -12,9 +12,12 @@ from botocore import xform_name
 from botocore.loaders import Loader
 
 import spotbox.aws
+from spotbox.aws.cloud import Cloud
+from spotbox.aws.hands import Hands
 from spotbox.aws.session import Aws, uncollected
 from spotbox.aws.sessions import EC2_OPERATIONS, QuickLoader, _time
-from tests.aws.endpoint import KEYS
+from spotbox.store import Store
+from tests.aws.endpoint import KEYS, endpoint
 
 
 def sealed():
@@ -42,6 +45,31 @@ def test_clients_are_made_ahead():
     assert {key[:2] for key in made} == {("ec2", "eu-west-1"), ("pricing", "us-east-1")}
     assert aws.client("ec2", "eu-west-1", brisk=True) in made.values()
     aws.make_no_more()
+
+
+STS = """<R><GetCallerIdentityResult><Arn>arn:aws:iam::1:user/ann</Arn><Account>1</Account><UserId>A</UserId>
+</GetCallerIdentityResult></R>"""
+
+
+@pytest.mark.parametrize("kept", [("us-east-1", "eu-west-1"), ()])
+def test_clients_are_made_while_the_identity_is_asked_for(tmp_path, kept):
+    """While STS answers, EC2's clients are made for the regions known from before; where none are, for none."""
+    store = Store(tmp_path)
+
+    def answer(asked):
+        end = time.monotonic() + (20 if kept else 0.2)
+        while time.monotonic() < end and len(aws._clients) < 1 + len(kept):
+            time.sleep(0.01)
+        return 200, STS
+
+    with endpoint(answer) as world:
+        aws = world.aws()
+        regions = dict.fromkeys(kept, "opt-in-not-required")
+        entry = {"asked": store.stamp(), "regions": {**regions, "af-south-1": "not-opted-in"} if kept else {}}
+        store.update("regions", lambda _: {f"{aws.account_mark()}-us-east-1": entry})
+        cloud = Cloud(Hands(aws, time.sleep, time.monotonic), store)
+        assert cloud.identity().arn == "arn:aws:iam::1:user/ann"
+    assert set(aws._clients) == {("sts", "us-east-1", False, False), *(("ec2", each, False, False) for each in kept)}
 
 
 def test_the_collector_runs_on_afterwards():
