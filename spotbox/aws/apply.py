@@ -243,6 +243,7 @@ _APPLY: dict[type, Callable[[Hands, Any], object]] = {
     s.Terminate: remove.terminate,
     s.DeleteVolume: remove.delete_volume,
     s.DeleteSnapshot: remove.delete_snapshot,
+    s.DeregisterImage: remove.deregister_image,
     s.KeepVolume: remove.keep_volume,
     s.DeleteGroup: remove.delete_group,
     s.DeleteKey: remove.delete_key,

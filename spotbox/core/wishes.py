@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from spotbox.core.records import Image, Offer, Rule, Tags
+from spotbox.core.records import Image, ImageDisk, Offer, Rule, Tags
 from spotbox.core.text import safe
 
 
@@ -70,6 +70,8 @@ class Wish:
     tags: Tags
     user_data: str = ""
     profile: str | None = None  # IAM instance profile
+    data: tuple[ImageDisk, ...] = ()  # the image's disks beside its root, which outlive the instance
+    besides: frozenset[str] = frozenset()  # ids of the request and instance that this one is to replace
 
     @property
     def regions(self) -> tuple[str, ...]:
