@@ -146,7 +146,7 @@ def _check(scene: Scene, old: Box) -> None:
 def _there(old: Box, asked: Asked) -> bool:
     """Whether the box is where the flags want it."""
     region = asked.region in (None, old.region)
-    zone = old.zone in asked.zones if asked.zones else bool(asked.types)
+    zone = old.zone in asked.zones if asked.zones else True
     return asked.any and region and zone and (not asked.types or old.instance_type in asked.types)
 
 
