@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from spotbox.aws.session import Aws
 from spotbox.core.waiting import Look, T, Waited, wait
@@ -12,15 +13,24 @@ def silent(text: str) -> None:
     """Say nothing."""
 
 
+def unheard(region: str, launched: object) -> None:
+    """Keep nothing of what AWS accepted."""
+
+
 @dataclass(frozen=True)
 class Hands:
-    """`now` is a monotonic clock in seconds, `show` the live line, `chance` a random number in [0, 1)."""
+    """`now` is a monotonic clock in seconds, `show` the live line, `chance` a random number in [0, 1).
+
+    `answered` hears what AWS accepted, in which region (None: an earlier launch stands instead), before anything else
+    can happen: a Ctrl-C comes either before it, as InFlight, or when the caller knows.
+    """
 
     aws: Aws
     sleep: Callable[[float], None]
     now: Callable[[], float]
     show: Callable[[str], None] = silent
     chance: Callable[[], float] = random.random
+    answered: Callable[[str, Any], None] = unheard
 
     def wait(self, look: Callable[[], Look[T]], timeout: float) -> Waited[T]:
         """Look until done; see core.waiting."""
