@@ -148,6 +148,12 @@ class Cloud:
 
         return imaging.make_image(replace(self._hands, show=show), step)
 
+    def user_data(self, region: str, instance_id: str) -> bytes:
+        """What cloud-init got on the instance's first boot; empty where there was none."""
+        from spotbox.aws import imaging
+
+        return imaging.user_data(self._aws, region, instance_id)
+
     def public_key(self, region: str, name: str) -> str:
         """The public half of a key pair, as EC2 keeps it; empty where it shows none."""
         return network.public_key(self._aws, region, name)

@@ -1,5 +1,6 @@
 """Images and snapshots of a box that moves: find them by their tags, make them, copy them, wait for them."""
 
+import base64
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -61,6 +62,14 @@ def snapshots(aws: Aws, region: str, owner: str | None, name: str | None = None)
 
 def _filters(owner: str | None, name: str | None) -> list[dict[str, Any]]:
     return [*tag_filters("images", owner, name), {"Name": f"tag:{ROLE_TAG}", "Values": [MOVE_ROLE]}]
+
+
+def user_data(aws: Aws, region: str, instance_id: str) -> bytes:
+    """The user data of an instance, decoded (EC2 API, DescribeInstanceAttribute); empty where there is none."""
+    with translating("ec2:DescribeInstanceAttribute", region):
+        client = aws.client("ec2", region)
+        answer = client.describe_instance_attribute(InstanceId=instance_id, Attribute="userData")
+    return base64.b64decode((answer.get("UserData") or {}).get("Value") or "")
 
 
 def make_image(hands: Hands, step: MakeImage | CopyImage) -> OwnImage:

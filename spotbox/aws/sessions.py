@@ -17,13 +17,13 @@ EC2_OPERATIONS = frozenset(
     """
     AuthorizeSecurityGroupIngress CancelSpotInstanceRequests CopyImage CreateImage CreateSecurityGroup CreateTags
     DeleteKeyPair DeleteSecurityGroup DeleteSnapshot DeleteTags DeleteVolume DeregisterImage
-    DescribeAvailabilityZones DescribeImages
+    DescribeAvailabilityZones DescribeImages DescribeInstanceAttribute
     DescribeInstanceTypeOfferings DescribeInstanceTypes DescribeInstances DescribeKeyPairs DescribeRegions
     DescribeSecurityGroups DescribeSnapshots DescribeSpotInstanceRequests DescribeSpotPriceHistory
     DescribeSubnets DescribeVolumes GetConsoleOutput GetSpotPlacementScores ImportKeyPair
     ModifyInstanceMetadataOptions ModifyVolume RequestSpotInstances RevokeSecurityGroupIngress RunInstances
     StartInstances StopInstances TerminateInstances
-    """.split()  # noqa: SIM905 - thirty-six quoted names would be the same, longer
+    """.split()  # noqa: SIM905 - thirty-seven quoted names would be the same, longer
 )
 
 

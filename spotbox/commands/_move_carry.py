@@ -56,7 +56,7 @@ class Mover:
     owner: str
     name: str
     wait: float
-    user_data: str
+    user_data: str | bytes
     images: int = 0
     retired: bool = False  # what moved is gone: when its traces are too, the move is complete
 

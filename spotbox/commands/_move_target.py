@@ -160,7 +160,7 @@ def _pools(old: Box, market: choose.Market, target: Target) -> tuple[Offer, ...]
     return in_order(found, (), target.types, target.zones)
 
 
-def make_wish(app: App, scene: Scene, way: Way, image: OwnImage, user_data: str) -> Wish:
+def make_wish(app: App, scene: Scene, way: Way, image: OwnImage, user_data: str | bytes) -> Wish:
     """The launch that replaces the box: the same but for where it is; nothing in it changes from run to run."""
     old, region = scene.old, way.target.region
     assert old and old.instance  # noqa: S101, PT018 - an image was made of it

@@ -107,7 +107,7 @@ def _move(app: App, scene: Scene, old: Box, asked: Asked, yes: bool) -> None:
         app.remark(f"  - {line}")
     _confirm(app, yes)
     regions = list(dict.fromkeys([old.region, way.target.region if way else old.region, *_regions(scene)]))
-    mover = Mover(app, way, regions, old.owner, name, asked.wait, user_data(old))
+    mover = Mover(app, way, regions, old.owner, name, asked.wait, user_data(app, old))
     try:
         box = mover.run()
     except KeyboardInterrupt:

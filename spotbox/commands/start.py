@@ -61,9 +61,11 @@ def check_startable(box: Box) -> None:
     if box.state in (State.STOPPED, State.RUNNING, State.STARTING):
         return
     if box.state in (State.INTERRUPTED, State.WAITING):
+        move = f"take it elsewhere: spotbox move {box.name}; " if box.state is State.INTERRUPTED else ""
         raise SpotboxError(
             f"{box.name} is {box.state}: {box.reason}",
-            f"Only AWS can bring it up. Wait for it with: spotbox up {box.name}; or remove it: spotbox down {box.name}",
+            f"Only AWS can bring it up. Wait for it with: spotbox up {box.name}; {move}"
+            f"or remove it: spotbox down {box.name}",
             Exit.NO_CAPACITY,
         )
     raise SpotboxError(f"{box.name} is {box.state}: {box.reason}", f"Look with: spotbox status {box.name}")

@@ -68,7 +68,7 @@ class Wish:
     grounds: Mapping[str, Ground]  # region -> ground, for every region of the offers
     bids: Mapping[tuple[str, str], Decimal | None]  # (region, type) -> cap to send in USD/h; None sends none
     tags: Tags
-    user_data: str = ""
+    user_data: str | bytes = ""
     profile: str | None = None  # IAM instance profile
     data: tuple[ImageDisk, ...] = ()  # the image's disks beside its root, which outlive the instance
     besides: frozenset[str] = frozenset()  # ids of the request and instance that this one is to replace

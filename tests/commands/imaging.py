@@ -46,6 +46,9 @@ class FakeImaging:
         world.images[there.id] = replace(world.images[there.id], state="available")
         return world.images[there.id]
 
+    def user_data(self, region, instance_id):
+        return b""
+
     def public_key(self, region, name):
         return ""
 
