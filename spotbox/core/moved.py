@@ -74,6 +74,16 @@ def origin(instance: Instance) -> str:
     )
 
 
+def instance_in(text: str) -> str:
+    """The instance id in what `origin` gave."""
+    return text.partition("/")[0]
+
+
+def made_of(tags: Tags) -> str:
+    """Id of the instance that something was made of; empty where it says none."""
+    return instance_in(tags.get(MOVED_TAG, ""))
+
+
 @dataclass(frozen=True)
 class Scene:
     """All that there is of a box and of its move. `old` moves, `new` was launched to replace it.
@@ -113,17 +123,25 @@ class Scene:
 
     @property
     def useless(self) -> tuple[OwnImage, ...]:
-        """Images of the box as it was before it ran again, and such as AWS failed to make."""
+        """Images of the box as it was before it ran again, and such as AWS failed to make.
+
+        One of another instance may be all that is left of that: it is left to `audit` and `down`.
+        """
         kept = {image.id for r in {i.region for i in self.images} if (image := self.image(r))}
-        return tuple(image for image in self.images if image.id not in kept)
+        mine = instance_in(self.origin)
+        return tuple(i for i in self.images if i.id not in kept and made_of(i.tags) == mine)
 
     @property
     def stale(self) -> bool:
-        """Whether the box ran after what is to replace it was made of it."""
+        """Whether the box ran after what is to replace it was made of it.
+
+        Where another instance stands in its place (somebody terminated it, and AWS launched the next with an empty
+        disk), what was made of it is all that there is of it.
+        """
         instance = self.old.instance if self.old else None
-        if instance is None or instance.state in LEAVING or self.new is None:
+        if instance is None or self.new is None or instance.id != instance_in(self.new.moved_from):
             return False
-        return self.new.moved_from != self.origin or instance.state != "stopped"
+        return instance.state not in LEAVING and (self.new.moved_from != self.origin or instance.state != "stopped")
 
 
 def gone(box: Box) -> bool:
@@ -147,13 +165,13 @@ def pair(boxes: Sequence[Box]) -> tuple[Box | None, Box | None]:
     """Of boxes of one name the one that moves and the one that was launched to replace it."""
     for new in boxes:
         for old in boxes:
-            if new is not old and new.moved_from and (_made_of(new, old) or _marked(old)):
+            if new is not old and new.moved_from and (_stems_from(new, old) or _marked(old)):
                 return old, new
     return None, None
 
 
-def _made_of(new: Box, old: Box) -> bool:
-    return any(i.id == new.moved_from.partition("/")[0] for i in old.instances)
+def _stems_from(new: Box, old: Box) -> bool:
+    return any(i.id == instance_in(new.moved_from) for i in old.instances)
 
 
 def _marked(box: Box) -> bool:

@@ -8,8 +8,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from spotbox.core.boxes import Box, Sight, assemble, gather
-from spotbox.core.moved import LEAVING, Scene, Target, doomed, gone, image_name, image_tags, own_volumes, pair
+from spotbox.core.boxes import Box, Sight, assemble
+from spotbox.core.moved import (
+    LEAVING,
+    Scene,
+    Target,
+    doomed,
+    gone,
+    image_name,
+    image_tags,
+    instance_in,
+    made_of,
+    own_volumes,
+    pair,
+)
 from spotbox.core.names import DATA_TAG, KEEP_TAG, MOVED_TAG, MOVING_TAG, ROLE_TAG, Tags
 from spotbox.core.plans import plan_down
 from spotbox.core.records import Instance, Snapshot
@@ -201,6 +213,10 @@ def _needed(step: Step, scene: Scene, new: Box) -> bool:
         case DeleteVolume(_, id_):
             volumes = {v.id: v for sight in scene.sights for v in sight.volumes}
             return MOVING_TAG not in volumes[id_].tags or KEEP_TAG in volumes[id_].tags
+        case DeregisterImage(_, id_):
+            return id_ not in {image.id for image in scene.images if made_of(image.tags) == instance_in(new.moved_from)}
+        case DeleteSnapshot(_, id_):
+            return id_ not in {s.id for s in scene.snapshots if made_of(s.tags) == instance_in(new.moved_from)}
     return False
 
 
@@ -235,9 +251,10 @@ def _waste(scene: Scene) -> Plan:
     """Steps that remove images of no use, and snapshots that no useful image has."""
     useless = scene.useless
     steps: list[Step] = [DeregisterImage(image.region, image.id) for image in useless]
-    steps += _delete(s for s in scene.snapshots if s.tags.get(MOVED_TAG) != scene.origin)
+    mine = [s for s in scene.snapshots if made_of(s.tags) == instance_in(scene.origin)]
+    steps += _delete(s for s in mine if s.tags.get(MOVED_TAG) != scene.origin)
     dropped = {disk.snapshot_id for image in useless for disk in image.disks}
-    steps += _delete(s for s in scene.snapshots if s.id in dropped and s.tags.get(MOVED_TAG) == scene.origin)
+    steps += _delete(s for s in mine if s.id in dropped and s.tags.get(MOVED_TAG) == scene.origin)
     return tuple(steps)
 
 
@@ -250,15 +267,9 @@ def surrender(scene: Scene) -> Plan:
     old = scene.old
     assert old is not None  # noqa: S101
     steps: list[Step] = [*discard(scene)] if scene.new else []
-    for sight in scene.sights:
-        parts = gather(sight).get((scene.owner, scene.name))
-        if parts:
-            steps += [DeregisterImage(sight.region, image.id) for image in parts.images]
-            steps += _delete(parts.snapshots)
-    away = [_bare(sight) for sight in scene.sights if sight.region != old.region]
+    mine = instance_in(scene.origin)
+    steps += [DeregisterImage(image.region, image.id) for image in scene.images if made_of(image.tags) == mine]
+    steps += _delete(s for s in scene.snapshots if made_of(s.tags) == mine)
+    away = [sight for sight in scene.sights if sight.region != old.region]
     grounds = [s for s in plan_down(away, scene.owner, [scene.name]) if isinstance(s, DeleteGroup | DeleteKey)]
     return (*steps, *grounds, *unmark(old))
-
-
-def _bare(sight: Sight) -> Sight:
-    return replace(sight, images=(), snapshots=())
