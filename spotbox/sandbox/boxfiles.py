@@ -26,7 +26,8 @@ HERE = Path(__file__).parent
 INSTANCE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 HOST_KEY_TYPES = {"ed25519": "ssh-ed25519", "ecdsa": "ecdsa-sha2-nistp256"}
 HOST_KEYS = tuple(f"ssh_host_{name}_key" for name in HOST_KEY_TYPES)
-ROOT_DISK = ("home", *HOST_KEYS)  # what of a box's folder lies on its root volume (disks.py)
+# What of a box's folder lies on its root volume (disks.py). `system` is for what user data writes to /etc and /var.
+ROOT_DISK = ("home", "system", *HOST_KEYS)
 # A program's other names; its text is templates/box/<program>.sh.
 PROGRAMS = {
     "hostname": ("hostname",),
