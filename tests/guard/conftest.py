@@ -137,7 +137,21 @@ def programs(tmp_path_factory):
 
 
 @pytest.fixture
-def box(tmp_path, programs):
-    made = Box(tmp_path, programs)
-    yield made
-    made.close()
+def boxes(tmp_path, programs):
+    """Makes boxes, for tests that let several of them wait at once."""
+    made = []
+
+    def make():
+        folder = tmp_path / f"box-{len(made)}"
+        folder.mkdir()
+        made.append(Box(folder, programs))
+        return made[-1]
+
+    yield make
+    for box in made:
+        box.close()
+
+
+@pytest.fixture
+def box(boxes):
+    return boxes()
