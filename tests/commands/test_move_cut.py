@@ -15,6 +15,11 @@ CHANGES = {
 CASES = {"running": (), "interrupted": (), "stopped": ("-r", "eu-west-1")}
 
 
+def sample(numbers, every):
+    """Every so many of them by default; all with `-m ""`, for each is a run of its own."""
+    return [pytest.param(n, marks=() if i % every == 2 else pytest.mark.slow) for i, n in enumerate(numbers)]
+
+
 class Killed(BaseException):
     """SIGKILL: nothing in spotbox sees it."""
 
@@ -46,7 +51,7 @@ def whole(world):
     return found
 
 
-@pytest.mark.parametrize("at", range(1, 40))
+@pytest.mark.parametrize("at", sample(range(1, 40), 6))
 @pytest.mark.parametrize("state", CASES)
 def test_killed_at_any_change_and_run_again(user, state, at):
     """Old or new is whole, never neither; and the second run leaves one box, in the target, and nothing else."""
@@ -76,7 +81,7 @@ def test_killed_at_any_change_and_run_again(user, state, at):
     one_box(user.world, zone)
 
 
-@pytest.mark.parametrize("at", [1, 5, 9, 12, 15, 20])
+@pytest.mark.parametrize("at", sample(range(1, 26, 3), 4))
 @pytest.mark.parametrize("state", CASES)
 def test_killed_at_any_change_and_removed(user, state, at):
     """`down` removes both, and images and snapshots with them."""
