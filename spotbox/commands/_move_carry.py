@@ -1,7 +1,7 @@
 """Carry a move out: look, do what comes next, look again, until the box is elsewhere or all is as it was."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spotbox.app import App
 from spotbox.aws.errors import unknown_outcome
@@ -30,12 +30,18 @@ STALL = 120  # seconds in which AWS shows what was done
 _IMAGES = 5  # times that an image is made anew because AWS has restarted the box meanwhile
 
 
-def see(app: App, regions: Sequence[str], owner: str, name: str) -> Scene:
-    """All that there is of the box and of its move. SpotboxError where several boxes bear the name."""
+def see(app: App, regions: Sequence[str], owner: str, name: str, *, whole: bool = True) -> Scene:
+    """All that there is of the box and of its move. SpotboxError where several boxes bear the name.
+
+    `whole`: a region that cannot be seen ends it, for what is not seen there may be the half of a move; else it costs
+    a remark.
+    """
     if len(regions) > 1:
         app.progress.glance(f"looking for {name} in {len(regions)} regions")
     seen = patiently(app, lambda: app.cloud.with_images(app.cloud.observe(regions, owner), owner))
     app.progress.done()
+    if whole and seen.failed:
+        raise next(iter(seen.failed.values()))
     tell_failed(app, seen)
     scene, others = behold(seen.sights, owner, name)
     if others:
@@ -111,6 +117,8 @@ class Mover:
         """Nothing that is written after the snapshot may be lost: so nothing is written after it."""
         assert scene.old  # noqa: S101
         old = scene.old
+        if self.way and old.state in (State.RUNNING, State.STARTING):  # or AWS has restarted it since the move began
+            self.way = replace(self.way, target=replace(self.way.target, ran=True))
         stopping = State.STOPPING, State.INTERRUPTED
         self._apply(plan_tags(old) if old.state in stopping else plan_stop(old))
 
@@ -150,7 +158,8 @@ class Mover:
         try:
             wish = make_wish(self.app, scene, self.way, image, self.user_data)
             ground = wish.grounds[image.region]
-            self._apply([ground.group, *([ground.key] if ground.key.public_key else [])])
+            there = any(g.name == ground.group.name and g.vpc_id == ground.group.vpc_id for g in scene.old.groups)
+            self._apply([*([] if there else [ground.group]), *([ground.key] if ground.key.public_key else [])])
             launched = self.app.cloud.launch(Launch(wish, scene.old.market), self.wait, self.app.progress.show)
         except SpotboxError as error:
             self.app.progress.done()
@@ -175,7 +184,7 @@ class Mover:
             admit_caller(self.app, new)
             new = arrive(self.app, new, launched=new.instance.id if new.instance else None)
             check_lets_in(self.app, new)
-            self._apply([*settle(new), *plan_tags(new)])
+            self._apply([*settle(new, scene.old), *plan_tags(new)])
             scene = see(self.app, self.regions, self.owner, self.name)
             if scene.new and scene.old and not scene.stale and (missing := lacking(scene)):
                 raise SpotboxError(f"{join_names([safe(m) for m in missing])} is not attached to what was launched")

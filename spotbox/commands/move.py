@@ -56,8 +56,9 @@ def move(ctx: click.Context, /, name: str, region: str | None, owner: str | None
     place = app.check_region(region) if region and "region" in said else None
     ask = not flags["yes"] and app.prompts.possible
     asked = Asked(place, zones, types, wait, ask, bool(flags["dry_run"]))
-    scene = see(app, app.enabled_regions, whose, name)
+    scene = see(app, app.enabled_regions, whose, name, whole=False)
     if scene.old is None and scene.new is not None:
+        scene = see(app, app.enabled_regions, whose, name)  # nothing is taken for gone that was only not seen
         scene = _cleaned(app, scene, asked)
         if not asked.any or asked.dry_run:
             return
@@ -82,7 +83,7 @@ def _cleaned(app: App, scene: Scene, asked: Asked) -> Scene:
     app.remark(f"{new.name} has moved to {safe(new.zone)}; removing what is left of the move")
     Mover(app, None, [s.region for s in scene.sights], new.owner, new.name, asked.wait, "").run()
     app.echo(f"the move of {new.name} to {safe(new.zone)} is complete")
-    return see(app, app.enabled_regions, new.owner, new.name)
+    return see(app, app.enabled_regions, new.owner, new.name, whole=False)
 
 
 def _move(app: App, scene: Scene, old: Box, asked: Asked, yes: bool) -> None:

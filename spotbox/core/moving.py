@@ -168,12 +168,17 @@ def arrived(new: Box) -> tuple[SetLimit, ...]:
     return (SetLimit(new.region, ids, {}, (MOVED_TAG,)),) if ids else ()
 
 
-def settle(new: Box) -> Plan:
-    """What a launch cannot say: which volume is which, for all volumes of a launch get the same tags."""
+def settle(new: Box, old: Box | None = None) -> Plan:
+    """What a launch cannot say: which volume is which, for all volumes of a launch get the same tags.
+
+    The data volume is the one in the place of the old box's; a disk that the user attached may be there besides.
+    """
     instance = new.instance
     if instance is None:
         return ()
+    places = {v.device for v in (own_volumes(old) if old else []) if v.tags.get(ROLE_TAG) == "data"}
     data = [v for v in new.volumes if v.instance_id == instance.id and not v.delete_on_termination]
+    data.sort(key=lambda volume: (volume.device not in places, volume.id))
     steps: list[Step] = []
     if stale := tuple(v.id for v in data if v.tags.get(ROLE_TAG) != "data"):
         steps.append(TagAgain(new.region, stale, {ROLE_TAG: "data"}))

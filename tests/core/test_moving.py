@@ -302,6 +302,10 @@ def test_volumes_get_their_roles():
         (("sir-new", "i-new"), {"spotbox:data-volume": "vol-copy"}),
     ]
     assert settle(scene(new=new_parts(data=False)).new) == ()
+    request, instance, volumes = new_parts()
+    users = disk("vol-a-users", instance, "/dev/sdb", False, **FROM)
+    both = scene(new=(request, instance, (*volumes, users)))
+    assert settle(both.new, both.old)[-1].tags == {"spotbox:data-volume": "vol-copy"}
 
 
 @pytest.mark.parametrize("new", [None, new_parts(), new_parts(THERE)], ids=["none", "here", "there"])
