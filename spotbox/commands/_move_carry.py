@@ -158,7 +158,8 @@ class Mover:
         try:
             wish = make_wish(self.app, scene, self.way, image, self.user_data)
             ground = wish.grounds[image.region]
-            there = any(g.name == ground.group.name and g.vpc_id == ground.group.vpc_id for g in scene.old.groups)
+            own = {(group.region, group.vpc_id) for group in scene.old.groups}
+            there = (image.region, ground.group.vpc_id) in own
             self._apply([*([] if there else [ground.group]), *([ground.key] if ground.key.public_key else [])])
             launched = self.app.cloud.launch(Launch(wish, scene.old.market), self.wait, self.app.progress.show)
         except SpotboxError as error:
