@@ -13,7 +13,16 @@ from typing import Any
 from spotbox.core.boxes import Belongings, Box, Sight, assemble, gather
 from spotbox.core.errors import UsageError
 from spotbox.core.findings import TRACE, Finding, Survey, trace
-from spotbox.core.names import KEEP_TAG, MOVED_TAG, NAME_TAG, OWNER_TAG, check_name, without_aws
+from spotbox.core.names import (
+    KEEP_TAG,
+    MOVE_ROLE,
+    MOVED_TAG,
+    NAME_TAG,
+    OWNER_TAG,
+    ROLE_TAG,
+    check_name,
+    without_aws,
+)
 from spotbox.core.plans import owns_key
 from spotbox.core.records import Instance, Request
 from spotbox.core.states import LIVE
@@ -236,10 +245,13 @@ def _snapshots(survey: Survey, owner: str | None, me: str) -> Iterator[Finding]:
         if owner not in (None, whose):
             continue
         done = snapshot.state != "pending"
+        moves = snapshot.tags.get(ROLE_TAG) == MOVE_ROLE
+        of = f" of a move of {snapshot.tags.get(NAME_TAG, '')}" if moves else ""
+        remedy = _move(snapshot.tags.get(NAME_TAG, ""), whose, me) if moves else _fix(region, whose, me)
         yield Finding(
             "snapshot", snapshot.id, region, snapshot.tags.get(NAME_TAG), whose,
-            "a snapshot is left; it bills at most this" if done else "a snapshot is being made; it bills at most this",
-            _fix(region, whose, me), "snapshot" if done else "",
+            f"a snapshot{of} is {'left' if done else 'being made'}; it bills at most this",
+            remedy, "snapshot" if done else "",
             (DeleteSnapshot(region, snapshot.id, snapshot.size_gib),) if done else (), snapshot=snapshot,
         )  # fmt: skip
 

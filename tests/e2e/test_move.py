@@ -12,10 +12,10 @@ REGIONS = ["us-east-1", "us-west-2"]
 def box(here):
     """A box with something on its disk."""
     here.extra["SPOTBOX_SANDBOX_PACE"] = "0.05"
-    here.sandbox("up", "-y", "-t", "g4dn.xlarge", "-z", "us-east-1a")
+    here.sandbox("up", "-y", "-t", "g4dn.xlarge", "-z", "us-east-1a", timeout=300)
     here.sandbox("ssh", "--", "echo", "precious", ">", "kept.txt")
     yield here
-    here.sandbox("down", "--all", "-y", code=None)
+    here.sandbox("down", "--all", "-y", code=None, timeout=300)
 
 
 def host_keys(here):
@@ -36,11 +36,11 @@ def is_whole(here, zone, kind="g4dn.xlarge"):
 def test_a_box_moves_to_another_zone(box):
     """Its files and its host keys go with it; the user is told each step, and the old one is gone."""
     before = host_keys(box)
-    said = box.sandbox("move", "-y", "-z", "us-east-1b")
+    said = box.sandbox("move", "-y", "-z", "us-east-1b", timeout=300)
     assert said.stdout.startswith("dev has moved: g4dn.xlarge in us-east-1b, $")
     is_whole(box, "us-east-1b")
     assert host_keys(box) == before
-    assert "nothing to do" in box.sandbox("move", "-y", "-z", "us-east-1b").stdout
+    assert "nothing to do" in box.sandbox("move", "-y", "-z", "us-east-1b", timeout=300).stdout
 
 
 def test_an_interrupted_box_moves_to_another_region(box):
@@ -53,7 +53,7 @@ def test_an_interrupted_box_moves_to_another_region(box):
         if record["state"] == "interrupted":
             break
     assert "spotbox --sandbox move dev" in box.sandbox("start", code=3).stderr
-    box.sandbox("move", "-y", "-r", "us-west-2", "-t", "g5.xlarge")
+    box.sandbox("move", "-y", "-r", "us-west-2", "-t", "g5.xlarge", timeout=300)
     (record,) = box.json("status")
     is_whole(box, record["zone"], "g5.xlarge")
     assert record["region"] == "us-west-2"
@@ -66,6 +66,6 @@ def test_where_there_is_no_capacity_the_box_stays(box):
     zones = [f"us-west-2{letter}" for letter in "abcd" if record["zone"] != f"us-west-2{letter}"]
     for zone in zones:
         box.sandbox("sandbox", "capacity", "g5.xlarge", zone, "closed", code=None)
-    said = box.sandbox("move", "-y", "--wait", "0", code=3)
+    said = box.sandbox("move", "-y", "--wait", "0", code=3, timeout=300)
     assert "stays where it was, and runs again" in said.stderr
     is_whole(box, record["zone"], "g5.xlarge")
