@@ -41,6 +41,10 @@ class Mine:
         self.box = replace(self.box, region=region)
         self.instance_id, self.adopted = instance_id, instance_id is None
 
+    def note(self, plan: Plan) -> None:
+        """Remember what a removal is about to take away."""
+        self.left |= dict.fromkeys(part["id"] for step in plan for part in parts_of(step))
+
 
 def leave_new(app: App, mine: Mine, cut: KeyboardInterrupt, park: Callable[[], Box] | None) -> SpotboxError:
     """End an `up` that made a box: ask on a terminal, else remove it; a second Ctrl-C leaves at once. Exit 130.
@@ -115,7 +119,7 @@ def _removed(app: App, mine: Mine, ours: bool) -> SpotboxError:
                 told = f"interrupted; AWS does not show {mine.instance_id} yet, so it could not be removed"
                 return SpotboxError(told, _still(mine), INTERRUPTED)
             regions = mine.regions if mine.asked_aws else [mine.box.region]
-            tally = take_away(app, regions, mine.box.owner, name, lambda plan: _note(mine, plan))
+            tally = take_away(app, regions, mine.box.owner, name, mine.note)
             done = [item["id"] for item in tally.removed]
             for id_ in done:
                 mine.left.pop(id_, None)
@@ -148,10 +152,6 @@ def _await_launch(app: App, mine: Mine) -> bool:
     found = wait(seen, app.settle, app.system.sleep, app.system.monotonic, app.progress.show)
     app.progress.done()
     return found.done
-
-
-def _note(mine: Mine, plan: Plan) -> None:
-    mine.left |= dict.fromkeys(part["id"] for step in plan for part in parts_of(step))
 
 
 def _still(mine: Mine) -> str:

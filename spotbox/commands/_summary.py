@@ -1,5 +1,8 @@
 """What `up` shows before it asks for the last time: the box, and what it costs."""
 
+from collections.abc import Sequence
+from decimal import Decimal
+
 from spotbox.app import App
 from spotbox.commands._bid import DAYS, Held, held_by
 from spotbox.commands._choose import Market
@@ -7,55 +10,67 @@ from spotbox.commands._inputs import Asked
 from spotbox.commands._table import number
 from spotbox.core.offers import gpu_text
 from spotbox.core.prices import savings_pct
-from spotbox.core.records import InstanceType
+from spotbox.core.records import InstanceType, Offer
 from spotbox.core.units import show_duration, show_usd
 from spotbox.core.wishes import Wish
 
 _NO_CAP = "no cap of your own: AWS caps Spot at on-demand"
 
 
-def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held | None) -> None:
+def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held | None, spot: bool = True) -> None:
     """What will be made, $/h now, at most, $/day, the disk's $/month, and how often AWS takes such boxes.
 
-    For a maximum of the user's own also what share of the last days' hours it would have held.
+    For a maximum of the user's own also what share of the last days' hours it would have held. Without `spot` the box
+    comes on demand.
     """
     best = wish.offers[0]
     bid, cap, image = asked.bid, wish.bid(best), wish.grounds[best.region].image
     gib_month = app.cloud.disk_price(best.region, wish.disk_type)
     month = f"{show_usd(gib_month * wish.disk_gib, 2)}/month" if gib_month is not None else "price unknown"
     zones = list(dict.fromkeys(offer.zone for offer in wish.offers))
-    saved = savings_pct(best.on_demand, best.spot)
-    rate = market.interruption.get(best.type.name)
     rows = [
         ("box", f"{wish.name} (owner {wish.owner})"),
         ("type", _type(best.type)),
         ("where", f"{zones[0]}" + (f", else {', '.join(zones[1:])}" if zones[1:] else "")),
         ("image", f"{image.name} ({image.id}), login {wish.user}"),
         ("disk", f"{wish.disk_gib} GiB {wish.disk_type}, encrypted: {month} while it exists"),
-        (
-            "price now",
-            f"{show_usd(best.spot)}/h Spot, {show_usd(best.on_demand)}/h on-demand"
-            + (f", savings {saved:.2f} %" if saved is not None else ""),
-        ),
-        (
-            "at most",
-            f"{show_usd(best.on_demand)}/h ({_NO_CAP})" if cap is None else f"{show_usd(cap)}/h (your maximum)",
-        ),
-        ("per day", f"{show_usd(best.spot * 24 if best.spot else None, 2)} at the price now"),
-        ("risk", f"interruption rate {rate or 'unknown'}" + (" last month, all zones together" if rate else "")),
     ]
+    if not spot:
+        day = best.on_demand * 24 if best.on_demand else None
+        _tell(app, [*rows, ("price", f"{show_usd(best.on_demand)}/h on demand"), ("per day", show_usd(day, 2))])
+        return
+    rows += _spot_rows(best, cap, market.interruption.get(best.type.name))
     if bid is not None and cap is not None:
         shares = (held or held_by(app, wish.offers)).shares(bid)
         rows.append(("held", f"{bid} would have held {shares} of the last {DAYS} days' hours"))
     if asked.fallback:
         within = f"if Spot has nothing within {show_duration(asked.wait)}"
         rows.append(("otherwise", f"{within}: on demand at {show_usd(best.on_demand)}/h"))
-    for label, text in rows:
-        app.remark(f"  {label:<10} {text}")
+    _tell(app, rows)
     if cap is not None and best.spot is not None and cap < best.spot:
         app.remark(
             f"  note       your maximum is below the Spot price ({show_usd(best.spot)}): AWS will refuse until it falls"
         )
+
+
+def _spot_rows(best: Offer, cap: Decimal | None, rate: str | None) -> list[tuple[str, str]]:
+    saved = savings_pct(best.on_demand, best.spot)
+    most = f"{show_usd(best.on_demand)}/h ({_NO_CAP})" if cap is None else f"{show_usd(cap)}/h (your maximum)"
+    return [
+        (
+            "price now",
+            f"{show_usd(best.spot)}/h Spot, {show_usd(best.on_demand)}/h on-demand"
+            + (f", savings {saved:.2f} %" if saved is not None else ""),
+        ),
+        ("at most", most),
+        ("per day", f"{show_usd(best.spot * 24 if best.spot else None, 2)} at the price now"),
+        ("risk", f"interruption rate {rate or 'unknown'}" + (" last month, all zones together" if rate else "")),
+    ]
+
+
+def _tell(app: App, rows: Sequence[tuple[str, str]]) -> None:
+    for label, text in rows:
+        app.remark(f"  {label:<10} {text}")
 
 
 def _type(kind: InstanceType) -> str:

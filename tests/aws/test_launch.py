@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
+from spotbox.aws.apply import make_group, make_key
 from spotbox.aws.asking import find_group
 from spotbox.aws.launch import launch, launch_params
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.hunt import LAG, LONGEST_PAUSE, UNCLEAR_LEAST, Unclear
 from spotbox.core.names import MAX_PRICE_TAG, ROLE_TAG, box_tags, client_token
 from spotbox.core.wishes import Launch
-from tests.aws.stubs import World
+from tests.aws.stubs import GROUP, World
 from tests.core.worlds import REGION, ground, offer, wish
 
-GROUP = {"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "spotbox-dev-alice", "VpcId": "vpc-1"}]}
 NOTHING = {"SpotInstanceRequests": []}
 A, B, C = (offer(zone=f"us-east-1{letter}") for letter in "abc")
 LARGE = offer("g6.12xlarge", "us-east-1a", vcpus=48)
@@ -53,16 +53,6 @@ class Launching(World):
             shown = {"SpotInstanceRequests": list(strays)}
             self.answers("describe_spot_instance_requests", shown, region=pool.region)
 
-    def sees(self, requests=(), instances=()):
-        """One look at everything of the box."""
-        self.answers("describe_spot_instance_requests", {"SpotInstanceRequests": list(requests)})
-        self.answers("describe_instances", {"Reservations": [{"Instances": list(instances)}]})
-        self.answers("describe_volumes", {"Volumes": []})
-        self.answers("describe_security_groups", {"SecurityGroups": []})
-        self.answers("describe_key_pairs", {"KeyPairs": []})
-        if requests:
-            self.answers("describe_instances", {"Reservations": [{"Instances": list(instances)}]})
-
     def makes_ground(self, region):
         """The group and the key are made in a region."""
         self.answers("create_security_group", {"GroupId": "sg-1"}, region=region)
@@ -91,6 +81,17 @@ def wire_request(state, **fields):
         "Tags": [{"Key": k, "Value": v} for k, v in box_tags("dev", "alice").items()],
         **fields,
     }
+
+
+def test_a_group_that_this_process_made_is_not_looked_up():
+    """The step before knows its id; a launch that AWS says knows no such group yet is asked for again."""
+    world = Launching(A, group=False)
+    world.makes_ground(REGION)
+    make_group(world.hands, world.wish.grounds[REGION].group)
+    make_key(world.hands, world.wish.grounds[REGION].key)
+    world.no(A, "InvalidGroup.NotFound", strays=None)
+    world.accepts(A)
+    assert world.launch().instance_id == "i-1"
 
 
 # -- what is sent --------------------------------------------------------------------------------------------------
