@@ -60,6 +60,7 @@ def test_an_interrupted_box_moves_to_another_region(box):
     assert host_keys(box) == before
 
 
+@pytest.mark.slow  # the same with fakes: tests/commands/test_move.py
 def test_where_there_is_no_capacity_the_box_stays(box):
     """Exit 3: it runs again where it was, with what was on it, and nothing is left of the move."""
     (record,) = box.json("status")
