@@ -25,16 +25,20 @@ class Died(SpotboxError):
     """AWS accepted the launch and terminated it before it ran."""
 
 
-def begin(app: App, box: Box) -> None:
-    """Start a stopped box, and tag what AWS launched by itself; nothing more where it runs or is about to.
-
-    SpotboxError 3 where AWS has no capacity, where the price is above the maximum, or where AWS has taken the box back.
-    """
+def tell_moving(app: App, box: Box) -> None:
+    """Of a box that is started where it is, although a move of it was begun."""
     if box.moving:
         app.remark(
             f"a move of {box.name} was cut off: `spotbox move {box.name}` goes on with it (and stops the box for it); "
             "what it has made bills until then, see `spotbox audit`"
         )
+
+
+def begin(app: App, box: Box) -> None:
+    """Start a stopped box, and tag what AWS launched by itself; nothing more where it runs or is about to.
+
+    SpotboxError 3 where AWS has no capacity, where the price is above the maximum, or where AWS has taken the box back.
+    """
     for step in plan_start(box):
         app.progress.show(str(step))
         try:
