@@ -22,6 +22,7 @@ COMMANDS = {
     "status": "Show your boxes: state, price, address.",
     "stop": "Stop a box; its disk stays.",
     "start": "Start a stopped box.",
+    "move": "Move a box to another zone, region or type, disk included.",
     "audit": "Show what is left over, what it bills, and remove it.",
     "sandbox": "An AWS of your own on this machine.",
 }

@@ -86,16 +86,16 @@ def _note(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
 
 
 def _note_own(ctx: click.Context) -> None:
-    """Keep the typed -r and --owner for the hints. Those of `up` are where it may launch: the box may be elsewhere, so
-    only another `up` repeats them; and several are nothing for a command that takes one."""
+    """Keep the typed -r and --owner for the hints. Those of `up` and `move` are where it may launch: the box may be
+    elsewhere, so only the same command repeats them; and several are nothing for a command that takes one."""
     own: list[Own] = []
     for name, flag in (("region", "-r"), ("owner", "--owner")):
         if name not in typed(ctx):
             continue
         value = ctx.params[name]
         values = [value] if isinstance(value, str) else list(value)
-        commands = OF_A_BOX | ({"prices"} if name == "region" else set())
-        if name == "region" and (ctx.info_name == "up" or len(values) > 1 or values == ["all"]):
+        commands = OF_A_BOX | ({"prices"} if name == "region" else {"move"})
+        if name == "region" and (ctx.info_name in ("up", "move") or len(values) > 1 or values == ["all"]):
             commands = frozenset({str(ctx.info_name)})
         elif values == ["all"]:
             commands = frozenset({"status", "audit"})

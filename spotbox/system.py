@@ -53,6 +53,14 @@ class System:
         sys.stderr.flush()
         os.execvp(command[0], list(command))
 
+    def ssh_works(self, command: Sequence[str]) -> bool:
+        """Whether an ssh command that asks nothing and prints nothing of use ends well within half a minute."""
+        try:
+            done = subprocess.run(list(command), stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+        except (subprocess.TimeoutExpired, OSError):
+            return False
+        return done.returncode == 0
+
     def make_key(self, path: Path) -> None:
         """A new ed25519 key pair at `path` and `path`.pub, without a passphrase, private half 0600.
 

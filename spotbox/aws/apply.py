@@ -107,7 +107,9 @@ def _own_group(hands: Hands, step: w.MakeGroup) -> Group:
 
 
 def _found(groups: tuple[Group, ...]) -> Look[Group | None]:
-    return Look(groups[0] if groups else None, bool(groups), "waiting for the security group to appear")
+    # One without tags may be the box's, made a moment ago: AWS may show it before its tags.
+    shown = bool(groups) and bool(groups[0].tags)
+    return Look(groups[0] if groups else None, shown, "waiting for the security group to appear")
 
 
 def _permission(rule: Rule) -> list[dict[str, Any]]:
@@ -244,6 +246,7 @@ _APPLY: dict[type, Callable[[Hands, Any], object]] = {
     s.Terminate: remove.terminate,
     s.DeleteVolume: remove.delete_volume,
     s.DeleteSnapshot: remove.delete_snapshot,
+    s.DeregisterImage: remove.deregister_image,
     s.KeepVolume: remove.keep_volume,
     s.DeleteGroup: remove.delete_group,
     s.DeleteKey: remove.delete_key,

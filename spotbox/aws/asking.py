@@ -113,8 +113,8 @@ def _standing(hands: Hands, question: Question) -> Look[bool]:
     if seen.failed:
         raise seen.failed[region]
     sight = seen.sights[0]
-    alive = any(i.state not in ("terminated", "shutting-down") for i in sight.instances)
-    there = alive or any(r.state in LIVE for r in sight.requests)
+    alive = any(i.state not in ("terminated", "shutting-down") and i.id not in wish.besides for i in sight.instances)
+    there = alive or any(r.state in LIVE and r.id not in wish.besides for r in sight.requests)
     return Look(there, there, "an earlier launch of this box used the token; looking for it")
 
 

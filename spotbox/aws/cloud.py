@@ -30,7 +30,7 @@ from spotbox.core.advisor import Interruptions, interruptions
 from spotbox.core.errors import SpotboxError
 from spotbox.core.market import Change, Scores, Survey
 from spotbox.core.quotas import QuotaValue
-from spotbox.core.records import Identity, Image, InstanceType, Request, Subnet
+from spotbox.core.records import Identity, Image, InstanceType, OwnImage, Request, Subnet
 from spotbox.core.regions import enabled_regions
 from spotbox.store import NoStore, Store
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from spotbox.aws.observe import Seen
     from spotbox.aws.survey import Surveyed
     from spotbox.core.boxes import Sight
+    from spotbox.core.moving import CopyImage, MakeImage
     from spotbox.core.steps import Step
     from spotbox.core.wishes import Launch, Park
 
@@ -135,6 +136,28 @@ class Cloud:
         from spotbox.aws import survey
 
         return survey.traces(self._aws, sights, owner)
+
+    def with_images(self, seen: Seen, owner: str | None, name: str | None = None) -> Seen:
+        """What was observed, with the images and snapshots of moves."""
+        from spotbox.aws import imaging
+
+        return imaging.with_images(self._aws, seen, owner, name)
+
+    def make_image(self, step: MakeImage | CopyImage, show: Callable[[str], None]) -> OwnImage:
+        """Make or copy an image of a box, and wait until it is available."""
+        from spotbox.aws import imaging
+
+        return imaging.make_image(replace(self._hands, show=show), step)
+
+    def user_data(self, region: str, instance_id: str) -> bytes:
+        """What cloud-init got on the instance's first boot; empty where there was none."""
+        from spotbox.aws import imaging
+
+        return imaging.user_data(self._aws, region, instance_id)
+
+    def public_key(self, region: str, name: str) -> str:
+        """The public half of a key pair, as EC2 keeps it; empty where it shows none."""
+        return network.public_key(self._aws, region, name)
 
     def apply(self, step: Step, show: Callable[[str], None]) -> None:
         """Carry out one step."""

@@ -12,7 +12,7 @@ from spotbox.aws.observe import describe, tag_filters
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.hunt import Means, meaning, pause, pool_words, without_quota
 from spotbox.core.names import MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags, client_token, wire_tags
-from spotbox.core.records import Offer
+from spotbox.core.records import ImageDisk, Offer
 from spotbox.core.states import LIVE
 from spotbox.core.steps import Cancel
 from spotbox.core.units import show_duration
@@ -38,13 +38,15 @@ def launch_params(wish: Wish, offer: Offer, group_id: str, generation: int, mark
     """
     tags = launch_tags(wish, offer if market == "spot" else None)
     kinds: dict[str, dict[str, str]] = {"instance": {}, "spot-instances-request": {}, "network-interface": {}}
-    kinds["volume"] = {ROLE_TAG: "root"}
+    kinds["volume"] = {ROLE_TAG: "root"}  # of all its volumes: a launch cannot tell one from another
+    # What replaces a box is another wish than the box itself, and one of another image is another again.
+    asked = f"{market} of {wish.grounds[offer.region].image.id}" if wish.besides else market
     params: dict[str, Any] = {
         **launch_specification(wish, offer, group_id),
         "MinCount": 1,
         "MaxCount": 1,
         "ClientToken": client_token(
-            wish.owner, wish.name, offer.region, offer.zone, offer.type.name, market, generation
+            wish.owner, wish.name, offer.region, offer.zone, offer.type.name, asked, generation
         ),
         # Hop limit 2 lets a container on the box read the metadata service too.
         "MetadataOptions": {
@@ -97,12 +99,18 @@ def launch_specification(wish: Wish, offer: Offer, group_id: str) -> dict[str, A
         "ImageId": ground.image.id,
         "InstanceType": offer.type.name,
         "KeyName": ground.key.name,
-        "BlockDeviceMappings": [{"DeviceName": ground.image.root_device, "Ebs": disk}],
+        "BlockDeviceMappings": [{"DeviceName": ground.image.root_device, "Ebs": disk}, *map(_data_disk, wish.data)],
         "NetworkInterfaces": [interface],
     }
     if wish.profile:
         params["IamInstanceProfile"] = {"Name": wish.profile}
     return params
+
+
+def _data_disk(disk: ImageDisk) -> dict[str, Any]:
+    """A disk of the image that stays when its instance goes; its snapshot is the image's own to name."""
+    ebs = {"VolumeSize": disk.size_gib, "VolumeType": disk.type, "Encrypted": True, "DeleteOnTermination": False}
+    return {"DeviceName": disk.device, "Ebs": ebs}
 
 
 def launch(hands: Hands, step: Launch, wait: float) -> Launched:
@@ -203,6 +211,7 @@ class _Hunt:
             requests = describe(self.hands.aws, region, "requests", filters)
         except SpotboxError:  # throttled or cut off: it is looked again after the next refusal, and at the end
             return False
+        requests = tuple(r for r in requests if r.id not in self.wish.besides)
         strays = tuple(r.id for r in requests if r.state == "open" and not r.instance_id)
         if strays:
             cancel(self.hands, Cancel(region, strays))

@@ -46,6 +46,14 @@ def zones(aws: Aws, region: str) -> tuple[str, ...]:
     return tuple(sorted(zone["ZoneName"] for zone in answer.get("AvailabilityZones", ())))
 
 
+def public_key(aws: Aws, region: str, name: str) -> str:
+    """The public half of a key pair (EC2 API, DescribeKeyPairs IncludePublicKey); empty where AWS shows none."""
+    with translating("ec2:DescribeKeyPairs", region):
+        client = aws.client("ec2", region)
+        answer = client.describe_key_pairs(Filters=[_filter("key-name", name)], IncludePublicKey=True)
+    return next((str(pair.get("PublicKey") or "").strip() for pair in answer.get("KeyPairs", ())), "")
+
+
 def _filter(name: str, value: str) -> dict[str, Any]:
     return {"Name": name, "Values": [value]}
 

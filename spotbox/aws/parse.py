@@ -1,9 +1,10 @@
 """EC2's answers -> records. Every field that AWS may leave out is read with a default."""
 
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from spotbox.core.records import Group, Instance, KeyPair, Request, Rule, Snapshot, Volume
+from spotbox.core.records import Group, ImageDisk, Instance, KeyPair, OwnImage, Request, Rule, Snapshot, Volume
 
 Wire = dict[str, Any]
 
@@ -66,6 +67,7 @@ def instance(region: str, item: Wire) -> Instance:
         root_device=item.get("RootDeviceName"),
         http_tokens=(item.get("MetadataOptions") or {}).get("HttpTokens"),
         tags=tags(item),
+        profile=(item.get("IamInstanceProfile") or {}).get("Arn", "").rsplit("/", 1)[-1] or None,
     )
 
 
@@ -122,4 +124,45 @@ def snapshot(region: str, item: Wire) -> Snapshot:
         size_gib=int(item.get("VolumeSize", 0)),
         created=item.get("StartTime"),
         tags=tags(item),
+        progress=_percent(item.get("Progress")),
     )
+
+
+def _percent(text: str | None) -> int | None:
+    """`45%`; None where AWS gives none, as it does at first."""
+    digits = (text or "").strip().rstrip("%")
+    return int(digits) if digits.isascii() and digits.isdecimal() else None
+
+
+def own_image(region: str, item: Wire) -> OwnImage:
+    """One of Images, made of an instance of our own. A pending one names its disks late."""
+    disks = [(m.get("DeviceName", ""), m["Ebs"]) for m in item.get("BlockDeviceMappings") or () if m.get("Ebs")]
+    return OwnImage(
+        id=item["ImageId"],
+        region=region,
+        state=item.get("State", ""),
+        architecture=item.get("Architecture", ""),
+        root_device=item.get("RootDeviceName", ""),
+        disks=tuple(
+            ImageDisk(
+                device,
+                disk.get("SnapshotId"),
+                int(disk.get("VolumeSize") or 0),
+                disk.get("VolumeType", "gp3"),
+                bool(disk.get("DeleteOnTermination", True)),
+            )
+            for device, disk in disks
+        ),
+        created=_time(item.get("CreationDate")),
+        reason=(item.get("StateReason") or {}).get("Message", ""),
+        tags=tags(item),
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    """An image's time, which AWS gives as text; None where it is none."""
+    try:
+        when = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return when if when.tzinfo else None

@@ -10,7 +10,8 @@ from spotbox.core.names import KEEP_TAG, wire_tags
 from spotbox.core.states import LIVE
 from spotbox.core.waiting import Look
 
-CANCEL_WAIT, TERMINATE_WAIT, VOLUME_WAIT = 90, 600, 180  # seconds
+CANCEL_WAIT, TERMINATE_WAIT, VOLUME_WAIT, IMAGE_WAIT = 90, 600, 180, 3600  # seconds
+_IMAGE_BUSY = {"IncorrectState", "IncorrectImageState", "InvalidState"}
 _NO_REQUEST, _NO_INSTANCE = "InvalidSpotInstanceRequestID.NotFound", "InvalidInstanceID.NotFound"
 
 
@@ -117,6 +118,26 @@ def delete_snapshot(hands: Hands, step: s.DeleteSnapshot) -> None:
         hands, step.region, "delete_snapshot", "InvalidSnapshot.InUse", "InvalidSnapshot.NotFound", VOLUME_WAIT,
         SnapshotId=step.snapshot_id,
     )  # fmt: skip
+
+
+def deregister_image(hands: Hands, step: s.DeregisterImage) -> None:
+    """Take the image back; one that is still being made is waited for where AWS refuses it so early.
+
+    An image that was deregistered may be unknown or unavailable ("Error codes for the Amazon EC2 API", InvalidAMIID).
+    """
+    end = hands.now() + IMAGE_WAIT
+    while True:
+        try:
+            patient_call(
+                hands, step.region, "deregister_image", ok=("InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"),
+                ImageId=step.image_id,
+            )  # fmt: skip
+            return
+        except SpotboxError as error:
+            if error.code not in _IMAGE_BUSY or hands.now() > end:
+                raise
+        hands.show(f"{step.image_id} is still being made; asking again")
+        hands.sleep(2.0)
 
 
 def keep_volume(hands: Hands, step: s.KeepVolume) -> None:

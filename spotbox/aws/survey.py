@@ -7,6 +7,7 @@ from typing import Any
 
 from spotbox.aws import parse
 from spotbox.aws.errors import translating
+from spotbox.aws.imaging import images
 from spotbox.aws.observe import describe, observe
 from spotbox.aws.session import Aws
 from spotbox.core.boxes import Sight
@@ -25,7 +26,7 @@ class Surveyed:
 
 
 def survey(aws: Aws, regions: Sequence[str], owner: str | None) -> Surveyed:
-    """Everything of this owner (None: of everyone) in these regions, all at once; two calls more than observe's.
+    """Everything of this owner (None: of everyone) in these regions, all at once; three calls more than observe's.
 
     A region where any call fails has failed as a whole: half of it would look like all.
     """
@@ -49,7 +50,8 @@ def traces(aws: Aws, sights: Sequence[Sight], owner: str) -> Surveyed:
 
 
 def _beyond(aws: Aws, sight: Sight, owner: str | None) -> Survey:
-    return replace(_traced(aws, sight, owner), snapshots=_snapshots(aws, sight.region, owner))
+    traced = _traced(aws, sight, owner)
+    return replace(traced, snapshots=_snapshots(aws, sight.region, owner), images=images(aws, sight.region, owner))
 
 
 def _traced(aws: Aws, sight: Sight, owner: str | None) -> Survey:

@@ -25,6 +25,15 @@ class Died(SpotboxError):
     """AWS accepted the launch and terminated it before it ran."""
 
 
+def tell_moving(app: App, box: Box) -> None:
+    """Of a box that is started where it is, although a move of it was begun."""
+    if box.moving:
+        app.remark(
+            f"a move of {box.name} was cut off: `spotbox move {box.name}` goes on with it (and stops the box for it); "
+            "what it has made bills until then, see `spotbox audit`"
+        )
+
+
 def begin(app: App, box: Box) -> None:
     """Start a stopped box, and tag what AWS launched by itself; nothing more where it runs or is about to.
 
@@ -52,7 +61,8 @@ def _runs_after_all(app: App, box: Box, error: SpotboxError) -> bool:
     if error.exit_code is Exit.NO_CAPACITY:
         raise SpotboxError(
             f"{error.message}: {box.name} stays stopped, and only its disk bills",
-            f"A stopped Spot box keeps its zone and its type. Try again later: spotbox start {box.name}",
+            f"A stopped Spot box keeps its zone and its type. Try again later: spotbox start {box.name}; "
+            f"or take it where there is capacity: spotbox move {box.name}",
             Exit.NO_CAPACITY,
             error.code,
         ) from error
@@ -142,7 +152,7 @@ def not_coming(box: Box) -> SpotboxError:
     if box.state is State.STOPPED and box.instance and box.instance.reason_code == _NO_ROOM_NOW:
         return SpotboxError(
             f"AWS has no capacity to start {box.name} now: it stays stopped, and only its disk bills",
-            f"Try again later: spotbox start {box.name}",
+            f"Try again later: spotbox start {box.name}; or take it where there is capacity: spotbox move {box.name}",
             Exit.NO_CAPACITY,
         )
     # A start that AWS took may be left open for want of capacity, or refused at once: both are no capacity.
@@ -150,10 +160,16 @@ def not_coming(box: Box) -> SpotboxError:
     if short or box.state in (State.WAITING, State.INTERRUPTED):
         return SpotboxError(
             what,
-            f"Go on waiting with: spotbox up {box.name}; or remove it with: spotbox down {box.name}",
+            f"Go on waiting with: spotbox up {box.name}; {_elsewhere(box)}or remove it with: spotbox down {box.name}",
             Exit.NO_CAPACITY,
         )
     return SpotboxError(what, f"Look with: spotbox status {box.name}; remove it with: spotbox down {box.name}")
+
+
+def _elsewhere(box: Box) -> str:
+    """The way out for a box that has a disk, and that only AWS can bring back."""
+    held = box.state is State.INTERRUPTED
+    return f"take it where there is capacity, disk included: spotbox move {box.name}; " if held else ""
 
 
 def _check_died(app: App, box: Box, launched: str | None) -> None:

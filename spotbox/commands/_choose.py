@@ -87,7 +87,7 @@ def survey(app: App, region: str, ami: str, types: Sequence[str], subnet: str | 
         region,
         image,
         known,
-        _offers(region, known, offered, spot, demand.usd, set(zones)),
+        offers_of(region, known, offered, spot, demand.usd, set(zones)),
         zones,
         subnets[0].vpc_id,
         tuple(remark for remark in remarks if remark),
@@ -125,7 +125,7 @@ def _value(answer: Any) -> Any:
     return answer
 
 
-def _offers(
+def offers_of(
     region: str,
     types: dict[str, InstanceType],
     offered: dict[str, frozenset[str]],

@@ -7,6 +7,7 @@ from typing import Any
 from spotbox.app import App
 from spotbox.core.boxes import Box, assemble, gather
 from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.moved import pair
 from spotbox.core.names import join_names
 from spotbox.core.prices import savings_pct
 from spotbox.core.report import box_record
@@ -82,6 +83,14 @@ def find_box(
 
 
 def _the_one(boxes: list[Box], name: str, prefer: Sequence[str]) -> Box | None:
+    old, new = pair(boxes)
+    if old and new:
+        if old.state is State.TERMINATING:
+            return new
+        raise SpotboxError(
+            f"{name} is being moved from {old.zone} to {new.zone}, and both are there",
+            f"Go on with: spotbox move {name}; or remove both: spotbox down {name}",
+        )
     if len(boxes) > 1:
         boxes = [box for box in boxes if box.region in prefer] or boxes
     if len(boxes) > 1:
@@ -116,8 +125,9 @@ def again(app: App, box: Box, full: bool = True) -> Box | None:
     seen = app.cloud.observe([box.region], box.owner, box.name, full)
     if seen.failed:
         raise seen.failed[box.region]
-    found = (b for sight in seen.sights for b in assemble(sight))
-    return next((b for b in found if (b.name, b.owner) == (box.name, box.owner)), None)
+    found = [b for sight in seen.sights for b in assemble(sight) if (b.name, b.owner) == (box.name, box.owner)]
+    same = next((b for b in found if b.moved_from == box.moved_from), None)  # there are two while it is being moved
+    return same or (found[0] if len(found) == 1 and not box.moved_from else None)
 
 
 def priced(app: App, boxes: Sequence[Box]) -> list[Box]:

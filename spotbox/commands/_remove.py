@@ -20,7 +20,7 @@ from spotbox.core.waiting import Look, wait
 ROOT_WAIT = 60  # seconds in which AWS deletes a volume after its instance
 GROUP_TRY, GROUP_WAIT = 3.0, 180  # seconds for a group in use until it is looked for what uses it, and in all
 LOOK_WAIT = 30  # seconds in which a region that could not be looked at is asked again
-FREE = ("security-group", "key-pair")  # kinds that bill nothing
+FREE = ("security-group", "key-pair", "image")  # kinds that bill nothing by themselves
 
 
 @dataclass
@@ -197,7 +197,8 @@ def priced(app: App, tally: Tally, sights: Sequence[Sight], surveys: Sequence[Su
     volumes = {v.id: v for s in sights for v in s.volumes} | {v.id: v for s in surveys for v in s.disks}
     alive = [i for i in instances.values() if i.id in stuck]
     held = [v for v in volumes.values() if v.id in stuck or v.instance_id in stuck]
-    rates = find_rates(app, alive, held) if alive or held else None
+    snapshots = {each.id: each for sight in sights for each in sight.snapshots if each.id in stuck}
+    rates = find_rates(app, alive, held, snapshots.values()) if alive or held or snapshots else None
 
     def month(item: dict[str, Any]) -> float | None:
         if item["kind"] in FREE:
@@ -206,6 +207,8 @@ def priced(app: App, tally: Tally, sights: Sequence[Sight], surveys: Sequence[Su
             return number(rates.instance(instances[item["id"]], held))
         if rates and item["kind"] == "volume" and item["id"] in volumes:
             return number(rates.volume(volumes[item["id"]]))
+        if rates and item["kind"] == "snapshot" and item["id"] in snapshots:
+            return number(rates.snapshot(snapshots[item["id"]]))
         return None
 
     order = ("kind", "id", "region", "usd_per_month", "why")

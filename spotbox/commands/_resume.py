@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from spotbox.app import App
-from spotbox.commands._arrive import arrive, begin, not_coming
+from spotbox.commands._arrive import arrive, begin, not_coming, tell_moving
 from spotbox.commands._connect import admit_caller
 from spotbox.commands._find import again
 from spotbox.commands._inputs import Asked
@@ -99,6 +99,7 @@ def to_running(app: App, box: Box, patience: float, changes: Sequence[Step] = ()
         raise SpotboxError(f"{box.name} is gone now", f"Make it anew with: spotbox up {box.name}")
     if settled.state is State.INTERRUPTED or settled.state is State.WAITING:
         raise not_coming(settled)
+    tell_moving(app, settled)
     begin(app, settled)
     _adapt(app, settled, changes)
     arrived = arrive(app, settled, room_wait=patience)

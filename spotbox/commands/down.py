@@ -106,13 +106,18 @@ def _look(app: App, regions: Sequence[str], owner: str) -> Any:
     """Observe; regions that cannot be asked cost a remark, unless none can."""
     if len(regions) > 1:
         app.progress.glance(f"looking for boxes in {len(regions)} regions")
-    seen = patiently(app, lambda: app.cloud.observe(regions, owner))
+    seen = patiently(app, lambda: _all_of(app, regions, owner))
     app.progress.done()
     if seen.failed and not seen.sights:
         raise next(iter(seen.failed.values()))
     for region, error in seen.failed.items():
         app.remark(f"could not look in {region}, so a box there would not be seen: {error.message}")
     return seen
+
+
+def _all_of(app: App, regions: Sequence[str], owner: str) -> Any:
+    """All of the owner's that is seen there, with what a move that was cut off has made."""
+    return app.cloud.with_images(app.cloud.observe(regions, owner), owner)
 
 
 def _region(region: str) -> dict[str, str]:
@@ -201,7 +206,7 @@ def _remove(
         until = app.system.now() + timedelta(seconds=app.settle)
     going = dict.fromkeys(going_with_instances(sights, wanted.owner, wanted.names))
     while True:
-        seen = app.cloud.observe(regions, wanted.owner)
+        seen = _all_of(app, regions, wanted.owner)
         reconcile(tally, seen.sights)
         going |= dict.fromkeys(going_with_instances(seen.sights, wanted.owner, wanted.names))
         late = tuple(s for s in wanted.plan(seen.sights) if not tally.stuck & {part["id"] for part in parts_of(s)})

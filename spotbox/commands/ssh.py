@@ -103,7 +103,8 @@ def _needs_running(box: Box) -> None:
     what_next = {
         State.STOPPED: f"Start it with: spotbox start {box.name}",
         State.STARTING: f"Wait for it with: spotbox up {box.name}",
-        State.INTERRUPTED: f"Only AWS can restart it; wait for it with: spotbox up {box.name}",
+        State.INTERRUPTED: f"Only AWS can restart it; wait for it with: spotbox up {box.name}; or take it elsewhere: "
+        f"spotbox move {box.name}",
         State.WAITING: f"Wait for it with: spotbox up {box.name}",
     }
     raise SpotboxError(

@@ -3,7 +3,7 @@
 import click
 
 from spotbox.app import App, get_app
-from spotbox.commands._arrive import arrive, begin
+from spotbox.commands._arrive import arrive, begin, tell_moving
 from spotbox.commands._connect import admit_caller
 from spotbox.commands._find import again, need_box, priced
 from spotbox.commands._leave import staying
@@ -51,6 +51,7 @@ def _started(app: App, box: Box) -> Box:
         box = wait(look, SETTLE_WAIT, app.system.sleep, app.system.monotonic, app.progress.show).value or box
         app.progress.done()
     check_startable(box)
+    tell_moving(app, box)
     begin(app, box)
     admit_caller(app, box)  # first: an address that is not admitted would wait in vain for the box's SSH server
     return arrive(app, box)
@@ -61,9 +62,11 @@ def check_startable(box: Box) -> None:
     if box.state in (State.STOPPED, State.RUNNING, State.STARTING):
         return
     if box.state in (State.INTERRUPTED, State.WAITING):
+        move = f"take it elsewhere: spotbox move {box.name}; " if box.state is State.INTERRUPTED else ""
         raise SpotboxError(
             f"{box.name} is {box.state}: {box.reason}",
-            f"Only AWS can bring it up. Wait for it with: spotbox up {box.name}; or remove it: spotbox down {box.name}",
+            f"Only AWS can bring it up. Wait for it with: spotbox up {box.name}; {move}"
+            f"or remove it: spotbox down {box.name}",
             Exit.NO_CAPACITY,
         )
     raise SpotboxError(f"{box.name} is {box.state}: {box.reason}", f"Look with: spotbox status {box.name}")

@@ -70,7 +70,8 @@ def _stays_with_aws(box: Box, error: SpotboxError | None = None) -> SpotboxError
     why = f" ({error.message})" if error else ""
     return SpotboxError(
         f"{box.name} was interrupted, and AWS does not let it be stopped by you{why}",
-        f"AWS will restart and bill it as soon as there is capacity; `spotbox down {box.name}` prevents that.",
+        f"AWS will restart and bill it as soon as there is capacity; `spotbox down {box.name}` or `spotbox move "
+        f"{box.name}` prevents that.",
     )
 
 

@@ -13,7 +13,16 @@ from typing import Any
 from spotbox.core.boxes import Belongings, Box, Sight, assemble, gather
 from spotbox.core.errors import UsageError
 from spotbox.core.findings import TRACE, Finding, Survey, trace
-from spotbox.core.names import KEEP_TAG, NAME_TAG, OWNER_TAG, check_name, without_aws
+from spotbox.core.names import (
+    KEEP_TAG,
+    MOVE_ROLE,
+    MOVED_TAG,
+    NAME_TAG,
+    OWNER_TAG,
+    ROLE_TAG,
+    check_name,
+    without_aws,
+)
 from spotbox.core.plans import owns_key
 from spotbox.core.records import Instance, Request
 from spotbox.core.states import LIVE
@@ -23,6 +32,7 @@ from spotbox.core.steps import (
     DeleteKey,
     DeleteSnapshot,
     DeleteVolume,
+    DeregisterImage,
     Plan,
     Step,
     TagAgain,
@@ -97,7 +107,7 @@ def audit(survey: Survey, owner: str | None, me: str, fresh: datetime) -> tuple[
     What was made after `fresh` AWS may show in part only: nothing is concluded from what is missing around it.
     """
     sight = survey.sight
-    boxes = {(box.owner, box.name): box for box in assemble(sight)}
+    boxes = {(box.owner, box.name): box for box in reversed(assemble(sight))}  # of two, one moves: that one
     requests = {r.id: r for r in sight.requests}
     found: list[Finding] = []
     busy: set[str] = set()  # owners with a healthy box here
@@ -108,6 +118,7 @@ def audit(survey: Survey, owner: str | None, me: str, fresh: datetime) -> tuple[
         busy |= {whose} if corner.healthy else set()
         found += [*_instances(corner), *_requests(corner), *_volumes(corner), *_groups(corner)]
     found += _traced(survey, owner, me)
+    found += _images(survey, owner, me)
     found += _snapshots(survey, owner, me)
     return (*found, *_keys(sight, owner, me, busy, fresh))
 
@@ -132,6 +143,9 @@ def _instances(corner: _Corner) -> Iterator[Finding]:
             steps = (TagAgain(corner.region, (request.id,), without_aws(instance.tags)),)
             why = f"the Spot request of {corner.name} lost its tags; `audit --fix` tags it again"
             yield corner.finding("spot-request", request.id, why, lot="tags", steps=steps)
+        elif MOVED_TAG in (request.tags if request else instance.tags):
+            why = f"a move of {corner.name} launched it, and is not complete"
+            yield corner.finding("instance", instance.id, why, _move(corner.name, corner.owner, corner.me), **bill)
         elif corner.box and corner.box.instance and corner.box.instance.id != instance.id:
             why = f"a second instance of {corner.name}: `status` shows {corner.box.instance.id}; `down` removes both"
             yield corner.finding("instance", instance.id, why, **bill)
@@ -218,16 +232,38 @@ def _traced(survey: Survey, owner: str | None, me: str) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _images(survey: Survey, owner: str | None, me: str) -> Iterator[Finding]:
+    """Images that moves made: a move that is complete leaves none. What they bill is their snapshots."""
+    for image in survey.images:
+        whose, name = image.tags.get(OWNER_TAG), image.tags.get(NAME_TAG, "")
+        if owner not in (None, whose):
+            continue
+        why = f"a move of {name} made it, which is under way or was cut off; it bills its snapshots"
+        steps = (DeregisterImage(image.region, image.id),)
+        yield Finding("image", image.id, image.region, name, whose, why, _move(name, whose, me), "image", steps)
+
+
+def _move(name: str, owner: str | None, me: str) -> str:
+    """The command that goes on with a move; for a name that no command takes, the one that removes what it made."""
+    try:
+        return shlex.join(["spotbox", "move", check_name(name), *_whose(owner, me)])
+    except UsageError:
+        return shlex.join(["spotbox", "audit", "--fix", *_whose(owner, me)])
+
+
 def _snapshots(survey: Survey, owner: str | None, me: str) -> Iterator[Finding]:
     for snapshot in survey.snapshots:
         whose, region = snapshot.tags.get(OWNER_TAG), snapshot.region
         if owner not in (None, whose):
             continue
         done = snapshot.state != "pending"
+        moves = snapshot.tags.get(ROLE_TAG) == MOVE_ROLE
+        of = f" of a move of {snapshot.tags.get(NAME_TAG, '')}" if moves else ""
+        remedy = _move(snapshot.tags.get(NAME_TAG, ""), whose, me) if moves else _fix(region, whose, me)
         yield Finding(
             "snapshot", snapshot.id, region, snapshot.tags.get(NAME_TAG), whose,
-            "a snapshot is left; it bills at most this" if done else "a snapshot is being made; it bills at most this",
-            _fix(region, whose, me), "snapshot" if done else "",
+            f"a snapshot{of} is {'left' if done else 'being made'}; it bills at most this",
+            remedy, "snapshot" if done else "",
             (DeleteSnapshot(region, snapshot.id, snapshot.size_gib),) if done else (), snapshot=snapshot,
         )  # fmt: skip
 
@@ -266,7 +302,8 @@ def plan_fix(findings: Sequence[Finding], surveys: Sequence[Survey]) -> Plan:
     ]
     held = {id_ for i in staying for id_ in (*i.group_ids, *i.volume_ids)}
     order: dict[type, int] = {
-        TagAgain: 0, Cancel: 1, Terminate: 2, DeleteVolume: 3, DeleteSnapshot: 4, DeleteGroup: 5, DeleteKey: 6,
+        TagAgain: 0, Cancel: 1, Terminate: 2, DeleteVolume: 3, DeregisterImage: 4, DeleteSnapshot: 5, DeleteGroup: 6,
+        DeleteKey: 7,
     }  # fmt: skip
     free = [step for step in steps if not (isinstance(step, DeleteGroup) and step.group_id in held)]
     free = [step for step in free if not (isinstance(step, DeleteVolume) and step.volume_id in held)]

@@ -2,13 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
+from spotbox.core import meanings as m
 from spotbox.core.meanings import Meaning
-from spotbox.core.names import KEEP_TAG, MAX_PRICE_TAG, NAME_TAG, OWNER_TAG, ROLE_TAG, USER_TAG, is_login
-from spotbox.core.records import Group, Instance, KeyPair, Request, Tags, Volume
+from spotbox.core.names import (
+    KEEP_TAG,
+    MAX_PRICE_TAG,
+    MOVE_ROLE,
+    MOVED_TAG,
+    MOVING_TAG,
+    NAME_TAG,
+    OWNER_TAG,
+    ROLE_TAG,
+    USER_TAG,
+    is_login,
+)
+from spotbox.core.records import Group, Instance, KeyPair, OwnImage, Request, Snapshot, Tags, Volume
+from spotbox.core.sides import sides
 from spotbox.core.states import LIVE, RUNS_ON, Derived, State, derive
 
 
@@ -22,6 +35,8 @@ class Sight:
     volumes: tuple[Volume, ...] = ()
     groups: tuple[Group, ...] = ()
     keys: tuple[KeyPair, ...] = ()
+    images: tuple[OwnImage, ...] = ()  # and snapshots: only where they were asked for
+    snapshots: tuple[Snapshot, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +83,21 @@ class Box:
         return {key: value for part in parts if part for key, value in part.tags.items()}
 
     @property
+    def own_tags(self) -> Tags:
+        """The tags of its request, on demand of its instance, and of nothing else under its name."""
+        return self.request.tags if self.request else self.instance.tags if self.instance else {}
+
+    @property
+    def moving(self) -> str:
+        """Where a move that is under way takes it (`spotbox:moving`); empty where none was begun."""
+        return self.own_tags.get(MOVING_TAG, "")
+
+    @property
+    def moved_from(self) -> str:
+        """What a move made it of (`spotbox:moved-from`): instance id and launch time; empty for any other box."""
+        return self.own_tags.get(MOVED_TAG, "")
+
+    @property
     def user(self) -> str | None:
         """The login on the box, from its tag; None where the tag holds what is no login."""
         login = self.tags.get(USER_TAG, "")
@@ -109,6 +139,8 @@ class Belongings:
     instances: list[Instance] = field(default_factory=list)
     volumes: list[Volume] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
+    images: list[OwnImage] = field(default_factory=list)  # those of a move, and no others that bear its tags
+    snapshots: list[Snapshot] = field(default_factory=list)
 
 
 def unshown(parts: Belongings) -> tuple[str, ...]:
@@ -127,8 +159,15 @@ def unshown(parts: Belongings) -> tuple[str, ...]:
 
 
 def assemble(sight: Sight) -> tuple[Box, ...]:
-    """The boxes in what was seen, by owner and name. What ended and left nothing is no box and does not appear."""
-    boxes = (_box(sight.region, owner, name, found) for (owner, name), found in sorted(gather(sight).items()))
+    """The boxes in what was seen, by owner and name. What ended and left nothing is no box and does not appear.
+
+    While a move is under way within a region there are two of one name: the one that moves, and what is to replace it.
+    """
+    boxes = (
+        _box(sight.region, owner, name, side)
+        for (owner, name), found in sorted(gather(sight).items())
+        for side in sides(found)
+    )
     return tuple(box for box in boxes if box)
 
 
@@ -164,7 +203,17 @@ def gather(sight: Sight) -> dict[tuple[str, str], Belongings]:
     for group in sight.groups:
         if whose := key(group.tags):
             parts[whose].groups.append(group)
+    # Backup services copy the tags of a volume to what they make of it: only what a move made is the box's.
+    for image in sight.images:
+        if (whose := key(image.tags)) and image.tags.get(ROLE_TAG) == MOVE_ROLE:
+            parts[whose].images.append(image)
+    for snapshot in sight.snapshots:
+        if (whose := key(snapshot.tags)) and snapshot.tags.get(ROLE_TAG) == MOVE_ROLE:
+            parts[whose].snapshots.append(snapshot)
     return dict(parts)
+
+
+_NOTHING = KeyPair("", "", "", "")
 
 
 def _box(region: str, owner: str, name: str, parts: Belongings) -> Box | None:
@@ -184,6 +233,8 @@ def _box(region: str, owner: str, name: str, parts: Belongings) -> Box | None:
     derived: Derived | None = derive(request, instance or _last(parts.instances, request), volumes, kept)
     if derived is None:
         return None
+    if derived.state is State.STOPPED and MOVING_TAG in (request or instance or _NOTHING).tags:
+        derived = replace(derived, meaning=m.MOVING)
     return Box(
         name,
         owner,

@@ -27,13 +27,16 @@ def differences(box: Box, wanted: Mapping[str, Any]) -> Changes:
     """
     steps: list[Step] = []
     remarks: list[str] = []
+    move = f"spotbox move {box.name}"
     anew = f"a Spot request cannot be changed: `spotbox down {box.name}`, then `up` again"
-    if wanted.get("region", box.region) != box.region:
-        remarks.append(f"{box.name} is in {box.region}, not {wanted['region']}; boxes do not change region by `up`")
+    if (there := wanted.get("region", box.region)) != box.region:
+        remarks.append(f"{box.name} is in {box.region}, not {there}; to take it there: {move} -r {there}")
     if (zones := wanted.get("zones")) and box.zone and box.zone not in zones:
-        remarks.append(f"{box.name} is in {box.zone}, not {' or '.join(zones)}; a box does not change zone by `up`")
+        remarks.append(f"{box.name} is in {box.zone}, not {' or '.join(zones)}; to take it there: {move} -z {zones[0]}")
     if (types := wanted.get("types")) and box.instance_type and box.instance_type not in types:
-        remarks.append(f"{box.name} is a {box.instance_type}, not {' or '.join(types)}; {anew}")
+        remarks.append(
+            f"{box.name} is a {box.instance_type}, not {' or '.join(types)}; to make it one: {move} -t {types[0]}"
+        )
     if "bid" in wanted and wanted["bid"] is not None:
         bid: Bid = wanted["bid"]
         if bid.percent is not None or bid.usd != box.max_price:

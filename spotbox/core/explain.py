@@ -30,7 +30,8 @@ DO = {  # what the user can do, where the code does not say
     State.RUNNING: "a shell: spotbox ssh {name}; pause: spotbox stop {name}; remove: spotbox down {name}",
     State.STOPPING: "start it again: spotbox start {name}; remove it: spotbox down {name}",
     State.STOPPED: "start it: spotbox start {name}; remove it, disk included: spotbox down {name}",
-    State.INTERRUPTED: "wait for AWS: spotbox up {name}; remove it, disk included: spotbox down {name}",
+    State.INTERRUPTED: "wait for AWS: spotbox up {name}; take it elsewhere, disk included: spotbox move {name}; remove "
+    "it: spotbox down {name}",
     State.TERMINATING: "look again: spotbox status {name}",
     State.ORPHANED: "remove it, disk included: spotbox down {name}",
     State.KEPT: "remove it: spotbox down {name}",

@@ -7,7 +7,7 @@ from decimal import Decimal
 from spotbox.core.billing import Rates
 from spotbox.core.boxes import Sight
 from spotbox.core.names import NAME_TAG, OWNER_TAG
-from spotbox.core.records import Instance, Snapshot, Volume
+from spotbox.core.records import Instance, OwnImage, Snapshot, Volume
 from spotbox.core.steps import Plan
 
 KEYS = ("kind", "id", "region", "name", "owner", "why", "usd_per_month", "remedy")
@@ -17,6 +17,7 @@ LOTS = {  # lot -> what `audit --fix` asks to do with it, in the order of asking
     "instance": "Terminate what no Spot request holds",
     "spot-request": "Cancel second Spot requests",
     "volume": "Delete volumes and all that is on them",
+    "image": "Deregister images that moves made",
     "snapshot": "Delete snapshots",
     "security-group": "Delete security groups",
     "key-pair": "Delete key pairs",
@@ -34,6 +35,7 @@ class Survey:
     snapshots: tuple[Snapshot, ...] = ()
     traced: tuple[Instance, ...] = ()
     disks: tuple[Volume, ...] = ()  # volumes of `traced`
+    images: tuple[OwnImage, ...] = ()  # that moves made
 
 
 @dataclass(frozen=True)

@@ -180,4 +180,10 @@ CANCELLED_STOPPED = Meaning(
     "AWS usually terminates it within minutes; what is on its disk is lost then",
 )
 LEFT = Meaning("its instance is gone, but a volume is left and bills", UNKNOWN)
+MOVING = Meaning(
+    "it was stopped to be moved, and the move is not complete",
+    YOU,
+    "it stays as it is; what the move has made of it bills too",
+    "go on: spotbox move {name}; start it where it is: spotbox start {name}; remove it: spotbox down {name}",
+)
 KEPT = Meaning("only the data volume is left, as asked", YOU)

@@ -29,7 +29,9 @@ from spotbox.core.steps import (
     Cancel,
     DeleteGroup,
     DeleteKey,
+    DeleteSnapshot,
     DeleteVolume,
+    DeregisterImage,
     KeepVolume,
     Plan,
     RequireImdsV2,
@@ -165,6 +167,14 @@ def plan_admit(box: Box, address: str, machine_rule: Rule) -> Plan:
     return (Admit(box.region, group.id, machine_rule, mine),)
 
 
+_ORDER: dict[type, int] = {
+    kind: place
+    for place, kind in enumerate(
+        (Cancel, KeepVolume, Terminate, DeleteVolume, DeregisterImage, DeleteSnapshot, DeleteKey, DeleteGroup)
+    )
+}
+
+
 def plan_down(sights: Sequence[Sight], owner: str, names: Sequence[str] | None, keep_data: bool = False) -> Plan:
     """Steps that remove the named boxes (None: all of this owner's), and nothing of anybody else's.
 
@@ -182,8 +192,7 @@ def plan_down(sights: Sequence[Sight], owner: str, names: Sequence[str] | None, 
         # With `--all` the key goes even from a region where no box is left at all.
         if not others and (any(_alive(p) or p.groups for p in chosen.values()) or names is None):
             steps += [DeleteKey(sight.region, key.id, key.name) for key in sight.keys if owns_key(key, owner)]
-    order: dict[type, int] = {Cancel: 0, KeepVolume: 1, Terminate: 2, DeleteVolume: 3, DeleteKey: 4, DeleteGroup: 5}
-    return tuple(sorted(steps, key=lambda step: order[type(step)]))
+    return tuple(sorted(steps, key=lambda step: _ORDER[type(step)]))
 
 
 def owns_key(key: KeyPair, owner: str) -> bool:
@@ -220,5 +229,7 @@ def _remove(region: str, parts: Belongings, keep_data: bool) -> list[Step]:
                 steps.append(KeepVolume(region, volume.id, volume.size_gib))
         elif not (volume.delete_on_termination and volume.instance_id in doomed):
             steps.append(DeleteVolume(region, volume.id, volume.size_gib))
+    steps += [DeregisterImage(region, image.id) for image in parts.images if image.state != "deregistered"]
+    steps += [DeleteSnapshot(region, snapshot.id, snapshot.size_gib) for snapshot in parts.snapshots]
     steps += [DeleteGroup(region, group.id, group.name) for group in parts.groups]
     return steps

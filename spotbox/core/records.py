@@ -48,6 +48,7 @@ class Instance:
     root_device: str | None = None
     http_tokens: str | None = None
     tags: Tags = field(default_factory=dict)
+    profile: str | None = None  # name of its IAM instance profile
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,33 @@ class Snapshot:
     state: str  # pending | completed | error
     size_gib: int
     created: datetime | None = None
+    tags: Tags = field(default_factory=dict)
+    progress: int | None = None  # percent
+
+
+@dataclass(frozen=True)
+class ImageDisk:
+    """A disk of an image: the snapshot that a launch makes a volume of, under a device name."""
+
+    device: str
+    snapshot_id: str | None
+    size_gib: int
+    type: str
+    delete_on_termination: bool
+
+
+@dataclass(frozen=True)
+class OwnImage:
+    """An image that spotbox made of a box, to launch it elsewhere. What it bills is its snapshots."""
+
+    id: str
+    region: str
+    state: str  # pending | available | failed | error | invalid | transient | deregistered | disabled
+    architecture: str
+    root_device: str
+    disks: tuple[ImageDisk, ...] = ()
+    created: datetime | None = None
+    reason: str = ""  # StateReason.Message
     tags: Tags = field(default_factory=dict)
 
 

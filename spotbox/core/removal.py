@@ -4,9 +4,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from spotbox.core.boxes import Belongings, Sight, gather
-from spotbox.core.names import OWNER_TAG
+from spotbox.core.names import MOVING_TAG, OWNER_TAG
 from spotbox.core.states import LIVE
-from spotbox.core.steps import Cancel, DeleteGroup, DeleteKey, DeleteSnapshot, DeleteVolume, KeepVolume, Step, Terminate
+from spotbox.core.steps import (
+    Cancel,
+    DeleteGroup,
+    DeleteKey,
+    DeleteSnapshot,
+    DeleteVolume,
+    DeregisterImage,
+    KeepVolume,
+    Step,
+    Terminate,
+)
 
 
 def parts_of(step: Step) -> list[dict[str, str]]:
@@ -20,6 +30,8 @@ def parts_of(step: Step) -> list[dict[str, str]]:
             return [{"kind": "volume", "id": id_, "region": region}]
         case DeleteSnapshot(region, id_):
             return [{"kind": "snapshot", "id": id_, "region": region}]
+        case DeregisterImage(region, id_):
+            return [{"kind": "image", "id": id_, "region": region}]
         case DeleteGroup(region, id_):
             return [{"kind": "security-group", "id": id_, "region": region}]
         case DeleteKey(region, id_):
@@ -54,6 +66,7 @@ def youngest(sights: Sequence[Sight], owner: str, names: Sequence[str] | None) -
             *(r.created for r in parts.requests),
             *(i.launched for i in parts.instances),
             *(v.created for v in parts.volumes),
+            *(i.created for i in parts.images),
         )
         if when
     ]
@@ -81,6 +94,9 @@ def doubt(
     chosen = [parts for _, parts in _chosen(sights, owner, names)]
     if any(parts.groups and not (parts.requests or parts.instances or parts.volumes) for parts in chosen):
         return settle
+    marks = [r.tags for parts in chosen for r in parts.requests] + [i.tags for parts in chosen for i in parts.instances]
+    if plan and any(MOVING_TAG in tags for tags in marks):
+        return settle  # a move was under way: an image that was asked for may not be shown yet, nor a launch
     # Where there is nothing left to do, what has ended is no reason to wait: `down` twice is quick.
     newest = youngest(sights, owner, names) if plan else None
     keys = [k.created for sight in sights for k in sight.keys if k.created and k.tags.get(OWNER_TAG) == owner]

@@ -149,6 +149,17 @@ class DeleteSnapshot:
 
 
 @dataclass(frozen=True)
+class DeregisterImage:
+    """Take back an image that spotbox made; its snapshots stay until they are deleted."""
+
+    region: str
+    image_id: str
+
+    def __str__(self) -> str:
+        return safe(f"deregister image {self.image_id} in {self.region}")
+
+
+@dataclass(frozen=True)
 class KeepVolume:
     """Mark a volume as left on purpose, so that no clean-up takes it."""
 
@@ -202,6 +213,7 @@ Step = (
     | Terminate
     | DeleteVolume
     | DeleteSnapshot
+    | DeregisterImage
     | KeepVolume
     | DeleteGroup
     | DeleteKey

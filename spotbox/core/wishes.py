@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from spotbox.core.records import Image, Offer, Rule, Tags
+from spotbox.core.records import Image, ImageDisk, Offer, Rule, Tags
 from spotbox.core.text import safe
 
 
@@ -68,8 +68,10 @@ class Wish:
     grounds: Mapping[str, Ground]  # region -> ground, for every region of the offers
     bids: Mapping[tuple[str, str], Decimal | None]  # (region, type) -> cap to send in USD/h; None sends none
     tags: Tags
-    user_data: str = ""
+    user_data: str | bytes = ""
     profile: str | None = None  # IAM instance profile
+    data: tuple[ImageDisk, ...] = ()  # the image's disks beside its root, which outlive the instance
+    besides: frozenset[str] = frozenset()  # ids of the request and instance that this one is to replace
 
     @property
     def regions(self) -> tuple[str, ...]:

@@ -21,12 +21,19 @@ def asks(name, *values):
     return {"Filters": [{"Name": name, "Values": list(values)}]}
 
 
-def test_an_empty_region_costs_two_calls_more():
-    """Instances by the name of the owner's key pair, and the owner's own snapshots."""
+def no_images(world, region=REGION):
+    """No image that a move made."""
+    world.answers("describe_images", {"Images": []}, region=region)
+
+
+def test_an_empty_region_costs_three_calls_more():
+    """Instances by the name of the owner's key pair, the owner's own snapshots, and images that moves made."""
     world = World()
     empty(world)
     world.answers("describe_instances", {"Reservations": []}, asks("key-name", "spotbox-alice-*"))
     world.answers("describe_snapshots", {"Snapshots": []}, {"OwnerIds": ["self"], "Filters": [OWNER]})
+    moves = [OWNER, {"Name": "tag-key", "Values": ["spotbox:name"]}, {"Name": "tag:spotbox:role", "Values": ["move"]}]
+    world.answers("describe_images", {"Images": []}, {"Owners": ["self"], "Filters": moves})
     found = survey(world.aws, [REGION], "alice")
     world.aws.spent()
     assert [s.sight.region for s in found.surveys] == [REGION]
@@ -40,6 +47,7 @@ def test_everyones():
     any_owner = {"OwnerIds": ["self"], "Filters": [{"Name": "tag-key", "Values": ["spotbox:owner"]}]}
     snapshot = {"SnapshotId": "snap-1", "VolumeSize": 8, "State": "completed", "Tags": [TAGGED]}
     world.answers("describe_snapshots", {"Snapshots": [snapshot]}, any_owner)
+    no_images(world)
     (seen,) = survey(world.aws, [REGION], None).surveys
     assert [(s.id, s.size_gib, s.tags) for s in seen.snapshots] == [("snap-1", 8, {"spotbox:owner": "alice"})]
 
@@ -109,6 +117,7 @@ def test_a_region_of_which_one_call_fails_has_failed():
     world.refuses("describe_snapshots", "UnauthorizedOperation")
     world.answers("describe_instances", {"Reservations": []}, region=OTHER)
     world.answers("describe_snapshots", {"Snapshots": []}, region=OTHER)
+    no_images(world, OTHER)
     found = survey(world.aws, [REGION, OTHER], "alice")
     world.aws.spent()
     assert ([s.sight.region for s in found.surveys], list(found.failed)) == ([OTHER], [REGION])

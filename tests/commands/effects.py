@@ -6,6 +6,7 @@ from spotbox.core import steps as s
 from spotbox.core.errors import SpotboxError
 from spotbox.core.names import KEEP_TAG, MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags
 from spotbox.core.records import Group, Request
+from tests.commands.imaging import add_data
 
 
 def launched(world, wish, offer, spot=True):
@@ -14,6 +15,7 @@ def launched(world, wish, offer, spot=True):
     tags = request.tags
     at = world.launched(request, tags, tags | {ROLE_TAG: "root"}, _key(wish, offer), _groups(world, wish, offer),
                         wish.disk_gib)  # fmt: skip
+    add_data(world, wish, at)
     if not spot:
         del world.requests[request.id]
         world.instances[at] = replace(world.instances[at], lifecycle=None, request_id=None)
@@ -130,6 +132,8 @@ def _delete_volume(world, step):
 
 
 def _delete_snapshot(world, step):
+    if any(disk.snapshot_id == step.snapshot_id for image in world.images.values() for disk in image.disks):
+        raise SpotboxError(f"{step.snapshot_id} is in use", code="InvalidSnapshot.InUse")
     world.snapshots.pop(step.snapshot_id, None)
 
 
@@ -162,6 +166,7 @@ EFFECTS = {
     s.Terminate: _terminate,
     s.DeleteVolume: _delete_volume,
     s.DeleteSnapshot: _delete_snapshot,
+    s.DeregisterImage: lambda world, step: world.images.pop(step.image_id, None),
     s.KeepVolume: _keep,
     s.DeleteGroup: _delete_group,
     s.DeleteKey: lambda world, step: world.keys.pop(step.key_id, None),

@@ -20,6 +20,7 @@ from spotbox.options import Common
 from spotbox.progress import Progress
 from spotbox.prompts import Prompts
 from tests.commands.effects import EFFECTS, launched, make_ground, parked
+from tests.commands.imaging import FakeImaging
 from tests.commands.market import past, survey
 from tests.commands.surveys import FakeSurveys
 from tests.commands.world import World, public_key
@@ -39,13 +40,14 @@ ACTIONS = {
     s.Terminate: "TerminateInstances",
     s.DeleteVolume: "DeleteVolume",
     s.DeleteSnapshot: "DeleteSnapshot",
+    s.DeregisterImage: "DeregisterImage",
     s.KeepVolume: "CreateTags",
     s.DeleteGroup: "DeleteSecurityGroup",
     s.DeleteKey: "DeleteKeyPair",
 }
 
 
-class FakeCloud(FakeSurveys):
+class FakeCloud(FakeSurveys, FakeImaging):
     """The verbs of spotbox.aws.cloud.Cloud over a World; a test holds the two against each other."""
 
     def __init__(self, world: World):
@@ -261,6 +263,9 @@ class FakeSystem:
     def run_ssh(self, command):
         self.ran = list(command)
         return self.ssh_code
+
+    def ssh_works(self, command):
+        return self.world.lets_in
 
     def make_key(self, path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,9 @@ class FakeSurveys:
             region = survey.sight.region
             tags = [s for s in self.world.snapshots.values() if s.region == region and OWNER_TAG in s.tags]
             mine = tuple(s for s in tags if owner in (None, s.tags[OWNER_TAG]))
-            whole.append(replace(survey, snapshots=mine))
+            made = [i for i in self.world.images.values() if i.region == region]
+            images = tuple(i for i in made if owner in (None, i.tags.get(OWNER_TAG)))
+            whole.append(replace(survey, snapshots=mine, images=images))
         return Surveyed(tuple(whole), {**seen.failed, **found.failed})
 
     def traces(self, sights, owner):

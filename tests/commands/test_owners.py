@@ -14,6 +14,7 @@ EVERY = {
     "status": [["status"], ["status", "dev"], ["status", "-o", "json"]],
     "stop": [["stop"]],
     "start": [["start"]],
+    "move": [["move", "-y"], ["move", "dev", "--dry-run"], ["move", "train", "-y"]],
     "down": [["down", "-y"], ["down", "--all", "-y"], ["down", "dev", "--keep-data", "-y"]],
     "audit": [["audit"], ["audit", "--fix", "-y"], ["audit", "-o", "json"]],
 }

@@ -76,7 +76,9 @@ def test_one_box_is_explained_in_full(user):
     assert (lines["state"], lines["what"], lines["who"]) == ("interrupted", AWS_HAS_IT, "AWS")
     assert lines["bills"] == "the disk (100 GiB) only"
     assert lines["next"].startswith("when there is capacity again, AWS restarts it in the same zone")
-    assert lines["you can"] == "wait for AWS: spotbox up dev; remove it, disk included: spotbox down dev"
+    assert lines["you can"] == (
+        "wait for AWS: spotbox up dev; take it elsewhere, disk included: spotbox move dev; remove it: spotbox down dev"
+    )
     assert "reason" not in lines
 
 

@@ -41,6 +41,7 @@ def test_start_cannot_bring_back_what_aws_has(user, was):
     said = user.run("start")
     assert (said.code, said.out, state(user.world)) == (3, "", was)
     assert "Only AWS can bring it up" in said.err.splitlines()[-1]
+    assert ("spotbox move dev" in said.err) == (was == "interrupted")
 
 
 @pytest.mark.parametrize("was", ["terminating", "orphaned", "kept", "failed", "waiting"])
@@ -61,7 +62,8 @@ def test_stop_of_an_interrupted_box_that_stays_with_aws(user, refused):
     said = user.run("stop")
     assert (said.code, said.out) == (1, "")
     assert said.err.splitlines()[-1] == (
-        "  AWS will restart and bill it as soon as there is capacity; `spotbox down dev` prevents that."
+        "  AWS will restart and bill it as soon as there is capacity; `spotbox down dev` or `spotbox move dev` "
+        "prevents that."
     )
 
 
@@ -178,7 +180,7 @@ def test_a_start_that_aws_refuses_for_want_of_room(user, command, code, what):
     assert (said.code, said.out, state(user.world)) == (3, "", "stopped")
     assert what in said.err.splitlines()[-2]
     assert "dev stays stopped, and only its disk bills" in said.err
-    assert said.err.splitlines()[-1].endswith("Try again later: spotbox start dev")
+    assert said.err.splitlines()[-1].endswith("start dev; or take it where there is capacity: spotbox move dev")
 
 
 def test_a_refused_start_that_aws_leaves_open(user):

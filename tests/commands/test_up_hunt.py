@@ -93,7 +93,7 @@ def test_a_box_in_any_of_the_regions_is_the_box(user):
     user.world.has_box("dev", "stopped", region="eu-west-1")
     said = user.run("up", "-y", *BOTH)
     assert said.code == 0
-    assert "do not change region" not in said.err
+    assert "spotbox move" not in said.err
 
 
 def test_up_does_not_take_all_regions(user):

@@ -115,7 +115,7 @@ def test_up_finds_the_box_in_another_region(user):
     user.world.has_box("dev", region="eu-west-1")
     said = user.run("up", "-y", "-r", "us-east-1")
     assert (said.code, len(live(user.world))) == (0, 1)
-    assert "dev is in eu-west-1, not us-east-1; boxes do not change region by `up`\n" in said.err
+    assert "dev is in eu-west-1, not us-east-1; to take it there: spotbox move dev -r us-east-1\n" in said.err
 
 
 def test_of_two_boxes_of_one_name_r_says_which(user):
@@ -137,8 +137,8 @@ def test_up_makes_a_box_beside_another_owners(user):
 
 
 DIFFERENT = [
-    (["-t", "g5.xlarge"], "dev is a g4dn.xlarge, not g5.xlarge; a Spot request cannot be changed: `spotbox down dev`"),
-    (["-z", "us-east-1b"], "dev is in us-east-1a, not us-east-1b; a box does not change zone by `up`"),
+    (["-t", "g5.xlarge"], "dev is a g4dn.xlarge, not g5.xlarge; to make it one: spotbox move dev -t g5.xlarge"),
+    (["-z", "us-east-1b"], "dev is in us-east-1a, not us-east-1b; to take it there: spotbox move dev -z us-east-1b"),
     (["--max-price", "0.30"], "the maximum price of dev is on-demand, not 0.30; a Spot request cannot be changed"),
     (["--disk-size", "80"], "the disk of dev is 100 GiB; EBS cannot make it smaller"),
     (["--ami", "pytorch"], "--ami counts at the first launch only"),

@@ -13,7 +13,19 @@ from spotbox.aws.errors import translate
 from spotbox.core.hunt import InFlight
 from spotbox.core.market import Scores
 from spotbox.core.names import KEEP_TAG, NAME_TAG, ROLE_TAG, box_tags, group_name, key_fingerprint, key_name
-from spotbox.core.records import Group, Image, Instance, InstanceType, KeyPair, Request, Rule, Snapshot, Subnet, Volume
+from spotbox.core.records import (
+    Group,
+    Image,
+    Instance,
+    InstanceType,
+    KeyPair,
+    OwnImage,
+    Request,
+    Rule,
+    Snapshot,
+    Subnet,
+    Volume,
+)
 from spotbox.core.states import LIVE
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -64,10 +76,12 @@ class World:
     groups: dict[str, Group] = field(default_factory=dict)
     keys: dict[str, KeyPair] = field(default_factory=dict)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    images: dict[str, OwnImage] = field(default_factory=dict)
     snapshot_usd: Decimal | None = Decimal("0.05")  # per GiB-month
     consoles: dict[str, str] = field(default_factory=dict)  # instance -> console output other than the usual
     shown_keys: tuple[str, ...] = ()  # what ssh-keyscan sees
     deaf: bool = False  # no SSH server answers
+    lets_in: bool = True  # and who has the key may log in
     pushed: list[tuple[str, str]] = field(default_factory=list)  # (instance, user) of Instance Connect
     image: Image = IMAGE
     regions: dict[str, str] = field(
@@ -292,7 +306,7 @@ class World:
         """Ids of everything that bills or bears spotbox's traces."""
         found = [r.id for r in self.requests.values() if r.state in LIVE]
         found += [i.id for i in self.instances.values() if i.state != "terminated"]
-        return sorted([*found, *self.volumes, *self.snapshots, *self.groups, *self.keys])
+        return sorted([*found, *self.volumes, *self.snapshots, *self.images, *self.groups, *self.keys])
 
     def subnets(self, region: str) -> tuple[Subnet, ...]:
         """A default subnet in every zone that has an offer."""

@@ -24,7 +24,7 @@ STATE_REASONS = {
     "Client.InstanceTerminated", "Client.InternalError", "Client.InvalidSnapshot.NotFound",
     "Client.UserInitiatedHibernate", "Client.UserInitiatedShutdown", "Client.VolumeLimitExceeded",
 }  # fmt: skip
-COMMANDS = {"up", "ssh", "down", "status", "stop", "start"}
+COMMANDS = {"move", "up", "ssh", "down", "status", "stop", "start"}
 LONGEST = 90  # characters of a reason: it is the last column of a table
 
 
@@ -145,7 +145,11 @@ def test_an_interrupted_box_in_full():
             "when there is capacity again, AWS restarts it in the same zone, as the same type, with its disk, "
             "at a new address; instance store is lost",
         ),
-        ("you can", "wait for AWS: spotbox up dev; remove it, disk included: spotbox down dev"),
+        (
+            "you can",
+            "wait for AWS: spotbox up dev; take it elsewhere, disk included: spotbox move dev; remove it: "
+            "spotbox down dev",
+        ),
         ("AWS says", "No capacity. (instance-stopped-no-capacity); Server.SpotInstanceShutdown: x"),
     ]
 

@@ -43,6 +43,7 @@ EXAMPLES = [
         "set spotbox:expires to 2026-11-22T20:00:00Z and remove spotbox:idle-stop on sir-1, i-1",
     ),
     (s.Start(REGION, "i-1"), "start i-1"),
+    (s.DeregisterImage(REGION, "ami-1"), "deregister image ami-1 in us-east-1"),
     (s.Stop(REGION, "i-1"), "stop i-1"),
     (s.GrowDisk(REGION, "vol-1", 200), "grow vol-1 to 200 GiB (the file system grows at the next boot)"),
     (s.Admit(REGION, "sg-1", Rule("192.0.2.1/32")), "admit 192.0.2.1/32 to port 22"),

@@ -92,6 +92,8 @@ def left_anywhere(here: Here, regions: list[str] | None = None) -> list[str]:
             g["GroupName"] for g in ec2.describe_security_groups()["SecurityGroups"] if g["GroupName"] != "default"
         ]
         found += [k["KeyName"] for k in ec2.describe_key_pairs()["KeyPairs"]]
+        found += [i["ImageId"] for i in ec2.describe_images(Owners=["self"])["Images"]]
+        found += [s["SnapshotId"] for s in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]]
         found += [a["PublicIp"] for a in ec2.describe_addresses()["Addresses"]]
     return found
 

@@ -64,6 +64,8 @@ class Independent:
             yield f"key {row['KeyName']}"
         for row in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]:
             yield f"snapshot {row['SnapshotId']}"
+        for row in ec2.describe_images(Owners=["self"])["Images"]:
+            yield f"image {row['ImageId']} {row['State']}"
         for row in ec2.describe_addresses()["Addresses"]:
             yield f"address {row['PublicIp']}"
 
@@ -88,5 +90,9 @@ class Independent:
             for row in ec2.describe_security_groups()["SecurityGroups"]:
                 if row["GroupName"] != "default":
                     ec2.delete_security_group(GroupId=row["GroupId"])
+            for row in ec2.describe_images(Owners=["self"])["Images"]:
+                ec2.deregister_image(ImageId=row["ImageId"])
+            for row in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]:
+                ec2.delete_snapshot(SnapshotId=row["SnapshotId"])
             for row in ec2.describe_key_pairs()["KeyPairs"]:
                 ec2.delete_key_pair(KeyName=row["KeyName"])

@@ -11,25 +11,44 @@ POOL = ("-t", "g4dn.xlarge", "-z", "us-east-1a")
 UP = ("up", "dev", *POOL, "-y")
 DOWN = ("down", "dev", "-y")
 STOP, START = ("stop", "dev"), ("start", "dev")
+MOVE = ("move", "dev", "-z", "us-east-1b", "-y")
+AWAY = ("move", "dev", "-r", "us-west-2", "-y")
 # name -> the command, and the commands that lead to where it begins
 COMMANDS = {
     "up": (UP, ()),
     "stop": (STOP, (UP,)),
     "start": (START, (UP, STOP)),
     "up a stopped box": (UP, (UP, STOP)),
+    "move": (MOVE, (UP,)),
+    "move away": (AWAY, (UP, STOP)),
     "down": (DOWN, (UP,)),
     "down a stopped box": (DOWN, (UP, STOP)),
 }
-ENDS = {"up": "running", "stop": "stopped", "start": "running", "up a stopped box": "running"}
+ENDS = {"up": "running", "stop": "stopped", "start": "running", "up a stopped box": "running"} | {
+    "move": "running", "move away": "running",
+}  # fmt: skip
+PLACES = {"move": "us-east-1b", "move away": "us-west-2"}
 # What the sample draws from: the calls that change something, and how many calls a usual run makes at least.
 CHANGES = {
     "up": ("CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "ImportKeyPair", "RunInstances", "RunInstances"),
     "stop": ("StopInstances",),
     "start": ("StartInstances",),
     "up a stopped box": ("StartInstances",),
+    "move": (
+        "CreateTags",
+        "StopInstances",
+        "CreateImage",
+        "RunInstances",
+        "CancelSpotInstanceRequests",
+        "TerminateInstances",
+        "DeregisterImage",
+        "DeleteSnapshot",
+        "DeleteTags",
+    ),
+    "move away": ("CreateImage", "CopyImage", "CreateSecurityGroup", "ImportKeyPair", "RunInstances", "DeleteSnapshot"),
     "down": ("CancelSpotInstanceRequests", "TerminateInstances", "DeleteKeyPair", "DeleteSecurityGroup"),
 }
-LENGTHS = {"up": 45, "stop": 19, "start": 20, "up a stopped box": 30, "down": 30}
+LENGTHS = {"up": 45, "stop": 19, "start": 20, "up a stopped box": 30, "down": 30, "move": 150, "move away": 200}
 READS = ("Describe", "Get", "List")
 
 
@@ -80,9 +99,12 @@ def calls_of(drive: Drive, command: str) -> list[str]:
 def cases_of(command: str, actions: list[str], spare: int = 2) -> Iterator[Case]:
     """Every call, before and after it took effect; a call that only reads has nothing to take effect.
 
-    A run may need more calls than another, as it waits: `spare` more are tried.
+    A run may need more calls than another, as it waits: `spare` more are tried. A move looks again after all that it
+    does: of its looks one in five is enough.
     """
     for nth, action in enumerate([*actions, *["DescribeAgain"] * spare], 1):
+        if command in PLACES and action.startswith(READS) and nth % 5:
+            continue
         for when in ("before",) if action.startswith(READS) else ("before", "after"):
             yield Case(command, nth, when, again=False)
             if command in ENDS:
@@ -113,6 +135,30 @@ def check_one_box(drive: Drive, case: Case, story: list[str]) -> None:
         raise Broken("\n".join([*story, f"requests and instances: {found}, {states}"]))
 
 
+def check_whole(drive: Drive, story: list[str]) -> None:
+    """While a move is cut off: an instance that has its root disk, and a request that holds it. Never neither."""
+    for region in drive.independent.regions():
+        held = {request.get("InstanceId") for request in drive.independent.requests(region)}
+        for instance in drive.independent.instances(region):
+            disks = [mapping["DeviceName"] for mapping in instance["BlockDeviceMappings"]]
+            whole = instance["RootDeviceName"] in disks and instance["InstanceId"] in held
+            if whole and instance["State"]["Name"] in ("running", "stopped", "stopping", "pending"):
+                return
+    raise Broken("\n".join([*story, "no box is whole:", *drive.independent.left()]))
+
+
+def check_moved(drive: Drive, case: Case, story: list[str]) -> None:
+    """The box is where it was to go, and nothing else is there: one of each kind that a box has."""
+    left = drive.independent.left()
+    kinds = sorted(line.split()[1] for line in left)
+    zones = [
+        i["Placement"]["AvailabilityZone"] for r in drive.independent.regions() for i in drive.independent.instances(r)
+    ]
+    there = len(zones) == 1 and zones[0].startswith(PLACES[case.command])
+    if kinds != ["group", "instance", "key", "request", "volume"] or not there:
+        raise Broken("\n".join([*story, f"not moved, or not alone: {zones}", *left]))
+
+
 def check_nothing(drive: Drive, story: list[str]) -> None:
     """`down` leaves nothing, by the word of the independent client."""
     ran(drive, story, DOWN)
@@ -128,9 +174,13 @@ def play(drive: Drive, case: Case) -> bool:
     try:
         prepare(drive, case.command)
         reached = killed(drive, case, story)
+        if case.command in PLACES:
+            check_whole(drive, story)
         if case.again:
             ran(drive, story, COMMANDS[case.command][0])
             check_one_box(drive, case, story)
+            if case.command in PLACES:
+                check_moved(drive, case, story)
         check_nothing(drive, story)
     except Broken:
         drive.independent.sweep()

@@ -26,6 +26,28 @@ def test_a_killed_up_is_removed(drive, action, when):
     play(drive, Case("up", 1, when, again=False, action=action))
 
 
+MOVES = [
+    Case("move", 1, "after", again=True, action="RunInstances"),
+    Case("move", 1, "after", again=True, action="CancelSpotInstanceRequests"),
+]
+
+
+MORE_MOVES = [
+    Case("move", 1, "after", again=True, action="CreateImage"),
+    Case("move away", 1, "after", again=False, action="CopyImage"),
+    Case("move away", 1, "after", again=True, action="TerminateInstances"),
+    Case("move away", 1, "before", again=True, action="DeleteSnapshot"),
+]
+
+
+@pytest.mark.parametrize(
+    "case", [*MOVES, *(pytest.param(case, marks=pytest.mark.slow) for case in MORE_MOVES)], ids=str
+)
+def test_a_killed_move(drive, case):
+    """Old or new is whole; the second run leaves the box elsewhere and nothing else, and `down` leaves nothing."""
+    assert play(drive, case)
+
+
 @pytest.mark.matrix
 @pytest.mark.parametrize("shard", range(SHARDS))
 @pytest.mark.parametrize("command", COMMANDS)
