@@ -154,7 +154,18 @@ def _long(option: click.Option) -> str:
 KNOWN_FLAGS = frozenset(
     {
         *("profile", "sandbox", "verbose", "region", "zone", "instance-type", "gpu", "min-vram", "max-price", "ami"),
-        *("disk-size", "disk-type", "key", "allow-cidr", "subnet", "iam-profile", "user-data", "tag", "ssh-user"),
+        *(
+            "disk-size",
+            "disk-type",
+            "data-size",
+            "key",
+            "allow-cidr",
+            "subnet",
+            "iam-profile",
+            "user-data",
+            "tag",
+            "ssh-user",
+        ),
         *("owner", "wait", "pool", "output", "forward", "keep-data", "notice", "park", "fallback"),
         *("sort", "limit", "score", "quota", "refresh", "history"),
         *("ttl", "idle-stop", "watch"),

@@ -15,14 +15,14 @@ from botocore.utils import parse_timestamp
 # What spotbox calls of EC2; a test holds the list against the calls.
 EC2_OPERATIONS = frozenset(
     """
-    AuthorizeSecurityGroupIngress CancelSpotInstanceRequests CreateSecurityGroup CreateTags DeleteKeyPair
-    DeleteSecurityGroup DeleteSnapshot DeleteTags DeleteVolume DescribeAvailabilityZones DescribeImages
-    DescribeInstanceTypeOfferings DescribeInstanceTypes DescribeInstances DescribeKeyPairs DescribeRegions
-    DescribeSecurityGroups DescribeSnapshots DescribeSpotInstanceRequests DescribeSpotPriceHistory
-    DescribeSubnets DescribeVolumes GetConsoleOutput GetSpotPlacementScores ImportKeyPair
-    ModifyInstanceMetadataOptions ModifyVolume RequestSpotInstances RevokeSecurityGroupIngress RunInstances
-    StartInstances StopInstances TerminateInstances
-    """.split()  # noqa: SIM905 - thirty-three quoted names would be the same, longer
+    AttachVolume AuthorizeSecurityGroupIngress CancelSpotInstanceRequests CreateSecurityGroup CreateSnapshot
+    CreateTags CreateVolume DeleteKeyPair DeleteSecurityGroup DeleteSnapshot DeleteTags DeleteVolume
+    DescribeAvailabilityZones DescribeImages DescribeInstanceTypeOfferings DescribeInstanceTypes
+    DescribeInstances DescribeKeyPairs DescribeRegions DescribeSecurityGroups DescribeSnapshots
+    DescribeSpotInstanceRequests DescribeSpotPriceHistory DescribeSubnets DescribeVolumes GetConsoleOutput
+    GetSpotPlacementScores ImportKeyPair ModifyInstanceMetadataOptions ModifyVolume RequestSpotInstances
+    RevokeSecurityGroupIngress RunInstances StartInstances StopInstances TerminateInstances
+    """.split()  # noqa: SIM905 - thirty-six quoted names would be the same, longer
 )
 
 

@@ -30,6 +30,7 @@ class Mine:
     ask: bool = False  # somebody is there who was asked before
     instance_id: str | None = None  # what AWS launched for this run
     adopted: bool = False  # another run's launch stands under the name: it is not this one's to remove
+    keep: bool = False  # it took a kept data volume back, which stays
     asked_aws: bool = False  # cut off before AWS answered: a launch may come of it
     left: dict[str, None] = field(default_factory=dict)  # ids that a removal has found and not yet removed
 
@@ -84,7 +85,7 @@ def _parked(app: App, mine: Mine, park: Callable[[], Box]) -> SpotboxError:
         app.progress.done()
         app.remark(f"AWS does not take a standing request: {error.message}")
         return _removed(app, mine, False)
-    clean_up(app, box, [region for region in mine.regions if region != box.region])
+    clean_up(app, box, [region for region in mine.regions if region != box.region], mine.keep)
     return SpotboxError(
         "interrupted; a standing request is left with AWS, which launches it as soon as it can, also while this "
         "machine is off; it bills from then on",
@@ -107,15 +108,15 @@ def _removed(app: App, mine: Mine, ours: bool) -> SpotboxError:
                 told = f"interrupted; AWS does not show {mine.instance_id} yet, so it could not be removed"
                 return SpotboxError(told, _still(mine), INTERRUPTED)
             regions = mine.regions if mine.asked_aws else [mine.box.region]
-            tally = take_away(app, regions, mine.box.owner, name, lambda plan: _note(mine, plan))
+            tally = take_away(app, regions, mine.box.owner, name, lambda plan: _note(mine, plan), mine.keep)
             done = [item["id"] for item in tally.removed]
             for id_ in done:
                 mine.left.pop(id_, None)
             if tally.unresolved:
                 why = "; ".join(dict.fromkeys(f"{item['id']}: {item['why']}" for item in tally.unresolved))
                 return SpotboxError(f"interrupted; could not remove or confirm {why}", _still(mine), INTERRUPTED)
-        clean_up(app, mine.box, mine.regions)
-        there = _boxes(app, mine.box, mine.regions)
+        clean_up(app, mine.box, mine.regions, mine.keep)
+        there = _launches(app, mine)
     except SpotboxError as error:
         app.progress.done()
         return SpotboxError(
@@ -134,7 +135,7 @@ def _await_launch(app: App, mine: Mine) -> bool:
     """
 
     def seen() -> Look[bool]:
-        there = bool(_boxes(app, mine.box, mine.regions))
+        there = bool(_launches(app, mine))
         return Look(there, there, f"AWS does not show yet what came of the launch; looking again ({AGAIN})")
 
     found = wait(seen, app.settle, app.system.sleep, app.system.monotonic, app.progress.show)
@@ -184,6 +185,11 @@ def _boxes(app: App, box: Box, regions: Sequence[str]) -> list[Box]:
     sights = look(app, regions, box.owner, box.name).sights
     found = [b for sight in sights for b in assemble(sight) if (b.name, b.owner) == (box.name, box.owner)]
     return [b for b in found if b.state is not State.FAILED]
+
+
+def _launches(app: App, mine: Mine) -> list[Box]:
+    """The boxes of the name, less what is only a data volume that was kept."""
+    return [box for box in _boxes(app, mine.box, mine.regions) if box.state is not State.KEPT]
 
 
 def _all_stay(boxes: Sequence[Box]) -> str:

@@ -9,6 +9,7 @@ from spotbox.commands import _choose as choose
 from spotbox.commands._bid import Held, held_by
 from spotbox.commands._carry import Carried, carry_out
 from spotbox.commands._connect import remember_key
+from spotbox.commands._data import data_of, data_tag, grown
 from spotbox.commands._inputs import Asked, admitted, read_key, read_user_data
 from spotbox.commands._limits import NewLimits, idle_tag
 from spotbox.commands._markets import grounds, leave_out, merged, survey_regions
@@ -58,6 +59,7 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
     wish = decide(owner, asked, market, offers, user_data, grounds(markets, regions, asked, owner, key.public, rules,
                                                                    ended))  # fmt: skip
     plan = plan_park(wish, role is False) if asked.park else plan_new(wish, role is False, asked.fallback)
+    plan = (*grown(asked), *plan)
     limits = NewLimits(app, asked)
     show_summary(app, wish, market, asked, held)
     app.remark("This will:")
@@ -170,7 +172,7 @@ def decide(
     asked: Asked,
     market: choose.Market,
     offers: tuple[Offer, ...],
-    user_data: str,
+    user_data: bytes,
     stands: Mapping[str, Ground],
 ) -> Wish:
     """The wish with every default decided."""
@@ -178,6 +180,7 @@ def decide(
     user = asked.user or login_user(market.image)
     if not user:
         raise UsageError(f"the login of image {market.image.id} is unknown", "Give it with --ssh-user.")
+    data = data_of(asked)
     return Wish(
         name=asked.name,
         owner=owner,
@@ -187,7 +190,8 @@ def decide(
         offers=offers,
         grounds=stands,
         bids={(offer.region, offer.type.name): bid.against(offer.on_demand) for offer in offers},
-        tags=dict(asked.tags) | idle_tag(asked),
+        tags=dict(asked.tags) | idle_tag(asked) | data_tag(data),
         user_data=user_data,
         profile=asked.profile,
+        data=data,
     )

@@ -8,6 +8,7 @@ import click
 from spotbox.app import App
 from spotbox.commands._arrive import arrive, begin, not_coming
 from spotbox.commands._connect import admit_caller
+from spotbox.commands._data import give_data
 from spotbox.commands._find import again
 from spotbox.commands._inputs import Asked
 from spotbox.commands._limits import tell_expired, wanted_limits
@@ -63,6 +64,8 @@ def _wanted(box: Box, asked: Asked) -> dict[str, Any]:
         "types": asked.types,
         "bid": asked.bid,
         "disk": asked.disk,
+        "data": asked.data,
+        "checkpoints": asked.checkpoints,
         "cidrs": asked.cidrs,
         "tags": asked.tags,
         "ami": asked.ami,
@@ -80,7 +83,7 @@ def _wanted(box: Box, asked: Asked) -> dict[str, Any]:
 
 def _to_running(app: App, box: Box, patience: float, changes: Sequence[Step]) -> Box:
     match box.state:
-        case State.ORPHANED | State.KEPT:
+        case State.ORPHANED:
             raise SpotboxError(
                 f"{box.name} is {box.state}: {box.reason}", f"Remove it first with: spotbox down {box.name}"
             )
@@ -89,7 +92,7 @@ def _to_running(app: App, box: Box, patience: float, changes: Sequence[Step]) ->
             for step in plan_tags(box):
                 app.cloud.apply(step, app.progress.show)
             _adapt(app, box, changes)
-            return arrive(app, box)
+            return give_data(app, arrive(app, box))
     settled = settle(app, box, patience)
     if settled is None:
         raise SpotboxError(f"{box.name} is gone now", f"Make it anew with: spotbox up {box.name}")
@@ -100,7 +103,7 @@ def _to_running(app: App, box: Box, patience: float, changes: Sequence[Step]) ->
     arrived = arrive(app, settled, room_wait=patience)
     for step in plan_tags(arrived):  # what a standing request launched was not there to be tagged before
         app.cloud.apply(step, app.progress.show)
-    return arrived
+    return give_data(app, arrived)
 
 
 _PASSING = (State.STOPPING, State.TERMINATING, State.WAITING, State.INTERRUPTED)

@@ -9,6 +9,7 @@ import click
 from spotbox.app import App, get_app
 from spotbox.commands._carry import report_lines
 from spotbox.commands._connect import offer_include, write_entry
+from spotbox.commands._data import taking_back
 from spotbox.commands._equivalent import equivalent
 from spotbox.commands._find import described, priced, search_box
 from spotbox.commands._inputs import Asked, canonical_cidrs
@@ -69,6 +70,7 @@ WAIT = 15 * 60
 @flag(
     "--disk-type", default="gp3", show_default=True, type=click.Choice(["gp3", "gp2", "io1", "io2"]), help="EBS type."
 )
+@flag("--data-size", "data", type=SIZE, help="A data volume of so many GiB at /data, which outlives the instance.")
 @flag("--key", metavar="PATH", help="Public key file; default: a key of spotbox's own.")
 @flag("--allow-cidr", "cidrs", type=CIDR, multiple=True, help="Who may reach port 22; default: your own address.")
 @flag("--subnet", metavar="ID", help="Subnet to launch in; default: the zone's subnet of the default VPC.")
@@ -120,7 +122,9 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
         with _staying(app, found.box):
             settle(app, found.box, asked.wait)
         found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
-    if found.box is None or found.box.state is State.FAILED:
+    if found.box is not None and found.box.state is State.KEPT:
+        asked = taking_back(app, found.box, asked)
+    if found.box is None or found.box.state in (State.FAILED, State.KEPT):
         found.check(asked.regions)
         ask = _may_ask(app, told)
         with making(name):
@@ -156,6 +160,7 @@ def _asked(ctx: click.Context, app: App, name: str, regions: tuple[str, ...], fl
         ami=flags["ami"],
         disk=flags["disk"],
         disk_type=flags["disk_type"],
+        data=flags["data"],
         key=flags["key"],
         cidrs=cidrs,
         subnet=flags["subnet"],

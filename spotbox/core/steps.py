@@ -80,6 +80,31 @@ class GrowDisk:
 
 
 @dataclass(frozen=True)
+class GiveData:
+    """Attach the box's data volume to its instance, which runs; make it first where there is none in that zone.
+
+    `volume_id` is the volume where there is one in the zone; `away_id` one in another zone, whose content the new one
+    gets by a snapshot, and which goes once the new one is attached.
+    """
+
+    region: str
+    zone: str
+    instance_id: str
+    size_gib: int
+    tags: Tags  # of a volume that is to be made
+    volume_id: str | None = None
+    away_id: str | None = None
+
+    def __str__(self) -> str:
+        if self.away_id:
+            what = f"move the data volume {self.away_id} to {self.zone} by a snapshot, attach it to {self.instance_id}"
+            return safe(f"{what}, then delete the old volume and the snapshot")
+        if self.volume_id:
+            return safe(f"attach data volume {self.volume_id} ({self.size_gib} GiB) to {self.instance_id}")
+        return safe(f"make a data volume of {self.size_gib} GiB in {self.zone} and attach it to {self.instance_id}")
+
+
+@dataclass(frozen=True)
 class Admit:
     """Admit an address to port 22, in place of `replaces` where that is set."""
 
@@ -196,6 +221,7 @@ Step = (
     | Start
     | Stop
     | GrowDisk
+    | GiveData
     | Admit
     | Cancel
     | Terminate

@@ -56,6 +56,19 @@ class Ground:
 
 
 @dataclass(frozen=True)
+class Data:
+    """The data volume that a new box is to have: a new one, or the kept one `volume_id`."""
+
+    size_gib: int
+    volume_id: str | None = None
+
+    def __str__(self) -> str:
+        if self.volume_id:
+            return f"attach its kept data volume {self.volume_id} ({self.size_gib} GiB)"
+        return f"make and attach a data volume of {self.size_gib} GiB"
+
+
+@dataclass(frozen=True)
 class Wish:
     """What the user wants of a new box, with every default decided; no two runs of one wish differ."""
 
@@ -68,8 +81,9 @@ class Wish:
     grounds: Mapping[str, Ground]  # region -> ground, for every region of the offers
     bids: Mapping[tuple[str, str], Decimal | None]  # (region, type) -> cap to send in USD/h; None sends none
     tags: Tags
-    user_data: str = ""
+    user_data: bytes = b""
     profile: str | None = None  # IAM instance profile
+    data: Data | None = None
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -102,7 +116,8 @@ class Launch:
             return safe(f"where Spot has nothing within --wait: launch on demand {pools}")
         elsewhere = self.wish.regions[1:]
         more = f" (key and group are made in {', '.join(elsewhere)} only where it comes to that)" if elsewhere else ""
-        return safe(f"submit a persistent Spot request for {pools}{more}")
+        data = f"; then {self.wish.data}" if self.wish.data else ""
+        return safe(f"submit a persistent Spot request for {pools}{more}{data}")
 
 
 @dataclass(frozen=True)
@@ -113,7 +128,8 @@ class Park:
     offer: Offer
 
     def __str__(self) -> str:
-        return safe(f"leave a standing Spot request for {self.offer.type.name} in {self.offer.zone} with AWS")
+        data = f"; once it is fulfilled, the next command will {self.wish.data}" if self.wish.data else ""
+        return safe(f"leave a standing Spot request for {self.offer.type.name} in {self.offer.zone} with AWS{data}")
 
 
 _SHOWN = 8  # pools named in a sentence

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from spotbox.core import steps as s
 from spotbox.core.errors import SpotboxError
-from spotbox.core.names import KEEP_TAG, MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags
-from spotbox.core.records import Group, Request
+from spotbox.core.names import DATA_TAG, KEEP_TAG, MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags
+from spotbox.core.records import Group, Request, Volume
 
 
 def launched(world, wish, offer, spot=True):
@@ -105,6 +105,26 @@ def _grow(world, step):
     world.volumes[step.volume_id] = replace(world.volumes[step.volume_id], size_gib=step.size_gib)
 
 
+def _give_data(world, step):
+    """CreateVolume and AttachVolume, each of which a test may refuse; then the tags."""
+    volume_id = step.volume_id
+    if volume_id is None:
+        world.meets("CreateVolume", step.region)
+        volume_id = f"vol-{world.number()}"
+        world.volumes[volume_id] = Volume(volume_id, step.region, step.zone, step.size_gib, "gp3", "available", None,
+                                          None, False, created=world.now(), tags=dict(step.tags))  # fmt: skip
+        world.meets("CreateVolume", step.region, after=True)
+    box, disk = world.instances[step.instance_id], world.volumes[volume_id]
+    if box.state != "running" or disk.zone != box.zone or disk.instance_id not in (None, box.id):
+        raise SpotboxError(f"{volume_id} cannot be attached to {box.id}", code="IncorrectState")
+    kept = {key: value for key, value in disk.tags.items() if key != KEEP_TAG}
+    world.volumes[volume_id] = replace(disk, instance_id=box.id, device="/dev/sdf", state="in-use", tags=kept)
+    world.instances[box.id] = replace(box, volume_ids=tuple(dict.fromkeys((*box.volume_ids, volume_id))),
+                                      tags={**box.tags, DATA_TAG: volume_id})  # fmt: skip
+    if step.away_id:
+        del world.volumes[step.away_id]
+
+
 def _cancel(world, step):
     for id_ in step.request_ids:
         request = world.requests[id_]
@@ -154,6 +174,7 @@ EFFECTS = {
     s.Start: _start,
     s.Stop: _stop,
     s.GrowDisk: _grow,
+    s.GiveData: _give_data,
     s.Cancel: _cancel,
     s.Terminate: _terminate,
     s.DeleteVolume: _delete_volume,

@@ -61,10 +61,9 @@ def test_limits_are_set_in_every_state_that_can_run(user, was):
     assert set(tags(user.world, IDLE_TAG)) == {"2h"}
 
 
-@pytest.mark.parametrize("was", ["orphaned", "kept"])
-def test_what_up_refuses_it_does_not_tag(user, was):
-    """An orphaned or kept box is not touched."""
-    user.world.has_box("dev", was)
+def test_what_up_refuses_it_does_not_tag(user):
+    """An orphaned box is not touched."""
+    user.world.has_box("dev", "orphaned")
     assert user.run("up", "-y", "--ttl", "8h").code == 1
     assert set(tags(user.world, EXPIRES_TAG)) == {None}
 
