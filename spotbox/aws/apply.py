@@ -72,6 +72,7 @@ def make_group(hands: Hands, step: w.MakeGroup) -> str:
     for rule in step.rules:
         if rule.cidr not in have:
             once_known(hands, partial(_authorize, hands, step.region, group_id, rule))
+    hands.groups[step.region, step.vpc_id, step.name] = str(group_id)
     return str(group_id)
 
 

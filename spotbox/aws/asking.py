@@ -117,7 +117,13 @@ def _standing(hands: Hands, question: Question) -> Look[bool]:
 
 
 def find_group(hands: Hands, ground: Ground) -> str:
-    """Id of the box's security group, made a step before; looked for until AWS shows it."""
+    """Id of the box's security group: as the step before made it, else looked for until AWS shows it.
+
+    A launch that follows so closely that AWS does not know the group yet is asked for again (see `meaning`).
+    """
+    made = hands.groups.get((ground.region, ground.group.vpc_id, ground.group.name))
+    if made:
+        return made
     filters: list[dict[str, Any]] = [
         {"Name": "group-name", "Values": [ground.group.name]},
         {"Name": "vpc-id", "Values": [ground.group.vpc_id]},

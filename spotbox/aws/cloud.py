@@ -22,7 +22,6 @@ from spotbox.aws import (
     pricing,
     quotas,
     scores,
-    types,
 )
 from spotbox.aws.errors import translating
 from spotbox.aws.hands import Hands, silent
@@ -184,7 +183,7 @@ class Cloud:
 
     def instance_types(self, region: str, names: Sequence[str]) -> dict[str, InstanceType]:
         """These types; UsageError for one that does not exist."""
-        return types.instance_types(self._aws, region, names)
+        return offered.instance_types(self._aws, self._store, region, names)
 
     def offerings(self, region: str, names: Sequence[str]) -> dict[str, frozenset[str]]:
         """Type -> the zones that offer it."""

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from spotbox.aws.session import Aws
 from spotbox.core.waiting import Look, T, Waited, wait
@@ -21,6 +21,8 @@ class Hands:
     now: Callable[[], float]
     show: Callable[[str], None] = silent
     chance: Callable[[], float] = random.random
+    # Ids of the security groups that this process made, by region, VPC and name; one dict for all copies.
+    groups: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     def wait(self, look: Callable[[], Look[T]], timeout: float) -> Waited[T]:
         """Look until done; see core.waiting."""

@@ -32,6 +32,27 @@ def gpu_types(aws: Aws, store: Store, region: str) -> tuple[InstanceType, ...]:
     return found
 
 
+def instance_types(aws: Aws, store: Store, region: str, names: Sequence[str]) -> dict[str, InstanceType]:
+    """The types of those names. UsageError for one that the region does not have; one that it had within a day, and
+    that was described within a week, is not asked for again."""
+    facts = Facts(aws, store)
+    wanted = list(dict.fromkeys(names))
+    known = facts.known(wanted)
+    if len(known) == len(wanted) and _here(store, region).issuperset(wanted):
+        return {name: known[name] for name in wanted}
+    found = types.instance_types(aws, region, wanted)
+    facts.take(found.values())
+    facts.save()
+    return found
+
+
+def _here(store: Store, region: str) -> set[str]:
+    """The types that the region was seen to offer within a day."""
+    zones = _fresh(store, _ZONES, region).get("zones")
+    offered = {name for name, where in zones.items() if where} if isinstance(zones, dict) else set()
+    return offered | set(_texts(_fresh(store, _TYPES, region).get("names")))
+
+
 def offerings(aws: Aws, store: Store, region: str, names: Sequence[str]) -> dict[str, frozenset[str]]:
     """The zones that offer each of these types, empty for none."""
     kept = _fresh(store, _ZONES, region).get("zones")

@@ -1,5 +1,7 @@
 """From accepted to usable: through pending and boot until the box's SSH server answers."""
 
+from collections.abc import Callable
+
 from spotbox.app import App
 from spotbox.commands._connect import CONSOLE_WAIT, learn_host, target, write_entry
 from spotbox.commands._find import again
@@ -64,17 +66,23 @@ def left_open(box: Box) -> bool:
 
 
 def arrive(
-    app: App, box: Box, run_wait: float = RUN_WAIT, room_wait: float = ROOM_WAIT, launched: str | None = None
+    app: App,
+    box: Box,
+    run_wait: float = RUN_WAIT,
+    room_wait: float = ROOM_WAIT,
+    launched: str | None = None,
+    booting: Callable[[Box], None] = lambda box: None,
 ) -> Box:
     """Wait until the box runs and its SSH banner answers; then its host key is known and its ssh_config entry written.
 
     `box` is as it was seen before it was launched or started; AWS may show it so for a while. `room_wait` is for how
     many seconds AWS may have no capacity for a start that it took, `launched` the instance of a launch a moment ago,
-    which AWS may not show yet.
+    which AWS may not show yet. `booting` gets the box as soon as it runs, and may raise to end the wait.
     SpotboxError 1 where it died before it ran (its request is cancelled first) or does not answer in time,
     3 where AWS interrupts it or has no capacity.
     """
     running = _until_running(app, box, run_wait, room_wait, launched or (box.instance.id if box.instance else None))
+    booting(running)
     _until_answers(app, running)
     if not learn_host(app, running, CONSOLE_WAIT):
         app.remark("AWS does not show the box's host key; the first key seen will be kept (unproven)")

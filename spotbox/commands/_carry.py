@@ -12,6 +12,8 @@ from spotbox.commands._data import give_data, takes_back
 from spotbox.commands._find import again, look
 from spotbox.commands._leave import Mine, leave_new, what_is_there
 from spotbox.commands._limits import NewLimits
+from spotbox.commands._resume import to_running
+from spotbox.commands._rivals import GivesWay, give_way, look_for_rivals
 from spotbox.core.boxes import Box, Sight, assemble, gather
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.hunt import Unclear
@@ -41,35 +43,50 @@ def carry_out(app: App, plan: Plan, wait: float, limits: NewLimits, ask: bool = 
     here = Box(wish.name, wish.owner, wish.regions[0], State.STARTING, "", None, None)
     mine = Mine(here, wish.regions, ask, keep=takes_back(wish))
     try:
-        return _carry(app, plan, wait, step, mine, limits)
+        try:
+            return _carry(app, plan, wait, step, mine, limits)
+        except GivesWay as way:
+            give_way(app, mine, way.other)
+            return Carried(way.other if isinstance(step, Park) else limits.set(to_running(app, way.other, wait)))
     except KeyboardInterrupt as cut:
         standing = Park(wish, wish.offers[0])
-        park = partial(_park, app, plan_park(wish, False), standing, mine.box, wait)
-        raise leave_new(app, mine, cut, park if isinstance(step, Launch) else None) from None
+
+        def park() -> Box:
+            box, _ = _park(app, plan_park(wish, False), standing, mine.box, wait)
+            limits.try_set(box, app.remark)
+            return box
+
+        raise leave_new(app, mine, cut, park if isinstance(step, Launch) and step.spot else None) from None
 
 
 def _carry(app: App, plan: Plan, wait: float, step: Launch | Park, mine: Mine, limits: NewLimits) -> Carried:
     wish, here = step.wish, mine.box
-    launched = None
+    accepted = False
     try:
         if isinstance(step, Park):
-            return Carried(_park(app, plan, step, here, wait))
+            box, own = _park(app, plan, step, here, wait)
+            accepted = True
+            box = limits.set(box)
+            look_for_rivals(app, box, own)
+            return Carried(box)
         launched = _launch(app, plan, here, wait)
+        accepted = True
         here = mine.box = replace(here, region=launched.region)
         mine.instance_id, mine.adopted = launched.instance_id, launched.instance_id is None
         where = launched.offer.zone if launched.offer else launched.region
         app.progress.done(f"AWS accepted: {launched.instance_id or 'an earlier launch of this box'} in {where}")
         clean_up(app, here, [region for region in launched.tried if region != launched.region], mine.keep)
         limits.try_set(here)
-        box = arrive(app, here, launched=launched.instance_id)
+        booting = partial(look_for_rivals, app, own=launched.instance_id)
+        box = arrive(app, here, launched=launched.instance_id, booting=booting)
         fresh = launched.offer if launched.rounds == 1 else None
         return Carried(give_data(app, limits.set(_only_one(app, box, launched.instance_id))), fresh)
     except SpotboxError as error:
         app.progress.done()
-        refused = launched is None and error.code and not isinstance(error, Unclear) and not unknown_outcome(error)
+        refused = not accepted and error.code and not isinstance(error, Unclear) and not unknown_outcome(error)
         if isinstance(error, Died) or refused:
             clean_up(app, here, wish.regions, mine.keep)  # AWS refused, so it is certain that nothing is to come
-        elif launched is None:
+        elif not accepted:
             tell_what_is_there(app, here, wish.regions)  # perhaps no answer at all: the launch may have happened
         raise
 
@@ -81,12 +98,12 @@ def _launch(app: App, plan: Plan, here: Box, wait: float) -> Any:
         if not isinstance(step, Launch):
             app.cloud.apply(step, app.progress.show)
         elif step is plan[-1]:
-            return app.cloud.launch(step, wait if step.spot else 0, app.progress.show)
+            return app.cloud.launch(step, wait if step.spot or not step.after_spot else 0, app.progress.show)
         else:
             try:
                 return app.cloud.launch(step, wait, app.progress.show)
             except SpotboxError as error:
-                if error.exit_code is not Exit.NO_CAPACITY or isinstance(error, Unclear):
+                if error.exit_code not in (Exit.NO_CAPACITY, Exit.QUOTA) or isinstance(error, Unclear):
                     raise
                 _fall_back(app, step.wish, here, error, wait)
     raise AssertionError("a plan of a new box ends with a launch")
@@ -103,10 +120,9 @@ def _fall_back(app: App, wish: Wish, here: Box, error: SpotboxError, wait: float
                 f"a Spot launch of {here.name} shows itself in {sight.region} after all",
                 f"Go on with it: spotbox up {here.name}",
             )
-    best = wish.offers[0]
-    app.remark(
-        f"Spot had nothing within {show_duration(wait)}: launching on demand at {show_usd(best.on_demand)}/h, as asked"
-    )
+    short = error.exit_code is Exit.QUOTA
+    why = "your Spot quota has no room" if short else f"Spot had nothing within {show_duration(wait)}"
+    app.remark(f"{why}: launching on demand at {show_usd(wish.offers[0].on_demand)}/h, as asked")
 
 
 def _cancel_open(app: App, region: str, requests: Sequence[Any], but: str | None = None) -> None:
@@ -116,8 +132,8 @@ def _cancel_open(app: App, region: str, requests: Sequence[Any], but: str | None
         app.cloud.apply(Cancel(region, strays), app.progress.show)
 
 
-def _park(app: App, plan: Plan, step: Park, here: Box, wait: float) -> Box:
-    """Apply the steps; the box as it waits."""
+def _park(app: App, plan: Plan, step: Park, here: Box, wait: float) -> tuple[Box, str | None]:
+    """Apply the steps; the box as it waits, and the id of its request, None where an earlier launch stands instead."""
     for each in plan:
         app.progress.show(str(each))
         if not isinstance(each, Park):
@@ -126,9 +142,9 @@ def _park(app: App, plan: Plan, step: Park, here: Box, wait: float) -> Box:
     app.progress.done()
     if request is None:
         app.remark("an earlier launch of this box stands already")
-        return again(app, here) or here
+        return again(app, here) or here, None
     (box,) = assemble(Sight(step.offer.region, (request,)))
-    return box
+    return box, request.id
 
 
 def _only_one(app: App, box: Box, mine: str | None) -> Box:

@@ -96,9 +96,23 @@ def survey(app: App, region: str, ami: str, types: Sequence[str], subnet: str | 
     )
 
 
-def with_quotas(app: App, market: Market, names: Sequence[str]) -> Market:
-    """The market with the Spot quotas that count these types, each asked for once."""
-    codes = sorted({quota.code for name in names if (quota := quota_of(name))} - set(market.quotas))
+def with_quotas(app: App, market: Market, names: Sequence[str], every: bool = True) -> Market:
+    """The market with the Spot quotas that count these types, each asked for once.
+
+    Without `every` no more of them than it takes to find one that is not too small.
+    """
+    codes = list(dict.fromkeys(quota.code for name in names if (quota := quota_of(name))))
+    if every:
+        return _ask_quotas(app, market, [code for code in codes if code not in market.quotas])
+    for code in codes:
+        market = market if code in market.quotas else _ask_quotas(app, market, [code])
+        counted = [name for name in names if (quota := quota_of(name)) and quota.code == code]
+        if any(market.suffices(name) is not False for name in counted):
+            break
+    return market
+
+
+def _ask_quotas(app: App, market: Market, codes: Sequence[str]) -> Market:
     if not codes:
         return market
     found = app.cloud.spot_quotas([(market.region, code) for code in codes])
@@ -201,6 +215,11 @@ def pools(
             else "Try another region with -r, or another type with -t.",
         )
     return in_order(found, regions, () if by_price else types, zones)
+
+
+def with_room(markets: Mapping[str, Market], offers: Sequence[Offer]) -> tuple[Offer, ...]:
+    """The pools that the Spot quotas of their regions admit, as far as is known."""
+    return tuple(offer for offer in offers if markets[offer.region].suffices(offer.type.name) is not False)
 
 
 def check_quota(market: Market, names: Sequence[str]) -> None:

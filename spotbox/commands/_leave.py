@@ -34,6 +34,10 @@ class Mine:
     asked_aws: bool = False  # cut off before AWS answered: a launch may come of it
     left: dict[str, None] = field(default_factory=dict)  # ids that a removal has found and not yet removed
 
+    def note(self, plan: Plan) -> None:
+        """Remember what a removal is about to take away."""
+        self.left |= dict.fromkeys(part["id"] for step in plan for part in parts_of(step))
+
 
 def leave_new(app: App, mine: Mine, cut: KeyboardInterrupt, park: Callable[[], Box] | None) -> SpotboxError:
     """End an `up` that made a box: ask on a terminal, else remove it; a second Ctrl-C leaves at once. Exit 130.
@@ -108,7 +112,7 @@ def _removed(app: App, mine: Mine, ours: bool) -> SpotboxError:
                 told = f"interrupted; AWS does not show {mine.instance_id} yet, so it could not be removed"
                 return SpotboxError(told, _still(mine), INTERRUPTED)
             regions = mine.regions if mine.asked_aws else [mine.box.region]
-            tally = take_away(app, regions, mine.box.owner, name, lambda plan: _note(mine, plan), mine.keep)
+            tally = take_away(app, regions, mine.box.owner, name, mine.note, mine.keep)
             done = [item["id"] for item in tally.removed]
             for id_ in done:
                 mine.left.pop(id_, None)
@@ -141,10 +145,6 @@ def _await_launch(app: App, mine: Mine) -> bool:
     found = wait(seen, app.settle, app.system.sleep, app.system.monotonic, app.progress.show)
     app.progress.done()
     return found.done
-
-
-def _note(mine: Mine, plan: Plan) -> None:
-    mine.left |= dict.fromkeys(part["id"] for step in plan for part in parts_of(step))
 
 
 def _still(mine: Mine) -> str:

@@ -1,5 +1,7 @@
 """--ttl and --idle-stop of `up`: recorded on the box as tags, and told."""
 
+from collections.abc import Callable
+
 from spotbox.app import App
 from spotbox.commands._find import again
 from spotbox.commands._inputs import Asked
@@ -7,6 +9,7 @@ from spotbox.core.boxes import Box
 from spotbox.core.errors import SpotboxError
 from spotbox.core.limits import NOT_OBEYED, expires, expiry, limit_steps, limits_in_words
 from spotbox.core.names import IDLE_TAG
+from spotbox.core.states import State
 from spotbox.core.units import exact_duration, show_usd
 
 
@@ -45,14 +48,15 @@ class NewLimits:
             words = " and ".join(f"{flag} {exact_duration(value)}" for flag, value in asked)
             self._app.remark(f"  - record its limits, {words}, as tags")
 
-    def try_set(self, box: Box) -> None:
-        """At once, if AWS shows the box already: what is cut off now has its limit. Trouble is left to `set`."""
+    def try_set(self, box: Box, tell: Callable[[str], None] | None = None) -> None:
+        """At once, if AWS shows the box already: what is cut off now has its limit. Trouble is told to `tell`; without
+        it, it is left to `set`."""
         if not self._wanted:
             return
         try:
             self._set(box if box.request or box.instance else again(self._app, box) or box)
         except SpotboxError as error:
-            self._app.debug(f"the limits could not be recorded yet: {error.message}")
+            (tell or self._app.debug)(f"the limits could not be recorded yet: {error.message}")
 
     def set(self, box: Box) -> Box:
         """On whatever part has none yet. SpotboxError where AWS does not let them be recorded; the box stays."""
@@ -61,7 +65,8 @@ class NewLimits:
         try:
             return self._set(again(self._app, box) or box)
         except SpotboxError as error:
-            why = f"{box.name} is up and bills, but its limits could not be recorded: {error.message}"
+            stands = "waits with AWS" if box.state is State.WAITING else "is up and bills"
+            why = f"{box.name} {stands}, but its limits could not be recorded: {error.message}"
             hint = f"{error.hint} Then set them with: spotbox up {box.name} --ttl 8h"
             raise SpotboxError(why, hint.strip(), error.exit_code, error.code) from error
 

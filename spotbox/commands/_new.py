@@ -47,21 +47,24 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
     rules = admitted(app, asked)
     role = app.cloud.spot_role_exists()
     markets, asked = preflight(app, asked, ask)
-    if role is False:
-        app.remark("the account has no Spot service-linked role yet; it will be made (free, once per account)")
     held = None
     if ask:
         asked, markets, held = questions(app, asked, markets)
     market = merged(markets)
-    offers = candidates(app, asked, market, markets)
+    offers, spot = within_room(app, asked, markets, candidates(app, asked, market, markets))
+    if role is False and spot:
+        app.remark("the account has no Spot service-linked role yet; it will be made (free, once per account)")
     key = read_key(asked, app)
     regions = list(dict.fromkeys(offer.region for offer in offers))
     wish = decide(owner, asked, market, offers, user_data, grounds(markets, regions, asked, owner, key.public, rules,
                                                                    ended))  # fmt: skip
-    plan = plan_park(wish, role is False) if asked.park else plan_new(wish, role is False, asked.fallback)
+    if asked.park:
+        plan = plan_park(wish, role is False)
+    else:
+        plan = plan_new(wish, role is False, asked.fallback, spot)
     plan = (*grown(asked), *plan)
     limits = NewLimits(app, asked)
-    show_summary(app, wish, market, asked, held)
+    show_summary(app, wish, market, asked, held, spot)
     app.remark("This will:")
     for step in plan:
         app.remark(f"  - {step}")
@@ -103,22 +106,51 @@ def preflight(app: App, asked: Asked, ask: bool) -> tuple[dict[str, choose.Marke
     choose.pools(market, named, asked.zones, not asked.types, tuple(markets))
     # Who will be asked may still choose any type: it is too early to refuse while one of them fits the quota.
     open_to = names if ask and not asked.types else named
-    return within_quota(app, markets, open_to), asked
+    return within_quota(app, markets, open_to, asked, ask), asked
 
 
-def within_quota(app: App, markets: Mapping[str, choose.Market], names: Sequence[str]) -> dict[str, choose.Market]:
-    """The regions whose Spot quota leaves one of these types room, with their quotas; SpotboxError 4 where none has."""
+def within_quota(
+    app: App, markets: Mapping[str, choose.Market], names: Sequence[str], asked: Asked, every: bool
+) -> dict[str, choose.Market]:
+    """The regions whose Spot quota leaves one of these types room, with their quotas; `every`: of all these types.
 
-    def checked(market: choose.Market) -> choose.Market | SpotboxError:
-        here = [name for name in names if name in market.types]
-        market = choose.with_quotas(app, market, here)
+    SpotboxError 4 where none has; all of them where the box may come on demand instead.
+    """
+    fitting = {region: [name for name in names if name in market.types] for region, market in markets.items()}
+    known = {
+        region: choose.with_quotas(app, market, fitting[region], every or asked.park)
+        for region, market in markets.items()
+    }
+
+    def checked(region: str) -> choose.Market | SpotboxError:
         try:
-            choose.check_quota(market, here)
+            choose.check_quota(known[region], fitting[region])
         except SpotboxError as error:
             return error
-        return market
+        return known[region]
 
-    return leave_out(app, {region: checked(market) for region, market in markets.items()})
+    answers = {region: checked(region) for region in markets}
+    if asked.fallback and all(isinstance(answer, SpotboxError) for answer in answers.values()):
+        return known
+    return leave_out(app, answers)
+
+
+def within_room(
+    app: App, asked: Asked, markets: Mapping[str, choose.Market], offers: tuple[Offer, ...]
+) -> tuple[tuple[Offer, ...], bool]:
+    """The pools to try, and whether on Spot: a standing request takes those alone that the Spot quotas admit, a hunt
+    finds out by asking. Where they admit none, on demand if that was asked for, else SpotboxError 4."""
+    room = choose.with_room(markets, offers)
+    if room:
+        return (room if asked.park else offers), True
+    try:
+        best = offers[0]
+        choose.check_quota(markets[best.region], [best.type.name])
+    except SpotboxError as error:
+        if not asked.fallback:
+            raise
+        app.remark(f"{error.message}: Spot is not tried, and the box comes on demand, as asked")
+    return offers, False
 
 
 def wanted_types(asked: Asked, market: choose.Market) -> Sequence[str]:
@@ -155,7 +187,7 @@ def questions(
     if not asked.types:
         names = choose.suitable(market, asked.gpu, asked.min_vram)
         asked = replace(asked, types=(_ask.ask_type(app, market, names),))
-        markets = within_quota(app, markets, asked.types)
+        markets = within_quota(app, markets, asked.types, asked, True)
     if not asked.zones and not asked.subnet and len(asked.types) == 1 and len(markets) == 1:
         asked = replace(asked, zones=tuple(_ask.ask_zone(app, market, asked.types[0])))
     if asked.bid is None:

@@ -37,7 +37,7 @@ def bring_up(app: App, box: Box, asked: Asked) -> Box:
         tell_expired(app, box)
     if asked.park and box.state is State.WAITING:  # it stands with AWS already
         return box
-    return _to_running(app, box, asked.wait, [step for step in changed.steps if step not in limits])
+    return to_running(app, box, asked.wait, [step for step in changed.steps if step not in limits])
 
 
 def _adapt(app: App, box: Box, steps: Sequence[Step]) -> None:
@@ -81,7 +81,11 @@ def _wanted(box: Box, asked: Asked) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key in asked.typed}
 
 
-def _to_running(app: App, box: Box, patience: float, changes: Sequence[Step]) -> Box:
+def to_running(app: App, box: Box, patience: float, changes: Sequence[Step] = ()) -> Box:
+    """A box that exists, running and answering, with `changes` carried out; AWS may take `patience` seconds.
+
+    SpotboxError 3 where AWS has no capacity in that time, 1 where the box is gone or only part of it is left.
+    """
     match box.state:
         case State.ORPHANED:
             raise SpotboxError(

@@ -1,5 +1,6 @@
 """What `up` shows before it asks for the last time: the box, and what it costs."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from spotbox.app import App
@@ -16,10 +17,11 @@ from spotbox.core.wishes import Wish
 _NO_CAP = "no cap of your own: AWS caps Spot at on-demand"
 
 
-def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held | None) -> None:
+def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held | None, spot: bool = True) -> None:
     """What will be made, $/h now, at most, $/day, the disk's $/month, and how often AWS takes such boxes.
 
-    For a maximum of the user's own also what share of the last days' hours it would have held.
+    For a maximum of the user's own also what share of the last days' hours it would have held. Without `spot` the box
+    comes on demand.
     """
     best = wish.offers[0]
     bid, cap, image = asked.bid, wish.bid(best), wish.grounds[best.region].image
@@ -36,6 +38,13 @@ def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held 
         ("image", f"{image.name} ({image.id}), login {wish.user}"),
         ("disk", f"{wish.disk_gib} GiB {wish.disk_type}, encrypted: {month} while it exists"),
         *_data(wish, gp3),
+    ]
+    if not spot:
+        day = best.on_demand * 24 if best.on_demand else None
+        rows += [("price", f"{show_usd(best.on_demand)}/h on demand"), ("per day", show_usd(day, 2))]
+        _tell(app, rows)
+        return
+    rows += [
         (
             "price now",
             f"{show_usd(best.spot)}/h Spot, {show_usd(best.on_demand)}/h on-demand"
@@ -54,8 +63,7 @@ def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held 
     if asked.fallback:
         within = f"if Spot has nothing within {show_duration(asked.wait)}"
         rows.append(("otherwise", f"{within}: on demand at {show_usd(best.on_demand)}/h"))
-    for label, text in rows:
-        app.remark(f"  {label:<10} {text}")
+    _tell(app, rows)
     if cap is not None and best.spot is not None and cap < best.spot:
         app.remark(
             f"  note       your maximum is below the Spot price ({show_usd(best.spot)}): AWS will refuse until it falls"
@@ -69,6 +77,11 @@ def _data(wish: Wish, gib_month: Decimal | None) -> list[tuple[str, str]]:
     month = f"{show_usd(gib_month * wish.data.size_gib, 2)}/month" if gib_month is not None else "price unknown"
     what = f"kept {wish.data.volume_id}" if wish.data.volume_id else "gp3, encrypted"
     return [("data", f"{wish.data.size_gib} GiB {what}: {month} until `down` without --keep-data")]
+
+
+def _tell(app: App, rows: Sequence[tuple[str, str]]) -> None:
+    for label, text in rows:
+        app.remark(f"  {label:<10} {text}")
 
 
 def _type(kind: InstanceType) -> str:

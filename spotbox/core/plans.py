@@ -55,9 +55,12 @@ def new_group(region: str, vpc_id: str, name: str, owner: str, rules: tuple[Rule
     return MakeGroup(region, group_name(name, owner), vpc_id, rules, box_tags(name, owner, without_own(tags)))
 
 
-def plan_new(wish: Wish, make_role: bool, fallback: bool = False) -> Plan:
-    """Steps that make a box where there is none; with `fallback` on demand where Spot has nothing in time."""
+def plan_new(wish: Wish, make_role: bool, fallback: bool = False, spot: bool = True) -> Plan:
+    """Steps that make a box where there is none; with `fallback` on demand where Spot has nothing in time, without
+    `spot` on demand at once."""
     first = wish.grounds[wish.offers[0].region]
+    if not spot:
+        return first.group, first.key, Launch(wish, "on-demand", after_spot=False)
     steps: list[Step] = [MakeSpotRole()] if make_role else []
     # The group bears the box's name and the key does not: made first and removed last, it leads `down` to the key,
     # wherever between the two an `up` or a `down` was killed.
@@ -106,6 +109,27 @@ def plan_yield(box: Box, mine: str) -> Plan:
         return ()
     first = min(rivals, key=lambda r: (r.created.timestamp() if r.created else 0.0, r.id))
     return () if first == own else (Cancel(box.region, (own.id,)), Terminate(box.region, (mine,)))
+
+
+_STANDS = (State.WAITING, State.STARTING, State.RUNNING, State.STOPPING, State.STOPPED, State.INTERRUPTED)
+
+
+def standing(boxes: Sequence[Box]) -> list[Box]:
+    """Those that exist and are not on their way out."""
+    return [box for box in boxes if box.state in _STANDS]
+
+
+def elder(mine: Box, others: Sequence[Box]) -> Box | None:
+    """The box of the same name, in another region, that `mine` has to give way to; None where `mine` was first.
+
+    By the request's CreateTime, of two as old by the region's name: every terminal that sees them decides alike.
+    """
+
+    def rank(box: Box) -> tuple[float, str]:
+        return box.created.timestamp() if box.created else float("inf"), box.region
+
+    first = min((mine, *standing(others)), key=rank)
+    return None if first is mine else first
 
 
 def plan_start(box: Box) -> Plan:

@@ -99,11 +99,12 @@ class Wish:
 class Launch:
     """Try the wish's pools in order until AWS accepts one; its refusal is the signal to try the next.
 
-    `market` is `spot`, or `on-demand` for the launch that follows a Spot hunt without capacity.
+    `market` is `spot`, or `on-demand`: `after_spot` where it follows a Spot hunt without capacity, else at once.
     """
 
     wish: Wish
     market: str = "spot"
+    after_spot: bool = True
 
     @property
     def spot(self) -> bool:
@@ -112,6 +113,8 @@ class Launch:
 
     def __str__(self) -> str:
         pools = _pools(self.wish.offers)
+        if not self.spot and not self.after_spot:
+            return safe(f"launch on demand {pools}")
         if not self.spot:
             return safe(f"where Spot has nothing within --wait: launch on demand {pools}")
         elsewhere = self.wish.regions[1:]

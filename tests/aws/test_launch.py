@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
+from spotbox.aws.apply import make_group, make_key
 from spotbox.aws.asking import find_group
 from spotbox.aws.launch import launch, launch_params
 from spotbox.core.errors import Exit, SpotboxError
@@ -91,6 +92,17 @@ def wire_request(state, **fields):
         "Tags": [{"Key": k, "Value": v} for k, v in box_tags("dev", "alice").items()],
         **fields,
     }
+
+
+def test_a_group_that_this_process_made_is_not_looked_up():
+    """The step before knows its id; a launch that AWS says knows no such group yet is asked for again."""
+    world = Launching(A, group=False)
+    world.makes_ground(REGION)
+    make_group(world.hands, world.wish.grounds[REGION].group)
+    make_key(world.hands, world.wish.grounds[REGION].key)
+    world.no(A, "InvalidGroup.NotFound", strays=None)
+    world.accepts(A)
+    assert world.launch().instance_id == "i-1"
 
 
 # -- what is sent --------------------------------------------------------------------------------------------------

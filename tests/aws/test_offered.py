@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from spotbox.aws.offered import gpu_types, offerings
+from spotbox.aws.offered import gpu_types, instance_types, offerings
+from spotbox.core.errors import UsageError
 from spotbox.store import Store
 from tests.aws.stubbed import R, aws
 
@@ -61,6 +62,29 @@ def test_the_types_of_a_region_are_asked_once_a_day(store, day):
     day.at += timedelta(days=1, seconds=1)
     with aws(ec2=[TYPES]) as world:
         assert gpu_types(world, store, R) == first
+
+
+def test_types_by_name_are_asked_once_a_day(store, day):
+    """A type that the region offered today and that is described is known; another is asked for."""
+    with aws(ec2=[TYPES, ZONES]) as world:
+        first = instance_types(world, store, R, ["g5.xlarge"])
+        offerings(world, store, R, ["g5.xlarge"])
+        assert instance_types(world, store, R, ["g5.xlarge", "g5.xlarge"]) == first
+    with aws(ec2=[TYPES]) as world, pytest.raises(UsageError):
+        instance_types(world, store, R, ["g5.xlarge", "p5.48xlarge"])
+    day.at += timedelta(days=1, seconds=1)
+    with aws(ec2=[TYPES]) as world:
+        assert instance_types(world, store, R, ["g5.xlarge"]) == first
+
+
+def test_a_type_that_another_region_has_is_asked_for(store):
+    """What is described is the same everywhere, what is offered is not."""
+    with aws(ec2=[TYPES]) as world:
+        known = gpu_types(world, store, R)
+        assert instance_types(world, store, R, ["g5.xlarge"]) == {"g5.xlarge": known[0]}
+    store.update("region-types", lambda data: {"eu-west-1": data[R]})
+    with aws(ec2=[("describe_instance_types", None, {"InstanceTypes": []})]) as world, pytest.raises(UsageError):
+        instance_types(world, store, R, ["g5.xlarge"])
 
 
 def test_the_zones_of_types_are_asked_once_a_day(store, day):

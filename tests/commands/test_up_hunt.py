@@ -1,9 +1,13 @@
 """`up` over several regions, `--park`, and `--fallback on-demand`."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 
 from spotbox.core.boxes import assemble
 from tests.commands.fakes import FakeCloud, live
+from tests.commands.world import T4
 
 BOTH = ["-r", "us-east-1", "-r", "eu-west-1"]
 NONE = "InsufficientInstanceCapacity"
@@ -189,6 +193,30 @@ def test_park_twice_leaves_one_request(user):
     assert (said.code, len(live(user.world)), user.world.clock) == (0, 1, 0)
 
 
+BIG = replace(T4, name="g4dn.12xlarge", vcpus=48)
+
+
+def test_a_standing_request_is_for_a_pool_that_the_quota_admits(user):
+    """AWS would refuse the others, or let them wait for ever: the first with room is taken."""
+    user.world.types[BIG.name] = BIG
+    user.world.offers("us-east-1", BIG.name, a="1.2")
+    user.world.quota = Decimal(8)
+    said = user.run("up", "-y", "--park", "-t", BIG.name, "-t", "g4dn.xlarge")
+    assert said.code == 0
+    assert [request.instance_type for request in live(user.world)] == ["g4dn.xlarge"]
+
+
+def test_no_pool_of_the_quota_to_wait_for(user):
+    """Exit 4 where the zones that were named leave only pools that the quota does not admit; nothing is made."""
+    user.world.types[BIG.name] = BIG
+    user.world.offers("us-east-1", BIG.name, b="1.2")
+    user.world.offers("us-east-1", "g4dn.xlarge", a="0.2")
+    user.world.quota = Decimal(8)
+    said = user.run("up", "-y", "--park", "-t", BIG.name, "-t", "g4dn.xlarge", "-z", "us-east-1b")
+    assert (said.code, user.world.left()) == (4, [])
+    assert "g4dn.12xlarge needs 48" in said.err
+
+
 def test_down_cancels_a_parked_box(user):
     """Nothing is left, and nothing is launched later."""
     user.run("up", "-y", "--park")
@@ -290,13 +318,55 @@ def test_an_on_demand_quota_is_4(user):
     assert "the On-Demand vCPU quota is used up" in said.err
 
 
-@pytest.mark.parametrize("code", ["UnauthorizedOperation", "InvalidParameterValue", "MaxSpotInstanceCountExceeded"])
-def test_only_want_of_capacity_falls_back(user, code):
-    """Permission, parameters and the Spot quota are told; nothing is launched on demand for them."""
+@pytest.mark.parametrize("code", ["UnauthorizedOperation", "InvalidParameterValue"])
+def test_what_would_not_heal_on_demand_either_does_not_fall_back(user, code):
+    """Permission and parameters are told; nothing is launched on demand for them."""
     user.world.refuses("RunInstances spot", code)
     said = user.run("up", "-y", *FALLBACK)
-    assert said.code in (2, 4, 5)
+    assert said.code in (2, 5)
     assert user.world.left() == []
+
+
+def test_a_spot_quota_that_is_used_up_falls_back(user):
+    """AWS counts what the account runs already: the refusal is told, and the on-demand quota is another one."""
+    user.world.refuses("RunInstances spot", "MaxSpotInstanceCountExceeded")
+    said = user.run("up", "-y", "-o", "json", *FALLBACK)
+    assert (said.code, said.json["market"]) == (0, "on-demand")
+    assert "your Spot quota has no room: launching on demand at $0.5260/h, as asked\n" in said.err
+    assert user.world.clock < 120
+
+
+def test_a_spot_quota_that_is_too_small_falls_back_at_once(user):
+    """Seen before the first launch: Spot is not tried, the plan and the price are those on demand."""
+    user.world.quota = Decimal(2)
+    user.world.role = False
+    user.world.refuses("RunInstances spot", "MaxSpotInstanceCountExceeded")
+    plan = user.run("up", "--dry-run", *FALLBACK)
+    assert plan.out.splitlines()[-1] == "would launch on demand g4dn.xlarge in us-east-1a, then us-east-1b"
+    said = user.run("up", "-y", *FALLBACK)
+    assert said.code == 0
+    assert "  price      $0.5260/h on demand\n  per day    $12.62\n" in said.err
+    assert (
+        "your Spot quota in us-east-1 is 2 vCPU (All G and VT Spot Instance Requests), but g4dn.xlarge needs 4: "
+        "Spot is not tried, and the box comes on demand, as asked\n" in said.err
+    )
+    assert (user.world.role, "service-linked" in said.err) == (False, False)
+    assert [box.market for box in boxes(user.world)] == ["on-demand"]
+
+
+def test_neither_quota_has_room(user):
+    """The on-demand quota is a separate one: its refusal is exit 4, with its own words."""
+    user.world.quota = Decimal(0)
+    user.world.refuses("RunInstances on-demand", "VcpuLimitExceeded")
+    said = user.run("up", "-y", *FALLBACK)
+    assert (said.code, user.world.left()) == (4, [])
+    assert "the On-Demand vCPU quota is used up" in said.err
+
+
+def test_without_the_flag_a_quota_is_4(user):
+    """Nothing on demand that was not asked for."""
+    user.world.quota = Decimal(2)
+    assert (user.run("up", "-y").code, user.world.left()) == (4, [])
 
 
 def test_a_spot_launch_that_shows_itself_late_stops_the_fallback(user):

@@ -120,3 +120,25 @@ def test_status_shows_both(user):
 def test_a_limit_needs_a_unit(user, text):
     """Only 0 may stand bare."""
     assert user.run("up", "-y", "--ttl", text).code == 2
+
+
+def test_a_standing_request_has_its_limits_at_once(user):
+    """--park returns before AWS launches: the request itself bears the limits, and what it launches gets them."""
+    said = user.run("up", "-y", "--park", "--ttl", "8h", "--idle-stop", "2h")
+    assert said.code == 0
+    assert tags(user.world, EXPIRES_TAG) == ["2026-03-01T20:00:00Z"]
+    (request,) = user.world.requests
+    user.world.sleep(600)
+    user.world.relaunch(request)
+    assert user.run("up", "-y").code == 0
+    assert tags(user.world, EXPIRES_TAG) == ["2026-03-01T20:00:00Z"] * 3
+    assert tags(user.world, IDLE_TAG) == ["2h"] * 3
+
+
+def test_a_standing_request_whose_limit_cannot_be_recorded_stays(user):
+    """The exit code is AWS's; the request waits on, and the command that sets the limit is named."""
+    user.world.refuses("CreateTags", "UnauthorizedOperation", http=403)
+    said = user.run("up", "-y", "--park", "--ttl", "8h")
+    assert said.code == 5
+    assert "dev waits with AWS, but its limits could not be recorded" in said.err
+    assert [request.state for request in user.world.requests.values()] == ["open"]

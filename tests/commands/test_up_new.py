@@ -10,7 +10,7 @@ import pytest
 from spotbox.core.report import KEYS
 from tests.commands.fakes import live
 from tests.commands.market import PAST as PAST_CALL
-from tests.commands.world import A10G, HOME
+from tests.commands.world import A10G, HOME, T4
 
 PLAN = """\
 would make security group spotbox-dev-alice: port 22 from 198.51.100.7/32
@@ -263,6 +263,18 @@ def test_the_list_says_which_types_the_quota_admits(user):
         "p6-b200.48xlarge  8x B200                 2148.75   192   113.9328  45.1000   60.42%      unknown  unknown",
     ]
     assert max(map(len, listed)) <= 110 - len(" » ")
+
+
+@pytest.mark.parametrize(("vcpus", "asked"), [(4, 1), (5, 2)])
+def test_no_more_quotas_are_asked_than_it_takes(user, vcpus, asked):
+    """One that admits the first type is enough; the next is asked where that one is too small."""
+    v100 = replace(A10G, name="p3.2xlarge", vcpus=4, gpu="V100")
+    user.world.types = {kind.name: kind for kind in (replace(T4, vcpus=vcpus), v100)}
+    user.world.offers("us-east-1", "p3.2xlarge", a="0.9")
+    user.world.demand |= {"p3.2xlarge": Decimal("3.06")}
+    user.world.quota = Decimal(4)
+    assert user.run("up", "--dry-run", "--min-vram", "16").code == 0
+    assert len([each for each in user.world.asked if each[0] == "quotas"]) == asked
 
 
 PAST = [(24 * 40, "0.30"), (24 * 15, "0.50")]  # 0.30 for the first half of 30 days, 0.50 since then

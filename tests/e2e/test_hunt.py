@@ -1,6 +1,9 @@
 """The hunt against the sandbox over HTTP: a second region, a standing request, on demand; and nothing is left."""
 
-from tests.e2e.conftest import left_anywhere, needs_ssh
+import json
+import subprocess
+
+from tests.e2e.conftest import SPOTBOX, left_anywhere, needs_ssh
 
 pytestmark = needs_ssh
 REGIONS = ["us-east-1", "eu-west-1"]
@@ -54,5 +57,28 @@ def test_the_same_box_on_demand(fresh):
     fresh.sandbox("stop")
     fresh.sandbox("start")
     assert fresh.json("status", "dev")["state"] == "running"
+    fresh.sandbox("down", "-y")
+    assert left_anywhere(fresh, REGIONS) == []
+
+
+def test_two_terminals_in_two_regions_end_with_one_box(fresh):
+    """Both find the name free and launch; the younger goes again, and both report the one that stays."""
+    fresh.run("sandbox", "start")
+    ups = [
+        subprocess.Popen(
+            [SPOTBOX, "--sandbox", "up", "-y", *TYPE, "-r", region, "-o", "json"],
+            env=fresh.env,
+            cwd=fresh.home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for region in REGIONS
+    ]
+    said = [up.communicate(timeout=90) for up in ups]
+    assert [up.returncode for up in ups] == [0, 0], said
+    (box,) = fresh.json("status")
+    assert {json.loads(out)["instance_id"] for out, _ in said} == {box["instance_id"]}, said
+    assert box["state"] == "running"
     fresh.sandbox("down", "-y")
     assert left_anywhere(fresh, REGIONS) == []
