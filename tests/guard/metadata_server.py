@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -43,10 +44,8 @@ class MetadataServer:
                 self.close_connection = True
 
             def handle(self):
-                try:
+                with suppress(OSError):
                     super().handle()
-                except OSError:
-                    pass
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
@@ -76,7 +75,7 @@ class MetadataServer:
         return time.time() + self.offset
 
     def notice(self, seconds: float, action: str = "stop"):
-        """Announce an interruption in so many seconds of the service's time; returns its time on the machine's clock."""
+        """Announce an interruption in so many seconds; returns its time by the machine's clock."""
         at = time.time() + seconds
         text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at + self.offset))
         self.values["spot/instance-action"] = f'{{"action": "{action}", "time": "{text}"}}'
