@@ -65,6 +65,7 @@ def instance(region: str, item: Wire) -> Instance:
         volume_ids=tuple(disk["VolumeId"] for disk in disks if disk.get("VolumeId")),
         root_device=item.get("RootDeviceName"),
         http_tokens=(item.get("MetadataOptions") or {}).get("HttpTokens"),
+        metadata_tags=(item.get("MetadataOptions") or {}).get("InstanceMetadataTags"),
         tags=tags(item),
     )
 

@@ -29,6 +29,7 @@ def equivalent(app: App, box: Box, asked: Asked) -> str:
     words += ["--subnet", asked.subnet] if asked.subnet else []
     words += ["--iam-profile", asked.profile] if asked.profile else []
     words += ["--user-data", asked.user_data] if asked.user_data else []
+    words += _repeated("--checkpoint", [f"{local}={remote}" for local, remote in asked.checkpoints])
     words += _repeated("--tag", [f"{key}={value}" for key, value in asked.tags])
     words += ["--ssh-user", asked.user] if asked.user else []
     words += ["--park"] if asked.park else []

@@ -6,13 +6,12 @@ from pathlib import Path
 
 from spotbox.app import App
 from spotbox.commands._connect import OWN_KEY, machine_rule, own_key
+from spotbox.commands._userdata import box_user_data
 from spotbox.core.errors import UsageError
 from spotbox.core.names import key_fingerprint
 from spotbox.core.records import Rule, Volume
 from spotbox.core.text import safe
 from spotbox.core.units import Bid, parse_cidr
-
-USER_DATA_LIMIT = 16 * 1024  # bytes, raw (EC2 User Guide, "Run commands when you launch an instance")
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def read_key(asked: Asked, app: App) -> Key:
 
 
 def read_user_data(asked: Asked) -> bytes:
-    """The content of --user-data. UsageError where it cannot be read or is larger than EC2 takes."""
+    """The content of --user-data. UsageError where it cannot be read, or cannot go to a box beside the guard."""
     if not asked.user_data:
         return b""
     path = Path(asked.user_data).expanduser()
@@ -106,15 +105,7 @@ def read_user_data(asked: Asked) -> bytes:
         raise UsageError(
             f"cannot read the user data {safe(path)}: {_why(error)}", "Check the path given with --user-data."
         ) from None
-    if len(data) > USER_DATA_LIMIT:
-        raise UsageError(
-            f"the user data is {len(data)} bytes; EC2 takes {USER_DATA_LIMIT}",
-            "Make it smaller, or let it fetch the rest from the box.",
-        )
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise UsageError(f"the user data {safe(path)} is not UTF-8 text", "Give a script or cloud-config.") from None
+    box_user_data(asked.user or "ubuntu", data, asked.checkpoints, True)  # now, before anything is asked
     return data
 
 

@@ -16,6 +16,7 @@ from spotbox.commands._markets import grounds, leave_out, merged, survey_regions
 from spotbox.commands._regions import enabled
 from spotbox.commands._summary import show_summary
 from spotbox.commands._survey import tell_ages
+from spotbox.commands._userdata import box_user_data
 from spotbox.core.boxes import Box
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.images import login_user
@@ -196,6 +197,8 @@ def questions(
         asked = replace(asked, bid=_ask.ask_bid(app, held))
     if asked.disk is None:
         asked = replace(asked, disk=_ask.ask_disk(app, market.image.size_gib))
+    if asked.idle_stop is None:
+        asked = replace(asked, idle_stop=_ask.ask_idle(app))
     return asked, markets, held
 
 
@@ -223,7 +226,7 @@ def decide(
         grounds=stands,
         bids={(offer.region, offer.type.name): bid.against(offer.on_demand) for offer in offers},
         tags=dict(asked.tags) | idle_tag(asked) | data_tag(data),
-        user_data=user_data,
+        user_data=box_user_data(user, user_data, asked.checkpoints, data is not None),
         profile=asked.profile,
         data=data,
     )

@@ -19,12 +19,14 @@ from spotbox.commands._new import make_new
 from spotbox.commands._regions import ALL, chosen, enabled
 from spotbox.commands._resume import bring_up, settle
 from spotbox.core.boxes import Box
+from spotbox.core.checkpoints import check_checkpoints
 from spotbox.core.errors import UsageError
 from spotbox.core.names import check_name
 from spotbox.core.states import State
 from spotbox.core.text import safe
 from spotbox.options import (
     BID,
+    CHECKPOINT,
     CIDR,
     DURATION,
     LOGIN,
@@ -75,7 +77,14 @@ WAIT = 15 * 60
 @flag("--allow-cidr", "cidrs", type=CIDR, multiple=True, help="Who may reach port 22; default: your own address.")
 @flag("--subnet", metavar="ID", help="Subnet to launch in; default: the zone's subnet of the default VPC.")
 @flag("--iam-profile", "profile_name", metavar="NAME", help="IAM instance profile of the box.")
-@flag("--user-data", metavar="FILE", help="cloud-init script or config for the first boot, at most 16 KB.")
+@flag("--user-data", metavar="FILE", help="cloud-init script or config for the first boot.")
+@flag(
+    "--checkpoint",
+    "checkpoints",
+    type=CHECKPOINT,
+    multiple=True,
+    help="Folder that is synced to S3, with the instance profile; repeatable.",
+)
 @flag("--tag", "tags", type=TAG, multiple=True, help="Tag of your own on everything; repeatable.")
 @flag("--ssh-user", "user", type=LOGIN, metavar="NAME", help="Login on an image of your own.")
 @owner_option
@@ -111,6 +120,12 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
     check_name(name)
     if flags["park"] and flags["fallback"] != "none":
         raise UsageError("--park and --fallback exclude each other", "A standing request waits for Spot alone.")
+    if flags["checkpoints"] and not flags["profile_name"]:
+        raise UsageError(
+            "--checkpoint needs --iam-profile: the box writes to S3 with its instance profile alone",
+            "Give the name of a profile whose role may read and write there.",
+        )
+    check_checkpoints(flags["checkpoints"])
     whose = app.owner(owner)
     if ALL in region:
         raise UsageError("up takes no `-r all`", "Name the regions to try, each with -r.")
@@ -161,6 +176,7 @@ def _asked(ctx: click.Context, app: App, name: str, regions: tuple[str, ...], fl
         disk=flags["disk"],
         disk_type=flags["disk_type"],
         data=flags["data"],
+        checkpoints=flags["checkpoints"],
         key=flags["key"],
         cidrs=cidrs,
         subnet=flags["subnet"],

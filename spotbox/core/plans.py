@@ -91,7 +91,8 @@ def plan_tags(box: Box) -> Plan:
     steps: list[Step] = [TagAgain(box.region, others, tags)] if others else []
     steps += [TagAgain(box.region, volumes, {**tags, ROLE_TAG: "root"})] if volumes else []
     instance = box.instance
-    if instance and instance.state in ("running", "stopped") and instance.http_tokens == "optional":
+    open_to = instance and (instance.http_tokens == "optional" or instance.metadata_tags == "disabled")
+    if instance and open_to and instance.state in ("running", "stopped"):
         steps.append(RequireImdsV2(box.region, instance.id))
     return tuple(steps)
 

@@ -9,13 +9,14 @@ from spotbox.core.wishes import Launch, MakeGroup, MakeKey, MakeSpotRole, Park
 
 @dataclass(frozen=True)
 class RequireImdsV2:
-    """Require IMDSv2 of an instance that a standing request launched: that call cannot say so."""
+    """Require IMDSv2 of an instance that a standing request launched, and let its guard read its tags there: that
+    call cannot say so."""
 
     region: str
     instance_id: str
 
     def __str__(self) -> str:
-        return safe(f"require IMDSv2 of {self.instance_id}")
+        return safe(f"require IMDSv2 of {self.instance_id}, and show it its tags")
 
 
 @dataclass(frozen=True)

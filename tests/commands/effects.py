@@ -14,6 +14,7 @@ def launched(world, wish, offer, spot=True):
     tags = request.tags
     at = world.launched(request, tags, tags | {ROLE_TAG: "root"}, _key(wish, offer), _groups(world, wish, offer),
                         wish.disk_gib)  # fmt: skip
+    world.user_data[at] = wish.user_data
     if not spot:
         del world.requests[request.id]
         world.instances[at] = replace(world.instances[at], lifecycle=None, request_id=None)
@@ -24,6 +25,7 @@ def parked(world, wish, offer):
     """AWS takes a standing request; the test says when it is fulfilled (World.relaunch)."""
     request = _request(world, wish, offer, True)
     world.requests[request.id] = replace(request, state="open", code="capacity-not-available")
+    world.user_data[request.id] = wish.user_data
     world.grounds[request.id] = (_key(wish, offer), _groups(world, wish, offer))
     return world.requests[request.id]
 
@@ -72,7 +74,9 @@ def _tag(world, step):
 
 
 def _require_imds_v2(world, step):
-    world.instances[step.instance_id] = replace(world.instances[step.instance_id], http_tokens="required")
+    world.instances[step.instance_id] = replace(
+        world.instances[step.instance_id], http_tokens="required", metadata_tags="enabled"
+    )
 
 
 def _set_limit(world, step):

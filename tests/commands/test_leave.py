@@ -11,7 +11,8 @@ from tests.commands.world import Will
 
 NOTHING = "  Nothing of dev exists any more; make it anew with `spotbox up dev`"
 BOTH = "go on with `spotbox up dev`, remove with `spotbox down dev`"
-FLAGS = ("-r", "us-east-1", "-t", "g4dn.xlarge", "-z", "us-east-1a", "--max-price", "on-demand", "--disk-size", "100")
+FLAGS = ("-r", "us-east-1", "-t", "g4dn.xlarge", "-z", "us-east-1a", "--max-price", "on-demand", "--disk-size", "100",
+         "--idle-stop", "0")  # fmt: skip
 AGREED = ("Go ahead", True)
 
 

@@ -20,8 +20,8 @@ def test_a_new_box_has_its_limits(user):
     assert "  - record its limits, ttl 8h and idle-stop 1h30m, as tags\n" in said.err
     assert "forgotten" not in said.err
     assert (
-        "Its limits (until 2026-03-01T20:00:00Z, stop after 1h30m idle) are recorded as tags; "
-        "nothing on the box acts on them yet.\n" in said.err
+        "It bills until you stop or remove it, or it stops itself by its limits "
+        "(until 2026-03-01T20:00:00Z, stop after 1h30m idle).\n" in said.err
     )
     assert "--ttl 8h --idle-stop 1h30m" in said.out
 

@@ -37,7 +37,7 @@ EXAMPLES = [
         "where Spot has nothing within --wait: launch on demand g5.xlarge in us-east-1a, then us-east-1b",
     ),
     (s.Park(wish(), offer()), "leave a standing Spot request for g5.xlarge in us-east-1a with AWS"),
-    (s.RequireImdsV2(REGION, "i-1"), "require IMDSv2 of i-1"),
+    (s.RequireImdsV2(REGION, "i-1"), "require IMDSv2 of i-1, and show it its tags"),
     (s.TagAgain(REGION, ("i-1", "vol-1"), {}), "tag i-1, vol-1 again"),
     (
         s.SetLimit(REGION, ("sir-1", "i-1"), {"spotbox:expires": "2026-11-22T20:00:00Z"}, ("spotbox:idle-stop",)),
