@@ -10,8 +10,8 @@ import click
 
 from spotbox import __version__
 from spotbox.config import Places, find_places
-from spotbox.core.errors import Exit, SpotboxError, UsageError
-from spotbox.core.text import as_typed, did_you_mean, safe
+from spotbox.core.regions import check_region, enabled_regions
+from spotbox.core.text import as_typed
 from spotbox.core.units import parse_duration
 from spotbox.options import Common, chosen_region, common
 from spotbox.progress import Progress
@@ -98,7 +98,7 @@ class App:
     @property
     def enabled_regions(self) -> list[str]:
         """The regions that this account can use."""
-        return sorted(name for name, status in self.regions.items() if status != "not-opted-in")
+        return enabled_regions(self.regions)
 
     def region(self, ctx: click.Context, value: str | None) -> str:
         """The region in force. UsageError for one that does not exist, exit 5 for one not enabled."""
@@ -118,19 +118,7 @@ class App:
 
     def check_region(self, name: str) -> str:
         """The name itself, once AWS says that it exists and is enabled."""
-        status = self.regions.get(name)
-        if status is None:
-            raise UsageError(
-                f"{safe(name)!r} is not an AWS region{did_you_mean(name, self.regions)}",
-                f"Regions here: {', '.join(self.enabled_regions)}.",
-            )
-        if status == "not-opted-in":
-            raise SpotboxError(
-                f"region {name} is not enabled for this account",
-                f"Enable it with: aws account enable-region --region-name {name}; or use another with -r.",
-                Exit.DENIED,
-            )
-        return name
+        return check_region(name, self.regions)
 
     def owner(self, given: str | None) -> str:
         """Whose boxes: as given, else by the identity."""

@@ -193,6 +193,11 @@ idle_stop_option = flag(
 name_argument = click.argument("name", type=NAME, default="dev", required=False)
 
 
+def types_option(text: str) -> Callable[[Any], Any]:
+    """-t, repeatable, as `types`."""
+    return flag("-t", "--instance-type", "types", multiple=True, metavar="TYPE", help=text)
+
+
 def output_option(*kinds: str) -> Callable[[Any], Any]:
     """-o with these forms; the first is the default."""
     return flag(

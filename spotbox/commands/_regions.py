@@ -1,13 +1,12 @@
 """Which regions a command asks: those named, all, or the one in force; checked against what AWS has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import click
 
 from spotbox.app import DEFAULT_REGION, App
-from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.names import join_names
-from spotbox.core.text import did_you_mean, safe
+from spotbox.core.regions import NOT_ENABLED, check_region, enabled_regions
 from spotbox.options import chosen_regions
 
 ALL = "all"
@@ -18,31 +17,17 @@ def chosen(app: App, ctx: click.Context, values: Sequence[str], refresh: bool = 
     names = chosen_regions(ctx, values, app.sandbox) or (app.cloud.default_region() or DEFAULT_REGION,)
     known = app.cloud.known_regions(refresh)
     if ALL in names:
-        return tuple(sorted(name for name, status in known.items() if status != "not-opted-in"))
-    if not refresh and any(known.get(name, "not-opted-in") == "not-opted-in" for name in names):
+        return tuple(enabled_regions(known))
+    if not refresh and any(known.get(name, NOT_ENABLED) == NOT_ENABLED for name in names):
         known = app.cloud.known_regions(True)  # what was kept may be older than the region, or than its being enabled
     for name in names:
-        _check(name, known)
+        check_region(name, known, (ALL,))
     return tuple(dict.fromkeys(names))
-
-
-def _check(name: str, known: Mapping[str, str]) -> None:
-    if name not in known:
-        raise UsageError(
-            f"{safe(name)!r} is not an AWS region{did_you_mean(name, [*known, ALL])}",
-            f"Regions here: {', '.join(sorted(n for n, s in known.items() if s != 'not-opted-in'))}; or all.",
-        )
-    if known[name] == "not-opted-in":
-        raise SpotboxError(
-            f"region {name} is not enabled for this account",
-            f"Enable it with: aws account enable-region --region-name {name}; or use another with -r.",
-            Exit.DENIED,
-        )
 
 
 def enabled(app: App) -> list[str]:
     """The regions that this account can use, as AWS told within the last day."""
-    return sorted(name for name, status in app.cloud.known_regions(False).items() if status != "not-opted-in")
+    return enabled_regions(app.cloud.known_regions(False))
 
 
 def in_words(regions: Sequence[str]) -> str:

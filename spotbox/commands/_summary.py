@@ -10,7 +10,7 @@ from spotbox.commands._inputs import Asked
 from spotbox.commands._table import number
 from spotbox.core.offers import gpu_text
 from spotbox.core.prices import savings_pct
-from spotbox.core.records import InstanceType
+from spotbox.core.records import InstanceType, Offer
 from spotbox.core.units import show_duration, show_usd
 from spotbox.core.wishes import Wish
 
@@ -29,8 +29,6 @@ def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held 
     gp3 = gib_month if wish.disk_type == "gp3" or not wish.data else app.cloud.disk_price(best.region, "gp3")
     month = f"{show_usd(gib_month * wish.disk_gib, 2)}/month" if gib_month is not None else "price unknown"
     zones = list(dict.fromkeys(offer.zone for offer in wish.offers))
-    saved = savings_pct(best.on_demand, best.spot)
-    rate = market.interruption.get(best.type.name)
     rows = [
         ("box", f"{wish.name} (owner {wish.owner})"),
         ("type", _type(best.type)),
@@ -41,22 +39,9 @@ def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held 
     ]
     if not spot:
         day = best.on_demand * 24 if best.on_demand else None
-        rows += [("price", f"{show_usd(best.on_demand)}/h on demand"), ("per day", show_usd(day, 2))]
-        _tell(app, rows)
+        _tell(app, [*rows, ("price", f"{show_usd(best.on_demand)}/h on demand"), ("per day", show_usd(day, 2))])
         return
-    rows += [
-        (
-            "price now",
-            f"{show_usd(best.spot)}/h Spot, {show_usd(best.on_demand)}/h on-demand"
-            + (f", savings {saved:.2f} %" if saved is not None else ""),
-        ),
-        (
-            "at most",
-            f"{show_usd(best.on_demand)}/h ({_NO_CAP})" if cap is None else f"{show_usd(cap)}/h (your maximum)",
-        ),
-        ("per day", f"{show_usd(best.spot * 24 if best.spot else None, 2)} at the price now"),
-        ("risk", f"interruption rate {rate or 'unknown'}" + (" last month, all zones together" if rate else "")),
-    ]
+    rows += _spot_rows(best, cap, market.interruption.get(best.type.name))
     if bid is not None and cap is not None:
         shares = (held or held_by(app, wish.offers)).shares(bid)
         rows.append(("held", f"{bid} would have held {shares} of the last {DAYS} days' hours"))
@@ -77,6 +62,21 @@ def _data(wish: Wish, gib_month: Decimal | None) -> list[tuple[str, str]]:
     month = f"{show_usd(gib_month * wish.data.size_gib, 2)}/month" if gib_month is not None else "price unknown"
     what = f"kept {wish.data.volume_id}" if wish.data.volume_id else "gp3, encrypted"
     return [("data", f"{wish.data.size_gib} GiB {what}: {month} until `down` without --keep-data")]
+
+
+def _spot_rows(best: Offer, cap: Decimal | None, rate: str | None) -> list[tuple[str, str]]:
+    saved = savings_pct(best.on_demand, best.spot)
+    most = f"{show_usd(best.on_demand)}/h ({_NO_CAP})" if cap is None else f"{show_usd(cap)}/h (your maximum)"
+    return [
+        (
+            "price now",
+            f"{show_usd(best.spot)}/h Spot, {show_usd(best.on_demand)}/h on-demand"
+            + (f", savings {saved:.2f} %" if saved is not None else ""),
+        ),
+        ("at most", most),
+        ("per day", f"{show_usd(best.spot * 24 if best.spot else None, 2)} at the price now"),
+        ("risk", f"interruption rate {rate or 'unknown'}" + (" last month, all zones together" if rate else "")),
+    ]
 
 
 def _tell(app: App, rows: Sequence[tuple[str, str]]) -> None:

@@ -25,7 +25,7 @@ from spotbox.core.offers import (
     with_scores,
 )
 from spotbox.core.text import plural
-from spotbox.options import BID, MEMORY, Command, flag, output_option, regions_option, typed
+from spotbox.options import BID, MEMORY, Command, flag, output_option, regions_option, typed, types_option
 from spotbox.output import to_csv, to_json
 
 LEAST_SET = 3  # types; of fewer AWS scores low whatever there is (EC2 User Guide, spot-placement-score)
@@ -33,13 +33,8 @@ LEAST_SET = 3  # types; of fewer AWS scores low whatever there is (EC2 User Guid
 
 @click.command(cls=Command)
 @regions_option
-@flag(
-    "-t",
-    "--instance-type",
-    "types",
-    multiple=True,
-    metavar="TYPE",
-    help="Instance type, or a glob such as 'g5.*'; repeatable. Default: every type with a GPU or other accelerator.",
+@types_option(
+    "Instance type, or a glob such as 'g5.*'; repeatable. Default: every type with a GPU or other accelerator."
 )
 @flag("--gpu", metavar="NAME", help="Types with this GPU only, such as A10G, or a glob such as 'L4*'.")
 @flag("--min-vram", type=MEMORY, help="Types with at least this much GPU memory only, in GiB, of all GPUs together.")

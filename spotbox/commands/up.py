@@ -43,6 +43,7 @@ from spotbox.options import (
     owner_option,
     ttl_option,
     typed,
+    types_option,
     yes_option,
 )
 from spotbox.output import to_json
@@ -54,14 +55,7 @@ WAIT = 15 * 60
 @name_argument
 @flag("-r", "--region", multiple=True, metavar="REGION", help="AWS region; repeat for more, in your order.")
 @flag("-z", "--zone", "zones", multiple=True, metavar="ZONE", help="Availability Zone; repeat for more, in your order.")
-@flag(
-    "-t",
-    "--instance-type",
-    "types",
-    multiple=True,
-    metavar="TYPE",
-    help="Instance type; repeat for more, in your order.",
-)
+@types_option("Instance type; repeat for more, in your order.")
 @flag("--gpu", metavar="NAME", help="Any type with this GPU, such as A10G, or a glob; cheapest first.")
 @flag("--min-vram", type=MEMORY, help="Any type with at least this much GPU memory in GiB, cheapest first.")
 @flag("--max-price", "bid", type=BID, help="Most to pay: on-demand (default), NN% of it, or USD per hour.")

@@ -7,6 +7,7 @@ from spotbox.aws.hands import Hands
 from spotbox.aws.session import parallel
 from tests.core.worlds import REGION
 
+GROUP = {"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "spotbox-dev-alice", "VpcId": "vpc-1"}]}
 _SESSION = boto3.Session(aws_access_key_id="AKIASTUB", aws_secret_access_key="stub", region_name=REGION)
 
 
@@ -66,3 +67,13 @@ class World:
     def refuses(self, operation, code, params=None, region=REGION, once=False, status=400, message="AWS says no"):
         """The next call is `operation` and is refused with `code`."""
         self.aws.stub(region, once).add_client_error(operation, code, message, status, expected_params=params)
+
+    def sees(self, requests=(), instances=()):
+        """One look at everything of the box."""
+        self.answers("describe_spot_instance_requests", {"SpotInstanceRequests": list(requests)})
+        self.answers("describe_instances", {"Reservations": [{"Instances": list(instances)}]})
+        self.answers("describe_volumes", {"Volumes": []})
+        self.answers("describe_security_groups", {"SecurityGroups": []})
+        self.answers("describe_key_pairs", {"KeyPairs": []})
+        if requests:
+            self.answers("describe_instances", {"Reservations": [{"Instances": list(instances)}]})

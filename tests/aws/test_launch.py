@@ -16,10 +16,9 @@ from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.hunt import LAG, LONGEST_PAUSE, UNCLEAR_LEAST, Unclear
 from spotbox.core.names import MAX_PRICE_TAG, ROLE_TAG, box_tags, client_token
 from spotbox.core.wishes import Launch
-from tests.aws.stubs import World
+from tests.aws.stubs import GROUP, World
 from tests.core.worlds import REGION, ground, offer, wish
 
-GROUP = {"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "spotbox-dev-alice", "VpcId": "vpc-1"}]}
 NOTHING = {"SpotInstanceRequests": []}
 A, B, C = (offer(zone=f"us-east-1{letter}") for letter in "abc")
 LARGE = offer("g6.12xlarge", "us-east-1a", vcpus=48)
@@ -53,16 +52,6 @@ class Launching(World):
         if strays is not None:
             shown = {"SpotInstanceRequests": list(strays)}
             self.answers("describe_spot_instance_requests", shown, region=pool.region)
-
-    def sees(self, requests=(), instances=()):
-        """One look at everything of the box."""
-        self.answers("describe_spot_instance_requests", {"SpotInstanceRequests": list(requests)})
-        self.answers("describe_instances", {"Reservations": [{"Instances": list(instances)}]})
-        self.answers("describe_volumes", {"Volumes": []})
-        self.answers("describe_security_groups", {"SecurityGroups": []})
-        self.answers("describe_key_pairs", {"KeyPairs": []})
-        if requests:
-            self.answers("describe_instances", {"Reservations": [{"Instances": list(instances)}]})
 
     def makes_ground(self, region):
         """The group and the key are made in a region."""

@@ -10,11 +10,10 @@ from spotbox.core.hunt import Unclear
 from spotbox.core.names import MAX_PRICE_TAG, box_tags, client_token
 from spotbox.core.steps import RequireImdsV2
 from spotbox.core.wishes import Park
-from tests.aws.stubs import World
+from tests.aws.stubs import GROUP, World
 from tests.core.worlds import REGION, offer, wish
 
 A = offer()
-GROUP = {"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "spotbox-dev-alice", "VpcId": "vpc-1"}]}
 MADE = {"SpotInstanceRequests": [{"SpotInstanceRequestId": "sir-1", "State": "open", "Type": "persistent",
                                   "Status": {"Code": "pending-evaluation"}}]}  # fmt: skip
 
@@ -34,15 +33,6 @@ class Parking(World):
             self.refuses("request_spot_instances", code, params, once=True, status=status)
         else:
             self.answers("request_spot_instances", MADE, params, once=True)
-
-    def sees(self, *requests):
-        self.answers("describe_spot_instance_requests", {"SpotInstanceRequests": list(requests)})
-        self.answers("describe_instances", {"Reservations": []})
-        self.answers("describe_volumes", {"Volumes": []})
-        self.answers("describe_security_groups", {"SecurityGroups": []})
-        self.answers("describe_key_pairs", {"KeyPairs": []})
-        if requests:
-            self.answers("describe_instances", {"Reservations": []})
 
     def park(self):
         found = park(self.hands, Park(self.wish, A), 0)
@@ -152,7 +142,7 @@ def test_a_token_that_a_living_box_used_makes_no_second_one():
     """Never a parked and another request of one name: what stands is taken."""
     world = Parking()
     world.says("IdempotentParameterMismatch")
-    world.sees({"SpotInstanceRequestId": "sir-0", "State": "active"})
+    world.sees([{"SpotInstanceRequestId": "sir-0", "State": "active"}])
     assert world.park() is None
 
 
