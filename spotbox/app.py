@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -128,6 +129,12 @@ class App:
 
         return owner_from(self.identity)
 
+    def is_own(self, owner: str) -> bool:
+        """Whether boxes of this owner are the user's own, and not somebody's whom --owner named for this once."""
+        if not any(flag.flag == "--owner" for flag in self.options.own):
+            return True
+        return owner == (self.options.standing_owner or self.owner(None))
+
     @property
     def settle(self) -> float:
         """Seconds in which AWS may not yet show what it has just made (SPOTBOX_SETTLE)."""
@@ -152,11 +159,11 @@ class App:
 
     def remark(self, text: str) -> None:
         """A remark for the user, on stderr; the commands it names can be typed as they stand."""
-        self.progress.say(as_typed(text, self.options.words))
+        self.progress.say(as_typed(text, self.options.words, self.options.own))
 
     def echo(self, text: str) -> None:
         """What a command prints for a reader, on stdout; as `remark` in the commands it names."""
-        click.echo(as_typed(text, self.options.words))
+        click.echo(as_typed(text, self.options.words, self.options.own))
 
     def debug(self, text: str) -> None:
         """A remark for --verbose."""
@@ -169,4 +176,6 @@ def get_app(ctx: click.Context) -> App:
     root = ctx.find_root()
     if not isinstance(root.obj, App):
         root.obj = App(common(ctx))
+    typed = common(ctx)
+    root.obj.options = replace(root.obj.options, own=typed.own, standing_owner=typed.standing_owner)
     return root.obj

@@ -11,7 +11,7 @@ import click
 from spotbox import __version__, signals
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.text import as_typed, did_you_mean, safe
-from spotbox.options import common, common_options
+from spotbox.options import Common, common, common_options
 
 # name -> one line of help, shown without importing the command.
 COMMANDS = {
@@ -70,8 +70,8 @@ def main(args: list[str] | None = None) -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, "spotbox", "_SPOTBOX_COMPLETE", asked))
-    signals.install()
     try:
+        signals.install()
         code = run(args)
         signals.finish()
     except KeyboardInterrupt:  # while the end of it was being told
@@ -84,7 +84,7 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
     words = list(sys.argv[1:] if args is None else args)
     own = words[: words.index("--")] if "--" in words else words  # what follows is for the box
     verbose = bool({"-v", "--verbose"} & set(own))
-    typed: list[str] = []
+    typed = Common()
     ctx = None
     try:
         with cli.make_context("spotbox", words, obj=obj) as ctx:
@@ -92,7 +92,7 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
                 cli.invoke(ctx)
             finally:
                 verbose = verbose or common(ctx).verbose
-                typed = common(ctx).words
+                typed = common(ctx)
         return Exit.DONE
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -105,7 +105,7 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
     except SpotboxError as error:
         if verbose:
             _traceback()
-        _tell(as_typed(error.message, typed), as_typed(error.hint, typed))
+        _tell(*(as_typed(text, typed.words, typed.own) for text in (error.message, error.hint)))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort, EOFError):
         _end_live_line(ctx)

@@ -12,6 +12,7 @@ from spotbox import __version__
 from spotbox.core import checkpoints, names, units
 from spotbox.core.errors import UsageError
 from spotbox.core.settings import NO_VARIABLE, Value, read_settings
+from spotbox.core.text import OF_A_BOX, Own
 
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
@@ -25,6 +26,8 @@ class Common:
     sandbox: bool = False
     verbose: bool = False
     typed: tuple[tuple[str, str], ...] = ()  # those of profile, config and sandbox that stand on the command line
+    own: tuple[Own, ...] = ()  # -r and --owner where they stand on the command line
+    standing_owner: str | None = None  # what SPOTBOX_OWNER or the config file says, whatever was typed
 
     @property
     def words(self) -> list[str]:
@@ -83,6 +86,25 @@ def _note(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     return value
 
 
+def _note_own(ctx: click.Context) -> None:
+    """Keep the typed -r and --owner for the hints. Those of `up` are where it may launch: the box may be elsewhere, so
+    only another `up` repeats them; and several are nothing for a command that takes one."""
+    own: list[Own] = []
+    for name, flag in (("region", "-r"), ("owner", "--owner")):
+        if name not in typed(ctx):
+            continue
+        value = ctx.params[name]
+        values = [value] if isinstance(value, str) else list(value)
+        commands = OF_A_BOX | ({"prices"} if name == "region" else set())
+        if name == "region" and (ctx.info_name == "up" or len(values) > 1 or values == ["all"]):
+            commands = frozenset({str(ctx.info_name)})
+        elif values == ["all"]:
+            commands = frozenset({"status", "audit"})
+        own += [Own(flag, value, commands) for value in values]
+    standing = os.environ.get("SPOTBOX_OWNER") or (ctx.default_map or {}).get("owner")
+    ctx.find_root().meta["spotbox.common"] = replace(common(ctx), own=tuple(own), standing_owner=standing)
+
+
 def common(ctx: click.Context) -> Common:
     """The common options as given so far."""
     found = ctx.find_root().meta.get("spotbox.common", Common())
@@ -121,7 +143,9 @@ class Command(click.Command):
             asked = {"version", help_option.name if help_option else "help"}
             if not any(given.get(name) for name in asked):
                 self._read_defaults(ctx, given)
-        return super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, args)
+        _note_own(ctx)
+        return rest
 
     def _read_defaults(self, ctx: click.Context, given: dict[str, Any]) -> None:
         from spotbox.config import find_places, read_config

@@ -11,7 +11,8 @@ ENDINGS = [s for s in (signal.SIGTERM, SILENT) if s is not None]
 
 
 def install() -> None:
-    """Let SIGTERM and SIGHUP raise Ended once. One that is ignored (`nohup`) stays ignored; SIGINT is Python's own."""
+    """Let SIGTERM and SIGHUP raise Ended once. One that is ignored (`nohup`) stays ignored; SIGINT is Python's own,
+    which `__main__` has kept quiet until here."""
     terminals = [fd for fd in (0, 1, 2) if os.isatty(fd)]  # a closed terminal does not say any more that it was one
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -22,6 +23,8 @@ def install() -> None:
             _silence(terminals)
         raise Ended(signal.Signals(number).name)
 
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for each in ENDINGS:
         if signal.getsignal(each) is not signal.SIG_IGN:
             signal.signal(each, end)

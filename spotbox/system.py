@@ -54,18 +54,27 @@ class System:
         os.execvp(command[0], list(command))
 
     def make_key(self, path: Path) -> None:
-        """A new ed25519 key pair at `path` and `path`.pub, without a passphrase, private half 0600."""
+        """A new ed25519 key pair at `path` and `path`.pub, without a passphrase, private half 0600.
+
+        Both appear whole, the private half last: where it is, the other is, whenever somebody else looks.
+        """
+        from tempfile import TemporaryDirectory
+
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        made = subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "spotbox", "-f", str(path)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        if made.returncode:
-            raise SpotboxError(
-                f"ssh-keygen could not make a key: {safe(made.stderr.strip())}", f"Look at {path.parent}."
-            )
+        with TemporaryDirectory(prefix=".new-", dir=path.parent) as folder:
+            new = Path(folder) / "key"
+            _keygen(path.parent, "-q", "-t", "ed25519", "-N", "", "-C", "spotbox", "-f", str(new))
+            new.with_name("key.pub").replace(f"{path}.pub")
+            new.replace(path)
+
+    def make_public(self, path: Path) -> None:
+        """`path`.pub anew, of the private half at `path`."""
+        from tempfile import TemporaryDirectory
+
+        with TemporaryDirectory(prefix=".new-", dir=path.parent) as folder:
+            new = Path(folder) / "key.pub"
+            new.write_text(_keygen(path.parent, "-y", "-P", "", "-f", str(path)), encoding="utf-8")
+            new.replace(f"{path}.pub")
 
     def scan_host_keys(self, host: str, port: int) -> tuple[str, ...]:
         """The public keys a server shows (ssh-keyscan), unproven: compare them before you believe them."""
@@ -130,6 +139,13 @@ class System:
     def machine(self) -> str:
         """A short stable mark of this machine and user, for rules that are this machine's own."""
         return hashlib.sha256(f"{socket.gethostname()}\0{os.getuid()}".encode()).hexdigest()[:8]
+
+
+def _keygen(place: Path, *options: str) -> str:
+    made = subprocess.run(["ssh-keygen", *options], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if made.returncode:
+        raise SpotboxError(f"ssh-keygen could not make a key: {safe(made.stderr.strip())}", f"Look at {place}.")
+    return made.stdout
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -444,7 +444,7 @@ def test_no_such_box_is_exit_7(capsys):
     code, err = told(capsys, "status", "dev", "--owner", "alice", obj=FakeApp())
     assert (code, err) == (
         Exit.NO_SUCH_BOX,
-        "spotbox: there is no box named dev\n  alice has no box. Make one with: spotbox up\n",
+        "spotbox: there is no box named dev\n  alice has no box. Make one with: spotbox up --owner alice\n",
     )
 
 

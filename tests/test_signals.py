@@ -1,5 +1,6 @@
 """SIGTERM and a closed terminal end spotbox as Ctrl-C does: once, and also where nobody can read any more."""
 
+import configparser
 import io
 import os
 import pty
@@ -7,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from spotbox.progress import Progress
 
+ROOT = Path(__file__).parents[1]
 PROGRAM = """
 import sys, time
 from spotbox import signals
@@ -127,3 +130,44 @@ def test_the_exit_code_tells_where_nobody_reads():
     finally:
         os.close(writer)
     assert done.returncode == 2
+
+
+SCRIPT = "import sys; from {0} import {1}; sys.exit({1}())"  # what pip writes of an entry point
+STARTS = {"module": ["-m", "spotbox"], "script": ["-c"]}
+
+
+@pytest.mark.parametrize("how", STARTS)
+@pytest.mark.parametrize("ignored", [False, True], ids=["", "ignored"])
+def test_ctrl_c_while_the_modules_are_loaded(tmp_path, how, ignored):
+    """130 and no traceback; one that is ignored (`nohup`, a shell's background job) stays ignored."""
+    slow, begun = tmp_path / "click.py", tmp_path / "begun"
+    slow.write_text(f"import time\nopen({str(begun)!r}, 'w').close()\ntime.sleep({1 if ignored else 20})\n")
+    words = STARTS[how]
+    if how == "script":
+        config = configparser.ConfigParser()
+        config.read(ROOT / "setup.cfg")
+        entry = config["options.entry_points"]["console_scripts"].split("=")[1].strip()
+        words = [*words, SCRIPT.format(*entry.split(":"))]
+    action = signal.SIG_IGN if ignored else signal.SIG_DFL
+    child = subprocess.Popen(
+        [sys.executable, *words], env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}, stderr=subprocess.PIPE,
+        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, action),
+    )  # fmt: skip
+    while not begun.exists():
+        assert child.poll() is None
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=30)
+    if ignored:
+        assert "AttributeError" in err, "it went on, to the end of that click"
+    else:
+        assert (child.returncode, err) == (130, "\ninterrupted\n")
+
+
+def test_after_the_start_ctrl_c_is_pythons_own(tmp_path):
+    """Every command catches KeyboardInterrupt: what kept Ctrl-C quiet at the start is gone by then."""
+    before = "from spotbox import __main__"
+    child, told = begin(tmp_path, before=before, stderr=subprocess.DEVNULL)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) == 0
+    assert told.read_text() == "ready\nSIGINT\nremoved\n"

@@ -39,7 +39,9 @@ def ask(hands: Hands, question: Question, send: Callable[[int], T]) -> T | None:
     InFlight where the user left before AWS answered.
     """
     try:
-        return _ask(hands, question, send)
+        answer = _ask(hands, question, send)
+        hands.answered(question.offer.region, answer)  # within the `try`: no Ctrl-C falls between the two
+        return answer
     except KeyboardInterrupt as cut:
         raise InFlight from cut
 

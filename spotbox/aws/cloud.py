@@ -24,7 +24,7 @@ from spotbox.aws import (
     scores,
 )
 from spotbox.aws.errors import translating
-from spotbox.aws.hands import Hands, silent
+from spotbox.aws.hands import Hands, silent, unheard
 from spotbox.aws.session import Aws
 from spotbox.core.advisor import Interruptions, interruptions
 from spotbox.core.errors import SpotboxError
@@ -140,11 +140,13 @@ class Cloud:
 
         apply(replace(self._hands, show=show), step)
 
-    def launch(self, step: Launch, wait: float, show: Callable[[str], None]) -> Launched:
-        """Try the wish's pools until AWS accepts one."""
+    def launch(
+        self, step: Launch, wait: float, show: Callable[[str], None], answered: Callable[[str, Any], None] = unheard
+    ) -> Launched:
+        """Try the wish's pools until AWS accepts one; `answered` hears region and instance id at once (see Hands)."""
         from spotbox.aws.launch import launch
 
-        return launch(replace(self._hands, show=show), step, wait)
+        return launch(replace(self._hands, show=show, answered=answered), step, wait)
 
     def park(self, step: Park, wait: float, show: Callable[[str], None]) -> Request | None:
         """Leave a standing request with AWS."""

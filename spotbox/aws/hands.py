@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from spotbox.aws.session import Aws
 from spotbox.core.waiting import Look, T, Waited, wait
@@ -12,9 +13,17 @@ def silent(text: str) -> None:
     """Say nothing."""
 
 
+def unheard(region: str, launched: object) -> None:
+    """Keep nothing of what AWS accepted."""
+
+
 @dataclass(frozen=True)
 class Hands:
-    """`now` is a monotonic clock in seconds, `show` the live line, `chance` a random number in [0, 1)."""
+    """`now` is a monotonic clock in seconds, `show` the live line, `chance` a random number in [0, 1).
+
+    `answered` hears what AWS accepted, in which region (None: an earlier launch stands instead), before anything else
+    can happen: a Ctrl-C comes either before it, as InFlight, or when the caller knows.
+    """
 
     aws: Aws
     sleep: Callable[[float], None]
@@ -23,6 +32,7 @@ class Hands:
     chance: Callable[[], float] = random.random
     # Ids of the security groups that this process made, by region, VPC and name; one dict for all copies.
     groups: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    answered: Callable[[str, Any], None] = unheard
 
     def wait(self, look: Callable[[], Look[T]], timeout: float) -> Waited[T]:
         """Look until done; see core.waiting."""

@@ -1,6 +1,6 @@
 """Read what is there: everything that carries spotbox's tags, or is reached through a request that does."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -40,7 +40,8 @@ def observe(
     """All of spotbox's in these regions, of one owner and box name or of all.
 
     `full` adds security groups and key pairs, which only commands that change something need. A request's instances
-    are asked for by its id too (filter spot-instance-request-id), because a relaunched instance has no tags.
+    are asked for by its id too (filter spot-instance-request-id), because a relaunched instance has no tags; and so is
+    a request that an instance names and no query by tag showed.
     """
     kinds = list(_KINDS) if full else ["requests", "instances", "volumes"]
     calls = [(region, kind, tag_filters(kind, owner, name)) for region in regions for kind in kinds]
@@ -87,26 +88,46 @@ def tag_filters(kind: str, owner: str | None, name: str | None) -> list[dict[str
 
 
 def _complete(aws: Aws, sights: dict[str, Sight], failed: dict[str, SpotboxError]) -> Seen:
-    """Add what carries no tags: instances of the requests, then volumes of the instances."""
-    calls = [
-        (s.region, "instances", [{"Name": "spot-instance-request-id", "Values": [r.id for r in s.requests]}])
-        for s in sights.values()
-        if s.requests
-    ]
-    found, more = _ask(aws, calls)
-    failed |= more
-    for (region, _), instances in found.items():
-        sights[region] = replace(sights[region], instances=_merge(sights[region].instances, instances))
-    calls = [
-        (s.region, "volumes", [{"Name": "attachment.instance-id", "Values": sorted(ids)}])
-        for s in sights.values()
-        if (ids := _bare(s.instances, s.volumes))
-    ]
-    found, more = _ask(aws, calls)
-    failed |= more
-    for (region, _), volumes in found.items():
-        sights[region] = replace(sights[region], volumes=_merge(sights[region].volumes, volumes))
+    """Add what carries no tags: instances of the requests, requests that instances name, volumes of the instances."""
+    by_request = "spot-instance-request-id"
+    _add(aws, sights, failed, "instances", by_request, {r: [q.id for q in s.requests] for r, s in sights.items()})
+    # A request that lost its tags, or whose tags AWS does not show, may launch all the same, even when its instance is
+    # terminated: then what it launched next has no tags either. Where every request was seen, this costs no call.
+    named = {region: _named(sight) for region, sight in sights.items()}
+    if _add(aws, sights, failed, "requests", by_request, named):
+        there = {r: {q.id for q in s.requests} for r, s in sights.items()}
+        more = {r: [id_ for id_ in ids if id_ in there[r]] for r, ids in named.items() if r in there}
+        _add(aws, sights, failed, "instances", by_request, more)
+    bare = {region: sorted(_bare(sight.instances, sight.volumes)) for region, sight in sights.items()}
+    _add(aws, sights, failed, "volumes", "attachment.instance-id", bare)
     return Seen(tuple(sight for region, sight in sights.items() if region not in failed), failed)
+
+
+def _add(
+    aws: Aws,
+    sights: dict[str, Sight],
+    failed: dict[str, SpotboxError],
+    kind: str,
+    name: str,
+    wanted: Mapping[str, Sequence[str]],
+) -> bool:
+    """Add to the sights what a filter `name` of the ids wanted by region shows; whether anything was asked for.
+
+    A filter, for an id that AWS does not know (any more) is no error there.
+    """
+    calls = [(region, kind, [{"Name": name, "Values": list(ids)}]) for region, ids in wanted.items() if ids]
+    found, more = _ask(aws, calls)
+    failed |= more
+    for (region, _), items in found.items():
+        both: dict[str, Any] = {kind: _merge(getattr(sights[region], kind), items)}
+        sights[region] = replace(sights[region], **both)
+    return bool(calls)
+
+
+def _named(sight: Sight) -> list[str]:
+    """The requests that instances name and that were not seen."""
+    seen = {request.id for request in sight.requests}
+    return sorted({i.request_id for i in sight.instances if i.request_id} - seen)
 
 
 def _bare(instances: Sequence[Instance], volumes: Sequence[Volume]) -> set[str]:

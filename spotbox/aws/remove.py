@@ -10,7 +10,7 @@ from spotbox.core.names import KEEP_TAG, wire_tags
 from spotbox.core.states import LIVE
 from spotbox.core.waiting import Look
 
-CANCEL_WAIT, TERMINATE_WAIT, GROUP_WAIT = 90, 600, 180  # seconds
+CANCEL_WAIT, TERMINATE_WAIT, VOLUME_WAIT = 90, 600, 180  # seconds
 _NO_REQUEST, _NO_INSTANCE = "InvalidSpotInstanceRequestID.NotFound", "InvalidInstanceID.NotFound"
 
 
@@ -105,13 +105,16 @@ def terminate(hands: Hands, step: s.Terminate) -> None:
 
 def delete_volume(hands: Hands, step: s.DeleteVolume) -> None:
     """Delete the volume as soon as nothing holds it."""
-    _until_free(hands, step.region, "delete_volume", "VolumeInUse", "InvalidVolume.NotFound", VolumeId=step.volume_id)
+    _until_free(
+        hands, step.region, "delete_volume", "VolumeInUse", "InvalidVolume.NotFound", VOLUME_WAIT,
+        VolumeId=step.volume_id,
+    )  # fmt: skip
 
 
 def delete_snapshot(hands: Hands, step: s.DeleteSnapshot) -> None:
     """Delete the snapshot as soon as no image uses it."""
     _until_free(
-        hands, step.region, "delete_snapshot", "InvalidSnapshot.InUse", "InvalidSnapshot.NotFound",
+        hands, step.region, "delete_snapshot", "InvalidSnapshot.InUse", "InvalidSnapshot.NotFound", VOLUME_WAIT,
         SnapshotId=step.snapshot_id,
     )  # fmt: skip
 
@@ -124,13 +127,15 @@ def keep_volume(hands: Hands, step: s.KeepVolume) -> None:
 def delete_group(hands: Hands, step: s.DeleteGroup) -> None:
     """Delete the group as soon as no interface uses it."""
     _until_free(
-        hands, step.region, "delete_security_group", "DependencyViolation", "InvalidGroup.NotFound",
+        hands, step.region, "delete_security_group", "DependencyViolation", "InvalidGroup.NotFound", step.patience,
         GroupId=step.group_id,
     )  # fmt: skip
 
 
-def _until_free(hands: Hands, region: str, operation: str, busy: str, gone: str, **params: Any) -> None:
-    end = hands.now() + GROUP_WAIT
+def _until_free(
+    hands: Hands, region: str, operation: str, busy: str, gone: str, patience: float, **params: Any
+) -> None:
+    end = hands.now() + patience
     while True:
         try:
             patient_call(hands, region, operation, ok=(gone,), **params)

@@ -1,7 +1,7 @@
 """Carry out the plan of a new box: launch or park it, fall back on demand, leave nothing behind where AWS refuses."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -69,10 +69,10 @@ def _carry(app: App, plan: Plan, wait: float, step: Launch | Park, mine: Mine, l
             box = limits.set(box)
             look_for_rivals(app, box, own)
             return Carried(box)
-        launched = _launch(app, plan, here, wait)
+        launched = _launch(app, plan, mine, wait)
         accepted = True
-        here = mine.box = replace(here, region=launched.region)
-        mine.instance_id, mine.adopted = launched.instance_id, launched.instance_id is None
+        mine.answered(launched.region, launched.instance_id)
+        here = mine.box
         where = launched.offer.zone if launched.offer else launched.region
         app.progress.done(f"AWS accepted: {launched.instance_id or 'an earlier launch of this box'} in {where}")
         clean_up(app, here, [region for region in launched.tried if region != launched.region], mine.keep)
@@ -91,21 +91,22 @@ def _carry(app: App, plan: Plan, wait: float, step: Launch | Park, mine: Mine, l
         raise
 
 
-def _launch(app: App, plan: Plan, here: Box, wait: float) -> Any:
-    """Apply the steps; what AWS accepted (aws.launch.Launched)."""
+def _launch(app: App, plan: Plan, mine: Mine, wait: float) -> Any:
+    """Apply the steps; what AWS accepted (aws.launch.Launched), which `mine` hears first."""
     for step in plan:
         app.progress.show(str(step))
         if not isinstance(step, Launch):
             app.cloud.apply(step, app.progress.show)
         elif step is plan[-1]:
-            return app.cloud.launch(step, wait if step.spot or not step.after_spot else 0, app.progress.show)
+            longest = wait if step.spot or not step.after_spot else 0
+            return app.cloud.launch(step, longest, app.progress.show, mine.answered)
         else:
             try:
-                return app.cloud.launch(step, wait, app.progress.show)
+                return app.cloud.launch(step, wait, app.progress.show, mine.answered)
             except SpotboxError as error:
                 if error.exit_code not in (Exit.NO_CAPACITY, Exit.QUOTA) or isinstance(error, Unclear):
                     raise
-                _fall_back(app, step.wish, here, error, wait)
+                _fall_back(app, step.wish, mine.box, error, wait)
     raise AssertionError("a plan of a new box ends with a launch")
 
 

@@ -30,11 +30,13 @@ def own_key(app: App) -> tuple[Path, str]:
     """spotbox's own key on this machine: private path and public line; made where there is none."""
     path = app.places.keys / OWN_KEY
     public = path.with_name(f"{OWN_KEY}.pub")
-    if not path.exists():
+    if not (path.exists() and public.exists()):
         app.system.need_ssh()
         with locked(app.places.keys / ".lock"):
             if not path.exists():
                 app.system.make_key(path)
+            elif not public.exists():  # it may be deleted; the private half knows it
+                app.system.make_public(path)
     path.chmod(0o600)
     return path, public.read_text(encoding="utf-8").strip()
 
@@ -156,27 +158,38 @@ def connect_words(app: App, box: Box) -> list[str]:
     words = ["env"]
     words += [f"SPOTBOX_HOME={home}"] if (home := app.env.get("SPOTBOX_HOME")) else []
     # -P: never import a `spotbox` that happens to lie in the folder where ssh is run.
-    words += [sys.executable, "-P", "-m", "spotbox"]
-    words += ["--sandbox"] if app.sandbox else []
+    return [*words, sys.executable, "-P", "-m", *_finding(app, box.region, box.owner, box.name)]
+
+
+def _finding(app: App, region: str, owner: str, name: str) -> list[str]:
+    words = ["spotbox", *(["--sandbox"] if app.sandbox else [])]
     words += ["--profile", app.options.profile] if app.options.profile else []
-    return [*words, "ssh", "--stdio", "-r", box.region, "--owner", box.owner, box.name]
+    return [*words, "ssh", "--stdio", "-r", region, "--owner", owner, name]
 
 
 def write_entry(app: App, box: Box) -> None:
-    """Write (or, for a box that is no more, remove) the box's ssh_config entry."""
+    """Write (or, for a box that is no more, remove) the box's ssh_config entry.
+
+    `spotbox-NAME` is the user's own box of that name: one of somebody whom --owner named has no entry.
+    """
     where = target(app, box)
-    entry = sshtext.config_entry(where, connect_words(app, box)) if where else ""
-    set_entry(app, box.name, entry)
+    if where is None:
+        drop_entry(app, box.region, box.owner, box.name, {i.id for i in box.instances})
+    elif app.is_own(box.owner):
+        path, entry = app.places.ssh_config, sshtext.config_entry(where, connect_words(app, box))
+        with locked(path.with_name(".ssh_config.lock")):
+            write_private(path, sshtext.replace_entry(_read(path) or HEADER, box.name, entry))
 
 
-def set_entry(app: App, name: str, entry: str) -> None:
-    """Replace one box's entry; an empty one removes it."""
+def drop_entry(app: App, region: str, owner: str, name: str, aliases: set[str]) -> None:
+    """Remove the ssh_config entry of a box, which had these instances; one of another box of that name stays."""
     path = app.places.ssh_config
-    if not entry and not path.exists():
+    if not path.exists():
         return
     with locked(path.with_name(".ssh_config.lock")):
         old = _read(path)
-        write_private(path, sshtext.replace_entry(old or HEADER, name, entry))
+        if sshtext.is_about(old, name, aliases, _finding(app, region, owner, name)):
+            write_private(path, sshtext.replace_entry(old, name, ""))
 
 
 def forget_host(app: App, aliases: set[str]) -> None:

@@ -116,7 +116,8 @@ def again(app: App, box: Box, full: bool = True) -> Box | None:
     seen = app.cloud.observe([box.region], box.owner, box.name, full)
     if seen.failed:
         raise seen.failed[box.region]
-    return next((b for sight in seen.sights for b in assemble(sight) if b.name == box.name), None)
+    found = (b for sight in seen.sights for b in assemble(sight))
+    return next((b for b in found if (b.name, b.owner) == (box.name, box.owner)), None)
 
 
 def priced(app: App, boxes: Sequence[Box]) -> list[Box]:

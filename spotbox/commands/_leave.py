@@ -3,7 +3,7 @@ there before stays; and the last line names what exists and the command that goe
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spotbox.app import App
 from spotbox.commands._find import again, look
@@ -38,16 +38,24 @@ class Mine:
         """Remember what a removal is about to take away."""
         self.left |= dict.fromkeys(part["id"] for step in plan for part in parts_of(step))
 
+    def answered(self, region: str, instance_id: str | None) -> None:
+        """AWS accepted the launch in that region; None where an earlier launch of the box stands instead.
+
+        The id comes last: a Ctrl-C in here is told as one before AWS answered, and all regions are looked at.
+        """
+        self.box = replace(self.box, region=region)
+        self.instance_id, self.adopted = instance_id, instance_id is None
+
 
 def leave_new(app: App, mine: Mine, cut: KeyboardInterrupt, park: Callable[[], Box] | None) -> SpotboxError:
     """End an `up` that made a box: ask on a terminal, else remove it; a second Ctrl-C leaves at once. Exit 130.
 
     `park` leaves a standing request in its place; None where something may have been launched already.
     """
-    app.progress.done()
     mine.asked_aws = isinstance(cut, InFlight)
-    ours = bool(mine.instance_id) or mine.asked_aws
     try:
+        app.progress.done()
+        ours = bool(mine.instance_id) or mine.asked_aws
         answer = _choice(app, mine, cut, None if ours else park)
         if answer == PARK and park:
             return _parked(app, mine, park)

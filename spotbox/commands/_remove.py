@@ -19,6 +19,7 @@ from spotbox.core.units import show_usd
 from spotbox.core.waiting import Look, wait
 
 ROOT_WAIT = 60  # seconds in which AWS deletes a volume after its instance
+GROUP_TRY, GROUP_WAIT = 3.0, 180  # seconds for a group in use until it is looked for what uses it, and in all
 LOOK_WAIT = 30  # seconds in which a region that could not be looked at is asked again
 FREE = ("security-group", "key-pair")  # kinds that bill nothing
 
@@ -33,6 +34,7 @@ class Tally:
     unresolved: list[dict[str, Any]] = field(default_factory=list)
     standing: set[str] = field(default_factory=set)  # regions where a cancel could not be proved
     users: dict[str, set[str]] = field(default_factory=dict)  # group or volume -> the instances that hold it
+    busy: dict[str, DeleteGroup] = field(default_factory=dict)  # groups that something holds which is to be looked for
     halted: bool = False  # the user has had enough: no step begins any more
 
     @property
@@ -75,11 +77,19 @@ def patiently(app: App, look: Callable[[], Any]) -> Any:
     return wait(once, LOOK_WAIT, app.system.sleep, app.system.monotonic, app.progress.show).value
 
 
-def carry_out(app: App, plan: Plan, tally: Tally, patience: float = 0.0, instances: Sequence[Instance] = ()) -> None:
+def carry_out(
+    app: App,
+    plan: Plan,
+    tally: Tally,
+    patience: float = 0.0,
+    instances: Sequence[Instance] = (),
+    looks_again: bool = False,
+) -> None:
     """Every step of the plan, in order within a region and the regions side by side.
 
     `patience` is for how many seconds AWS may not show what the plan is about; see Cancel and Terminate. `instances`
     are those that may hold a group or a volume of the plan: while one of them resists, EC2 would refuse for minutes.
+    With `looks_again` a group that is still in use is `tally.busy` after a moment: the caller looks for what uses it.
     """
     for instance in instances:
         for id_ in (*instance.group_ids, *instance.volume_ids):
@@ -90,6 +100,8 @@ def carry_out(app: App, plan: Plan, tally: Tally, patience: float = 0.0, instanc
     for step in plan:
         if isinstance(step, Cancel | Terminate):
             step = replace(step, patience=patience)
+        elif isinstance(step, DeleteGroup) and looks_again:
+            step = replace(step, patience=GROUP_TRY)
         lines.setdefault(getattr(step, "region", ""), []).append(step)
     many = len(lines) > 1
     try:
@@ -129,6 +141,9 @@ def _line(app: App, steps: Sequence[Step], tally: Tally, many: bool) -> None:
         try:
             app.cloud.apply(step, lambda text, where=where: app.progress.show(f"{where}{text}"))
         except SpotboxError as error:
+            if isinstance(step, DeleteGroup) and step.patience == GROUP_TRY and error.code == "DependencyViolation":
+                tally.busy[step.group_id] = step
+                continue
             if isinstance(step, Cancel):
                 tally.standing.add(region)
             _failed(app, step, error.message, tally)

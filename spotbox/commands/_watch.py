@@ -183,7 +183,7 @@ def _in_full(app: App, watch: Watch, rows: list[Row]) -> list[Line]:
         record = _record(app, watch, row.box) | {"state": said_state(row)}
         text = to_pairs(full_lines(record, explain(row.box), row.box.tags.get(IDLE_TAG)))
         bright = row.bright(now)
-        told = as_typed(text, app.options.words).splitlines()
+        told = as_typed(text, app.options.words, app.options.own).splitlines()
         lines += [(line, bright and line.startswith(("state", "what"))) for line in told]
     return lines or [("no such box any more", False)]
 

@@ -1,6 +1,6 @@
 """spotbox down: cancel, prove it, terminate, clean the last of it, look again, and tell what was removed."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from spotbox.app import App, get_app
-from spotbox.commands._connect import forget_host, set_entry
+from spotbox.commands._connect import drop_entry, forget_host
 from spotbox.commands._find import others
-from spotbox.commands._remove import Tally, carry_out, kept_lines, patiently, priced, reconcile, see_gone
+from spotbox.commands._remove import GROUP_WAIT, Tally, carry_out, kept_lines, patiently, priced, reconcile, see_gone
 from spotbox.core.boxes import Sight, gather
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.findings import Survey
@@ -200,7 +200,8 @@ def _remove(
 
     regions = concerned(sights, wanted.owner, wanted.names)
     until = app.system.now() + timedelta(seconds=settling)
-    carry_out(app, plan, tally, settling, [i for sight in sights for i in sight.instances])
+    free_by = app.system.now() + timedelta(seconds=GROUP_WAIT)
+    carry_out(app, plan, tally, settling, [i for sight in sights for i in sight.instances], looks_again=True)
     if opened(sights, plan):  # it may have been fulfilled up to this moment
         until = app.system.now() + timedelta(seconds=app.settle)
     going = dict.fromkeys(going_with_instances(sights, wanted.owner, wanted.names))
@@ -209,19 +210,31 @@ def _remove(
         reconcile(tally, seen.sights)
         going |= dict.fromkeys(going_with_instances(seen.sights, wanted.owner, wanted.names))
         late = tuple(s for s in wanted.plan(seen.sights) if not tally.stuck & {part["id"] for part in parts_of(s)})
-        carry_out(app, late, tally, settling, [i for sight in seen.sights for i in sight.instances])
+        tally.busy.clear()
+        carry_out(app, late, tally, settling, [i for sight in seen.sights for i in sight.instances], looks_again=True)
         now = app.system.now()
+        if tally.busy and now < free_by:  # what uses the group may be a launch that shows late, and bills
+            app.progress.show(f"{', '.join(tally.busy)} is still in use; looking for what uses it")
+            app.system.sleep(1.0)
+            continue
         unseen = any(passing(error) for error in seen.failed.values())
         if (now >= until and not (late or unseen)) or now >= until + timedelta(seconds=LATE_WAIT):
             break
         app.progress.show("looking again for a late launch")
         app.system.sleep(1.0)
     app.progress.done()
-    for region, error in seen.failed.items():
-        tally.left([_region(region)], f"not seen: {error.message}")
+    _settle_up(seen.failed, tally)
     see_gone(app, _not_held(going, [*sights, *seen.sights], tally), tally)
     _forget(app, [*sights, *seen.sights], wanted, tally)
     return list(seen.sights)
+
+
+def _settle_up(failed: Mapping[str, SpotboxError], tally: Tally) -> None:
+    """What the last look has not shown as gone."""
+    for step in tally.busy.values():
+        tally.left(parts_of(step), "something uses it that AWS does not show as this box's")
+    for region, error in failed.items():
+        tally.left([_region(region)], f"not seen: {error.message}")
 
 
 def _not_held(
@@ -236,12 +249,13 @@ def _forget(app: App, sights: Sequence[Sight], wanted: Wanted, tally: Tally) -> 
     """Drop what this machine remembers of boxes that are gone."""
     for sight in sights:
         for (owner, name), parts in gather(sight).items():
-            ids = {r.id for r in parts.requests} | {i.id for i in parts.instances}
+            instances = {i.id for i in parts.instances}
+            ids = {r.id for r in parts.requests} | instances
             if owner != wanted.owner or (wanted.names and name not in wanted.names) or tally.stuck & ids:
                 continue
             with suppress(UsageError):  # a tag that is no box's name has no entry
-                set_entry(app, check_name(name), "")
-            forget_host(app, {i.id for i in parts.instances})
+                drop_entry(app, sight.region, owner, check_name(name), instances)
+            forget_host(app, instances)
 
 
 def _finish(

@@ -113,7 +113,7 @@ def _instances(corner: _Corner) -> Iterator[Finding]:
             steps: tuple[Step, ...] = (Cancel(corner.region, ids),) if ids else ()
             steps = (*steps, Terminate(corner.region, (instance.id,)))
             yield corner.finding("instance", instance.id, why, lot="instance", steps=steps, **bill)
-        elif NAME_TAG not in instance.tags and request and NAME_TAG in request.tags:
+        elif NAME_TAG not in instance.tags and request:
             yield _relaunched(corner, instance, request)
         elif request and NAME_TAG not in request.tags:
             steps = (TagAgain(corner.region, (request.id,), without_aws(instance.tags)),)
@@ -126,7 +126,11 @@ def _instances(corner: _Corner) -> Iterator[Finding]:
 
 def _relaunched(corner: _Corner, instance: Instance, request: Request) -> Finding:
     bare = [v.id for v in corner.parts.volumes if v.instance_id == instance.id and NAME_TAG not in v.tags]
-    tags = TagAgain(corner.region, (instance.id, *bare), without_aws(request.tags))
+    known: Mapping[str, str] = request.tags
+    if NAME_TAG not in known:  # it lost them too: the instance before this one has them
+        known = corner.box.tags if corner.box else {}
+        bare.append(request.id)
+    tags = TagAgain(corner.region, (instance.id, *bare), without_aws(known))
     why = "launched again by AWS, without tags; `spotbox audit --fix` tags it again"
     volumes = tuple(corner.parts.volumes)
     return corner.finding(

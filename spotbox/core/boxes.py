@@ -63,8 +63,9 @@ class Box:
 
     @property
     def tags(self) -> Tags:
-        """The tags as the request carries them (a relaunched instance has none)."""
-        return {**(self.instance.tags if self.instance else {}), **(self.request.tags if self.request else {})}
+        """The tags as the request carries them (a relaunched instance has none); else as an instance of it does."""
+        parts = [*self.instances, self.instance, self.request]
+        return {key: value for part in parts if part for key, value in part.tags.items()}
 
     @property
     def user(self) -> str | None:
@@ -88,8 +89,10 @@ class Box:
 
     @property
     def untagged(self) -> tuple[str, ...]:
-        """Ids that belong to the box but carry no tag of it: a relaunched instance and its volumes."""
-        parts: list[Instance | Volume] = [i for i in self.instances if i.state != "terminated"]
+        """Ids that belong to the box but carry no tag of it: a relaunched instance and its volumes, a request that
+        lost its tags."""
+        parts: list[Request | Instance | Volume] = [r for r in self.requests if r.state in LIVE]
+        parts += [i for i in self.instances if i.state != "terminated"]
         parts += self.volumes
         return tuple(part.id for part in parts if NAME_TAG not in part.tags)
 
@@ -130,15 +133,21 @@ def assemble(sight: Sight) -> tuple[Box, ...]:
 
 
 def gather(sight: Sight) -> dict[tuple[str, str], Belongings]:
-    """What was seen, sorted by (owner, box name). What carries no such tags and no such request is left out."""
+    """What was seen, sorted by (owner, box name). What carries no such tags and no such request is left out.
+
+    A request without tags, which lost them or whose tags AWS does not show, is that of the tagged instance that names
+    it; one with somebody's tags is theirs.
+    """
     parts: defaultdict[tuple[str, str], Belongings] = defaultdict(Belongings)
     owner_of: dict[str, tuple[str, str]] = {}
 
     def key(tags: Tags) -> tuple[str, str] | None:
         return (tags.get(OWNER_TAG, ""), tags[NAME_TAG]) if NAME_TAG in tags else None
 
+    named = {i.request_id: whose for i in sight.instances if i.request_id and (whose := key(i.tags))}
     for request in sight.requests:
-        if whose := key(request.tags):
+        bare = NAME_TAG not in request.tags and OWNER_TAG not in request.tags
+        if whose := named.get(request.id) if bare else key(request.tags):
             parts[whose].requests.append(request)
             owner_of[request.id] = whose
     for instance in sight.instances:
@@ -159,7 +168,7 @@ def gather(sight: Sight) -> dict[tuple[str, str], Belongings]:
 
 
 def _box(region: str, owner: str, name: str, parts: Belongings) -> Box | None:
-    request = _main_request(parts.requests)
+    request = _main_request(parts)
     instance = _main_instance(parts.instances, request)
     if request and request.state not in LIVE and instance and instance.lifecycle != "spot" and not instance.request_id:
         request = None  # a Spot hunt that ended, before the same box came on demand
@@ -191,13 +200,16 @@ def _box(region: str, owner: str, name: str, parts: Belongings) -> Box | None:
     )
 
 
-def _main_request(requests: list[Request]) -> Request | None:
-    """The one that may launch, else the newest."""
+def _main_request(parts: Belongings) -> Request | None:
+    """The one whose instance lives, as far as AWS shows it; else the one that may launch, else the newest."""
+    alive = [i for i in parts.instances if i.state in ("pending", "running", "stopping", "stopped")]
+    living = {i.id for i in alive} | {i.request_id for i in alive} | set(unshown(parts))
 
-    def rank(request: Request) -> tuple[bool, float]:
-        return request.state in LIVE, request.created.timestamp() if request.created else 0.0
+    def rank(request: Request) -> tuple[bool, bool, float]:
+        born = request.created.timestamp() if request.created else 0.0
+        return bool({request.id, request.instance_id} & living - {None}), request.state in LIVE, born
 
-    return max(requests, key=rank, default=None)
+    return max(parts.requests, key=rank, default=None)
 
 
 def _main_instance(instances: list[Instance], request: Request | None) -> Instance | None:

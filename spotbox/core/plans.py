@@ -85,7 +85,7 @@ def plan_tags(box: Box) -> Plan:
     """
     if not box.request:
         return ()
-    tags, bare = without_aws(box.request.tags), set(box.untagged)
+    tags, bare = without_aws(box.request.tags if NAME_TAG in box.request.tags else box.tags), set(box.untagged)
     volumes = tuple(v.id for v in box.volumes if v.id in bare)
     others = tuple(id_ for id_ in box.untagged if id_ not in volumes)
     steps: list[Step] = [TagAgain(box.region, others, tags)] if others else []

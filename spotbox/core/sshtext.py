@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -128,9 +128,26 @@ def end(name: str) -> str:
 
 def replace_entry(config: str, name: str, entry: str) -> str:
     """The config with this box's entry replaced, added, or (empty `entry`) removed; other text is untouched."""
-    pattern = re.compile(rf"^{re.escape(begin(name))}\n.*?^{re.escape(end(name))}\n", re.MULTILINE | re.DOTALL)
     text = config if config.endswith("\n") or not config else config + "\n"
-    return pattern.sub("", text) + entry
+    return _entry(name).sub("", text) + entry
+
+
+def is_about(config: str, name: str, aliases: Collection[str], connect: Sequence[str]) -> bool:
+    """Whether the entry of that name is one of these instances', or finds its box by these last words of a command.
+
+    An instance's id is nobody else's; a box that AWS launched again has another than its entry says.
+    """
+    found = _entry(name).search(config)
+    lines = [line.strip() for line in found[0].splitlines()] if found else []
+    ends = f" {shell(connect)}".replace("%", "%%")
+    return any(
+        line.removeprefix("HostName ") in aliases or (line.startswith("ProxyCommand ") and line.endswith(ends))
+        for line in lines
+    )
+
+
+def _entry(name: str) -> re.Pattern[str]:
+    return re.compile(rf"^{re.escape(begin(name))}\n.*?^{re.escape(end(name))}\n", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -188,11 +188,12 @@ class KeepVolume:
 
 @dataclass(frozen=True)
 class DeleteGroup:
-    """Delete the box's security group, once nothing uses it."""
+    """Delete the box's security group, once nothing uses it; asked again for `patience` seconds."""
 
     region: str
     group_id: str
     name: str
+    patience: float = 180.0
 
     def __str__(self) -> str:
         return safe(f"delete security group {self.name} ({self.group_id})")

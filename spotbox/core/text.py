@@ -4,6 +4,7 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 
@@ -25,14 +26,31 @@ def shell(words: Iterable[str]) -> str:
     return shlex.join(words)
 
 
-def as_typed(text: str, words: Sequence[str]) -> str:
-    """`text` whose `spotbox COMMAND` hints carry these global options, so that they can be typed as they stand."""
-    if not words:
+OF_A_BOX = frozenset({"up", "ssh", "status", "stop", "start", "down", "audit"})  # commands that take --owner and -r
+_HINT = re.compile(rf"\bspotbox ({'|'.join(sorted(OF_A_BOX | {'prices'}))})\b(?=((?:(?!\bspotbox )[^`;,\n])*))")
+
+
+@dataclass(frozen=True)
+class Own:
+    """A flag that was typed with its value, and the commands whose hints need it to be about the same boxes."""
+
+    flag: str
+    value: str
+    commands: frozenset[str]
+
+
+def as_typed(text: str, words: Sequence[str], own: Sequence[Own] = ()) -> str:
+    """`text` whose `spotbox COMMAND` hints carry these global options and, where they do not name them themselves, the
+    command's own flags, so that they can be typed as they stand."""
+    if not words and not own:
         return text
-    given = shlex.join(words)
-    return re.sub(
-        r"\bspotbox (?=(?:up|ssh|prices|status|stop|start|down|audit)\b)", lambda _: f"spotbox {given} ", text
-    )
+
+    def typed(hint: re.Match[str]) -> str:
+        command, rest = hint[1], hint[2].split()
+        flags = [flag for flag in own if command in flag.commands and flag.flag not in rest]
+        return shlex.join(["spotbox", *words, command, *(word for flag in flags for word in (flag.flag, flag.value))])
+
+    return _HINT.sub(typed, text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

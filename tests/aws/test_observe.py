@@ -82,6 +82,36 @@ def test_a_relaunch_without_tags_is_reached_through_its_request():
     assert (box.state, box.instance.id, box.untagged) == ("running", "i-2", ("i-2", "vol-2"))
 
 
+def test_a_request_that_lost_its_tags_is_asked_for_by_its_id():
+    """No query by tag shows it, but an instance names it, dead or alive: it, what it launched since, and its disk."""
+    world = World()
+    dead = {**RELAUNCHED, "InstanceId": "i-1", "State": {"Name": "terminated"}, "Tags": TAGS, "BlockDeviceMappings": []}
+    by_request = {"Filters": [{"Name": "spot-instance-request-id", "Values": ["sir-1"]}]}
+    world.answers("describe_spot_instance_requests", {"SpotInstanceRequests": []})
+    world.answers("describe_instances", instances(dead))
+    world.answers("describe_volumes", {"Volumes": []})
+    world.answers("describe_spot_instance_requests", {"SpotInstanceRequests": [{**REQUEST, "Tags": []}]}, by_request)
+    world.answers("describe_instances", instances(dead, RELAUNCHED), by_request)
+    world.answers("describe_volumes", {"Volumes": [BARE_VOLUME]})
+    (sight,) = observe(world.aws, [REGION], "alice", "dev", full=False).sights
+    world.aws.spent()
+    (box,) = assemble(sight)
+    assert (box.state, box.request.id, box.instance.id) == ("running", "sir-1", "i-2")
+    assert box.untagged == ("sir-1", "i-2", "vol-2")
+
+
+def test_a_request_that_aws_forgot_is_asked_for_once():
+    """A request is deleted four hours after its end: an instance that still names it costs one call and no error."""
+    world = World()
+    world.answers("describe_spot_instance_requests", {"SpotInstanceRequests": []})
+    world.answers("describe_instances", instances({**RELAUNCHED, "State": {"Name": "terminated"}, "Tags": TAGS}))
+    world.answers("describe_volumes", {"Volumes": []})
+    world.answers("describe_spot_instance_requests", {"SpotInstanceRequests": []})
+    seen = observe(world.aws, [REGION], "alice", "dev", full=False)
+    world.aws.spent()
+    assert (seen.failed, seen.sights[0].requests) == ({}, ())
+
+
 def test_what_was_found_twice_is_there_once():
     """An instance found by tag and by request is one; its tagged volume is not asked for again."""
     world = World()

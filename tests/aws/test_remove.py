@@ -2,7 +2,7 @@ import pytest
 
 from spotbox.aws.apply import apply
 from spotbox.aws.calls import PATIENCE
-from spotbox.aws.remove import CANCEL_WAIT, GROUP_WAIT, TERMINATE_WAIT
+from spotbox.aws.remove import CANCEL_WAIT, TERMINATE_WAIT, VOLUME_WAIT
 from spotbox.core import steps as s
 from spotbox.core.errors import Exit
 from tests.aws.stubs import World
@@ -154,7 +154,7 @@ def test_a_delete_of_what_stays_in_use_ends(step, operation, params, busy, gone)
     for _ in range(250):
         world.refuses(operation, busy, params)
     assert fails(world, step).code == busy
-    assert GROUP_WAIT <= world.clock.at <= GROUP_WAIT + 3
+    assert VOLUME_WAIT <= world.clock.at <= VOLUME_WAIT + 3
 
 
 @DELETES

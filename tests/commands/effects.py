@@ -162,7 +162,11 @@ def _keep(world, step):
 
 
 def _delete_group(world, step):
-    if any(step.group_id in i.group_ids and i.state != "terminated" for i in world.instances.values()):
+    end = world.clock + step.patience
+    while any(step.group_id in i.group_ids and i.state != "terminated" for i in world.instances.values()):
+        if world.clock < end:
+            world.sleep(1.0)
+            continue
         raise SpotboxError(f"{step.group_id} has a dependent object", code="DependencyViolation")
     world.groups.pop(step.group_id, None)
 

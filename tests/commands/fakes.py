@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from spotbox.app import App
-from spotbox.aws.hands import silent
+from spotbox.aws.hands import silent, unheard
 from spotbox.aws.launch import Launched
 from spotbox.aws.observe import Seen
 from spotbox.core import steps as s
@@ -86,12 +86,16 @@ class FakeCloud(FakeSurveys):
         def mine(part, key=False):
             named = key or (part.tags.get(NAME_TAG) == name if name else NAME_TAG in part.tags)
             owned = part.tags.get(OWNER_TAG) == owner if owner else OWNER_TAG in part.tags or not key
-            return part.region == region and named and owned
+            return part.region == region and named and owned and part.id not in self.world.hidden
 
         w = self.world
         requests = tuple(r for r in w.requests.values() if mine(r))
         ids = {r.id for r in requests}
-        instances = tuple(i for i in w.instances.values() if mine(i) or i.request_id in ids)
+        named = {i.request_id for i in w.instances.values() if mine(i)} - ids
+        requests += tuple(r for r in w.requests.values() if r.id in named)
+        ids |= named
+        reached = [i for i in w.instances.values() if i.request_id in ids and i.id not in w.hidden]
+        instances = tuple({i.id: i for i in (*filter(mine, w.instances.values()), *reached)}.values())
         held = {i.id for i in instances}
         volumes = tuple(v for v in w.volumes.values() if mine(v) or v.instance_id in held)
         groups = tuple(g for g in w.groups.values() if mine(g)) if full else ()
@@ -104,7 +108,7 @@ class FakeCloud(FakeSurveys):
         EFFECTS[type(step)](self.world, step)
         self.world.meets(action, region, after=True)
 
-    def launch(self, step, wait, show):
+    def launch(self, step, wait, show, answered=unheard):
         """As many rounds as there are pauses of a minute in `wait`; key and group of other regions in passing."""
         wish, last, tried, end = step.wish, None, {}, self.world.clock + wait
         while True:
@@ -121,6 +125,7 @@ class FakeCloud(FakeSurveys):
                     last = error
                     continue
                 at = launched(self.world, wish, offer, step.spot)
+                answered(offer.region, at)
                 self.world.meets("RunInstances", offer.region, offer.zone, after=True)
                 return Launched(at, offer, offer.region, tuple(tried))
             if meaning(last.code) is Means.QUOTA or self.world.clock >= end:
@@ -261,6 +266,9 @@ class FakeSystem:
     def make_key(self, path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("the private half")
+        Path(f"{path}.pub").write_text(public_key() + " spotbox\n")
+
+    def make_public(self, path):
         Path(f"{path}.pub").write_text(public_key() + " spotbox\n")
 
     def scan_host_keys(self, host, port):

@@ -26,11 +26,14 @@ class FakeSurveys:
 
     def _traced(self, sight, owner):
         w, shown = self.world, {r.id for r in sight.requests}
-        here = [i for i in w.instances.values() if i.region == sight.region]
+        here = [i for i in w.instances.values() if i.region == sight.region and i.id not in w.hidden]
         named = {i.request_id for i in here} - shown
         more = tuple(r for r in w.requests.values() if r.id in named and r.region == sight.region)
         whose = {r.id for r in (*sight.requests, *more) if OWNER_TAG in r.tags}
-        bare = tuple(i for i in here if bears_traces(i, sight, owner) and i.request_id not in whose)
+        known = {i.id for i in sight.instances}
+        bare = tuple(
+            i for i in here if bears_traces(i, sight, owner) and i.request_id not in whose and i.id not in known
+        )
         ids = {i.id for i in bare}
         disks = tuple(v for v in w.volumes.values() if v.instance_id in ids)
         return Survey(replace(sight, requests=(*sight.requests, *more)), (), bare, disks)

@@ -52,6 +52,17 @@ def test_an_instance_that_only_its_request_names_is_terminated(user):
     assert "would terminate instance i-1\n" in user.run("down", "--dry-run").out
 
 
+def test_a_request_that_lost_its_tags_is_cancelled(user):
+    """Its tagged instance is terminated and still shown; what it launched next has no tags: all of it goes."""
+    user.world.has_box("dev")
+    user.world.gone("i-1")
+    user.world.sleep(90)
+    user.world.requests["sir-1"] = replace(user.world.requests["sir-1"], tags={})
+    said = user.run("down", "-y")
+    assert (said.code, user.world.left()) == (0, [])
+    assert "removed spot-request sir-1 " in said.out
+
+
 def test_a_group_alone_may_be_a_launch_under_way(user):
     """A security group has no time: where it is all there is of a box, the launch it was made for may come to light."""
     tags = {"spotbox:name": "dev", "spotbox:owner": "alice"}
@@ -60,6 +71,42 @@ def test_a_group_alone_may_be_a_launch_under_way(user):
     assert user.run("down", "-y").code == 0
     assert user.world.clock >= 60
     assert user.world.left() == []
+
+
+def late_launch(world, shown):
+    """The box dev as a launch of this moment: its group is shown, and after `shown` seconds the rest."""
+    world.has_box("dev", age=0)
+    world.hidden = {"sir-1", "i-1", "vol-1"}
+    world.later(shown, world.hidden.clear)
+
+
+def test_a_group_in_use_is_a_launch_that_shows_late(user):
+    """While a group alone resists, it is looked for what uses it: the late launch is removed, then the group."""
+    late_launch(user.world, 20)
+    said = user.run("down", "-y")
+    assert (said.code, user.world.left()) == (0, [])
+    assert user.world.clock <= 20 + 60 + 15, "gone as soon as it was shown; the last look ends the doubt"
+    assert "could not" not in said.err
+    assert [line.split()[1] for line in said.out.splitlines()].count("security-group") == 1
+
+
+def test_what_uses_a_late_group_goes_at_once(user):
+    """The launch bills: it is terminated within seconds of being shown, not after minutes of asking for the group."""
+    late_launch(user.world, 20)
+    ended = []
+    gone = user.world.gone
+    user.world.gone = lambda at: (ended.append(user.world.clock), gone(at))
+    assert user.run("down", "-y").code == 0
+    assert 20 <= ended[0] <= 30
+
+
+def test_a_group_that_something_unseen_uses(user):
+    """What is never shown holds the group for three minutes: it is told, exit 6, and nothing of the rest is lost."""
+    late_launch(user.world, 10_000)
+    said = user.run("down", "-y")
+    assert said.code == 6
+    assert "NOT removed security-group sg-1" in said.out
+    assert 180 <= user.world.clock < 260
 
 
 def test_a_key_imported_a_moment_ago_may_be_for_a_launch(user):

@@ -11,6 +11,8 @@ from tests.commands.world import Will
 
 NOTHING = "  Nothing of dev exists any more; make it anew with `spotbox up dev`"
 BOTH = "go on with `spotbox up dev`, remove with `spotbox down dev`"
+NOTHING_HERE = NOTHING.replace("up dev", "up -r us-east-1 dev")  # where the region was typed
+BOTH_HERE = BOTH.replace("up dev", "up -r us-east-1 dev")
 FLAGS = ("-r", "us-east-1", "-t", "g4dn.xlarge", "-z", "us-east-1a", "--max-price", "on-demand", "--disk-size", "100",
          "--idle-stop", "0")  # fmt: skip
 AGREED = ("Go ahead", True)
@@ -48,14 +50,14 @@ def test_a_signal_is_not_asked_about(user, name, action):
     launching = action == "RunInstances"
     signals(user.world, action, in_flight(Ended(name)) if launching else Ended(name), after=launching)
     said = user.run("up", *FLAGS, answers=[AGREED])
-    assert (said.code, user.world.left(), last(said)) == (130, [], NOTHING)
+    assert (said.code, user.world.left(), last(said)) == (130, [], NOTHING_HERE)
 
 
 def test_removed_on_a_terminal(user):
     """The default of the question removes the box as `down` does."""
     user.world.interrupts("Sleep")
     said = user.run("up", *FLAGS, answers=[AGREED, ("AWS has launched dev", ...)])
-    assert (said.code, user.world.left(), last(said)) == (130, [], NOTHING)
+    assert (said.code, user.world.left(), last(said)) == (130, [], NOTHING_HERE)
     assert "spotbox: interrupted; removed sir-3, i-4" in said.err
 
 
@@ -63,7 +65,7 @@ def test_left_on_a_terminal(user):
     """Left as it is: the ids that exist and bill, and the two commands."""
     user.world.interrupts("Sleep")
     said = user.run("up", *FLAGS, answers=[AGREED, ("AWS has launched dev", "leave")])
-    assert (said.code, last(said)) == (130, f"  sir-3 and i-4 exist and bill; {BOTH}")
+    assert (said.code, last(said)) == (130, f"  sir-3 and i-4 exist and bill; {BOTH_HERE}")
     assert user.run("up", "-y").code == 0
     assert len(user.world.requests) == 1
 
@@ -80,20 +82,20 @@ def test_park_in_the_place_of_a_hunt(user):
     said = hunted(user, "park")
     (request,) = live(user.world)
     assert (said.code, request.state) == (130, "open")
-    assert last(said) == f"  {request.id} exists; nothing bills; {BOTH}"
+    assert last(said) == f"  {request.id} exists; nothing bills; {BOTH_HERE}"
 
 
 def test_a_park_that_aws_refuses(user):
     """The standing request is refused: what was made goes, and nothing is left."""
     said = hunted(user, "park", partial(user.world.refuses, "RequestSpotInstances", "MaxSpotInstanceCountExceeded"))
-    assert (said.code, user.world.left(), last(said)) == (130, [], NOTHING)
+    assert (said.code, user.world.left(), last(said)) == (130, [], NOTHING_HERE)
     assert "AWS does not take a standing request" in said.err
 
 
 def test_give_up_the_hunt(user):
     """Removed: neither key nor group stays."""
     said = hunted(user, "remove")
-    assert (said.code, user.world.left(), last(said)) == (130, [], NOTHING)
+    assert (said.code, user.world.left(), last(said)) == (130, [], NOTHING_HERE)
 
 
 def test_leave_the_hunt(user):
@@ -109,6 +111,13 @@ def test_a_launch_that_shows_itself_late_is_removed_too(user):
     said = user.run("up", "-y")
     assert (said.code, user.world.left(), last(said)) == (130, [], NOTHING)
     assert [r.state for r in user.world.requests.values()] == ["cancelled"]
+
+
+def test_ctrl_c_just_after_the_answer(user):
+    """AWS has answered and nothing else has happened yet: the launch is this run's, and goes."""
+    user.world.wills.append(Will("RunInstances", KeyboardInterrupt(), after=True, times=1))
+    said = user.run("up", "-y")
+    assert (said.code, user.world.left(), last(said)) == (130, [], NOTHING)
 
 
 def test_a_launch_that_aws_does_not_show(user):
@@ -139,7 +148,7 @@ def test_a_box_of_another_terminal_is_not_touched(user):
     said = user.run("up", *FLAGS, "-y")
     assert said.code == 130
     assert [i.state for i in user.world.instances.values()] == ["running"]
-    assert last(said).endswith(f"exist and bill; {BOTH}")
+    assert last(said).endswith(f"exist and bill; {BOTH_HERE}")
 
 
 @pytest.mark.parametrize("action", ["CancelSpotInstanceRequests", "TerminateInstances", "DescribeInstances"])
@@ -167,9 +176,7 @@ def test_what_cannot_be_removed_is_told(user):
 
 def test_where_aws_cannot_be_seen(user):
     """AWS cannot be asked after Ctrl-C: the user is told that something may bill."""
-    user.world.interrupts(
-        "RunInstances", after=True, then=partial(user.world.refuses, "DescribeInstances", "RequestExpired")
-    )
+    user.world.interrupts("RunInstances", then=partial(user.world.refuses, "DescribeInstances", "RequestExpired"))
     said = user.run("up", "-y")
     assert (said.code, last(said)) == (130, "  something of dev may exist and bill; remove with `spotbox down dev`")
 

@@ -102,3 +102,65 @@ def test_bobs_relaunch_with_alices_key_is_bobs(user):
     assert user.run("audit", "--fix", "-y").code == 0
     assert user.run("down", "--all", "-y").code == 0
     assert user.world.instances[late.id].state == "running"
+
+
+def entries(user):
+    """The ssh_config that ~/.ssh/config includes."""
+    path = user.app.places.ssh_config
+    return path.read_text() if path.exists() else ""
+
+
+def test_the_entry_is_that_of_ones_own_box(user):
+    """`ssh spotbox-dev` is alice's, whatever she does with bob's box of that name; it goes with her own."""
+    user.world.has_box("dev", owner="bob")
+    user.world.has_box("dev")
+    assert user.run("up", "-y").code == 0
+    own = entries(user)
+    assert "Host spotbox-dev\n" in own
+    assert "--owner alice dev" in own
+    for args in (["up", "-y"], ["ssh"], ["stop"], ["start"], ["ssh", "--", "true"], ["down", "-y"]):
+        command, *rest = args
+        user.run(command, "--owner", "bob", "dev", *rest)
+        assert entries(user) == own, args
+    assert user.run("down", "-y").code == 0
+    assert "Host" not in entries(user)
+
+
+def test_the_entry_of_a_standing_owner_is_ones_own(user, monkeypatch):
+    """Who works as bob throughout (SPOTBOX_OWNER) has entries of bob's boxes, and --owner bob is no other."""
+    user.world.has_box("dev", owner="bob")
+    monkeypatch.setenv("SPOTBOX_OWNER", "bob")
+    assert user.run("up", "-y", "--owner", "bob").code == 0
+    assert "--owner bob dev" in entries(user)
+    assert user.run("down", "-y").code == 0
+    assert "Host" not in entries(user)
+
+
+def test_the_entry_of_a_namesake_in_another_region_stays(user):
+    """Of two boxes of one name `down -r` drops what is about the box that it removed."""
+    user.world.has_box("dev")
+    assert user.run("up", "-y").code == 0
+    user.world.has_box("dev", region="eu-west-1")
+    assert user.run("down", "-y", "-r", "eu-west-1").code == 0
+    assert "-r us-east-1 --owner alice dev" in entries(user)
+
+
+def test_the_entry_goes_with_a_box_that_aws_launched_again(user):
+    """It names the instance before: the owner, the region and the name say that it is this box's."""
+    user.world.has_box("dev")
+    assert user.run("up", "-y").code == 0
+    user.world.gone("i-1")
+    user.world.sleep(90)
+    del user.world.instances["i-1"]
+    assert user.run("down", "-y").code == 0
+    assert "Host" not in entries(user)
+
+
+def test_the_entry_of_the_sandbox_is_another(user):
+    """A box of that name in the sandbox and one at AWS share no instance: `down` of one drops no entry of the other."""
+    user.world.has_box("dev")
+    assert user.run("up", "-y").code == 0
+    path = user.app.places.ssh_config
+    path.write_text(entries(user).replace("spotbox ssh", "spotbox --sandbox ssh").replace("i-1", "i-sandbox"))
+    assert user.run("down", "-y").code == 0
+    assert "spotbox --sandbox ssh" in entries(user)

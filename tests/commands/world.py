@@ -56,6 +56,7 @@ class World:
     quota: Decimal | None = Decimal(64)
     start_waits: bool = False  # AWS takes a start and has no capacity for it
     start_shown: float = 0.0  # seconds after which AWS shows a start that it took
+    hidden: set[str] = field(default_factory=set)  # ids that AWS does not show yet
     dies: str = ""  # why AWS terminates every launch before it runs
     requests: dict[str, Request] = field(default_factory=dict)
     instances: dict[str, Instance] = field(default_factory=dict)

@@ -110,6 +110,20 @@ def test_a_request_that_lost_its_tags():
     assert only.steps == (TagAgain(REGION, ("sir-1",), box_tags("dev", "alice")),)
 
 
+def test_a_request_that_lost_its_tags_and_launched_again():
+    """Neither it nor what runs now has tags: the instance before, terminated, says whose they are; all is tagged."""
+    new = instance(id="i-2", tags={}, volume_ids=("vol-2",))
+    (only,) = found(
+        healthy(
+            requests=[request(instance_id="i-2", tags={})],
+            instances=[instance("terminated"), new],
+            volumes=[volume(id="vol-2", instance_id="i-2", tags={})],
+        )
+    )
+    assert (only.kind, only.id, only.lot) == ("instance", "i-2", "tags")
+    assert only.steps == (TagAgain(REGION, ("i-2", "vol-2", "sir-1"), box_tags("dev", "alice")),)
+
+
 def test_a_standing_request():
     """`up` waits on it and `down` removes it; the fix leaves it, and it bills nothing until it is fulfilled."""
     waits = request("open", "capacity-not-available", instance_id=None)

@@ -151,3 +151,73 @@ def test_the_login_comes_from_its_tag(login):
 def test_a_tag_that_is_no_login_is_not_believed(login):
     """Whoever may tag must not slip an option or a line into ssh's command or configuration."""
     assert only(requests=[request(tags=box_tags("dev", "alice", {USER_TAG: login}))]).user is None
+
+
+# -- a request that lost its tags ------------------------------------------------------------------------------------
+
+
+def test_a_request_without_tags_is_its_instances():
+    """The tagged instance that names it says whose it is, even terminated; and so what it launched since."""
+    box = only(
+        requests=[request(instance_id="i-2", tags={})],
+        instances=[instance("terminated"), instance(id="i-2", tags={}, volume_ids=("vol-2",))],
+        volumes=[volume(id="vol-2", instance_id="i-2", tags={})],
+    )
+    assert (box.name, box.owner, box.state) == ("dev", "alice", State.RUNNING)
+    assert box.untagged == ("sir-1", "i-2", "vol-2")
+    assert box.tags == box_tags("dev", "alice")
+
+
+def test_a_request_with_anothers_tags_is_not_its_instances():
+    """What carries somebody's tags is theirs, whatever instance names it."""
+    bobs = request(tags={"spotbox:owner": "bob"})
+    assert gather(sight(requests=[bobs], instances=[instance("terminated")]))["alice", "dev"].requests == []
+    bobs = request(tags=box_tags("train", "bob"))
+    assert list(gather(sight(requests=[bobs], instances=[instance()]))) == [("bob", "train")]
+
+
+# -- which of several requests is the box's ---------------------------------------------------------------------------
+
+
+def stray(state="open", **fields):
+    """Another request of the box, a minute younger, without an instance."""
+    values = {"id": "sir-2", "instance_id": None, "created": WHEN + timedelta(minutes=1), "code": "pending-evaluation"}
+    return request(state, **{**values, **fields})
+
+
+@pytest.mark.parametrize("first", ["sir-1", "sir-2"], ids=["seen first", "seen last"])
+def test_the_request_whose_instance_lives_is_the_boxs(first):
+    """A stray that is younger, open or not, does not hide the one that runs."""
+    requests = [request(), stray()]
+    box = only(requests=requests if first == "sir-1" else requests[::-1], instances=[instance()])
+    assert (box.request.id, box.state) == ("sir-1", State.RUNNING)
+
+
+def test_a_cancelled_request_whose_instance_runs_comes_before_a_stray():
+    """It bills: the box is orphaned, not waiting."""
+    cancelled = request("cancelled", "request-canceled-and-instance-running")
+    box = only(requests=[cancelled, stray()], instances=[instance()])
+    assert (box.request.id, box.state) == ("sir-1", State.ORPHANED)
+
+
+@pytest.mark.parametrize("state", ["shutting-down", "terminated"])
+def test_an_instance_on_its_way_out_is_no_reason(state):
+    """After a `down` the next request is the box's, although AWS still lists the last one's instance."""
+    box = only(requests=[request("cancelled"), stray()], instances=[instance(state)])
+    assert box.request.id == "sir-2"
+
+
+def test_a_request_whose_instance_aws_does_not_show_yet_comes_before_a_stray():
+    """Fulfilled a moment ago: the request tells its instance before DescribeInstances does."""
+    box = only(requests=[request(), stray()])
+    assert box.request.id == "sir-1"
+
+
+def test_of_two_that_run_the_one_that_may_launch_comes_first():
+    """And of requests without an instance the one that may launch, then the newest."""
+    old = request("cancelled", "request-canceled-and-instance-running")
+    new = stray("active", code="fulfilled", instance_id="i-2")
+    box = only(requests=[new, old], instances=[instance(), instance(id="i-2", request_id="sir-2")])
+    assert (box.request.id, box.instance.id) == ("sir-2", "i-2")
+    assert only(requests=[stray(), request("cancelled")]).request.id == "sir-2"
+    assert only(requests=[stray(id="sir-3", created=WHEN), stray()]).request.id == "sir-2"

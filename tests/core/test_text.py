@@ -1,10 +1,11 @@
 import shlex
 import unicodedata
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spotbox.core.text import did_you_mean, nearest, plural, safe, shell
+from spotbox.core.text import OF_A_BOX, Own, as_typed, did_you_mean, nearest, plural, safe, shell
 
 WILD = st.text(st.characters(codec=None), max_size=30)
 
@@ -52,3 +53,30 @@ def test_the_nearest_word():
 def test_plurals():
     """1 box, 2 boxes, 0 volumes."""
     assert [plural(1, "box"), plural(2, "box"), plural(0, "volume")] == ["1 box", "2 boxes", "0 volumes"]
+
+
+BOB = Own("--owner", "bob", OF_A_BOX)
+HERE = Own("-r", "eu-west-1", OF_A_BOX)
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "typed"),
+    [
+        ("Look with: spotbox status dev", (), "Look with: spotbox --sandbox status dev"),
+        ("run `spotbox down dev`", (BOB,), "run `spotbox --sandbox down --owner bob dev`"),
+        ("spotbox up dev; spotbox prices", (HERE, BOB),
+         "spotbox --sandbox up -r eu-west-1 --owner bob dev; spotbox --sandbox prices"),
+        ("spotbox down dev -r us-east-1 --owner al", (HERE, BOB), "spotbox --sandbox down dev -r us-east-1 --owner al"),
+        ("spotbox stop dev, or spotbox down dev -r x", (HERE,),
+         "spotbox --sandbox stop -r eu-west-1 dev, or spotbox --sandbox down dev -r x"),
+        ("spotbox upward, spotbox sandbox stop", (BOB,), "spotbox upward, spotbox sandbox stop"),
+    ],
+)  # fmt: skip
+def test_a_hint_can_be_typed_as_it_stands(text, own, typed):
+    """Global options stand before the command, its own flags after it; what a hint says itself is not said twice."""
+    assert as_typed(text, ["--sandbox"], own) == typed
+
+
+def test_a_hint_is_quoted():
+    """What was typed reaches the shell as it was typed."""
+    assert as_typed("spotbox stop", [], [Own("-r", "a b", OF_A_BOX)]) == "spotbox stop -r 'a b'"
