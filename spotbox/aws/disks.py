@@ -4,6 +4,7 @@ CreateVolume takes a ClientToken, so that a repeat makes no second volume; what 
 tags first. Calls and states: EC2 API Reference, CreateVolume, AttachVolume, CreateSnapshot, VolumeAttachment.
 """
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,8 +12,10 @@ from spotbox.aws.apply import once_known
 from spotbox.aws.calls import call, patient_call, seen
 from spotbox.aws.hands import Hands
 from spotbox.aws.observe import describe, tag_filters
+from spotbox.aws.parse import tags
 from spotbox.aws.remove import delete_snapshot, delete_volume
 from spotbox.core import steps as s
+from spotbox.core.boxes import IN_USE, copy_mark
 from spotbox.core.disks import DEVICES
 from spotbox.core.errors import SpotboxError
 from spotbox.core.names import COPY_TAG, DATA_TAG, KEEP_TAG, NAME_TAG, OWNER_TAG, ROLE_TAG, client_token, wire_tags
@@ -30,6 +33,8 @@ def give_data(hands: Hands, step: s.GiveData) -> None:
     """Carry out the step; SpotboxError where AWS does not make or attach the volume. The instance must be running."""
     volume_id = step.volume_id or _found(hands, step) or _made(hands, step)
     _attach(hands, step, volume_id)
+    if step.away_id:
+        once_known(hands, partial(_tag, hands, step.region, volume_id, {COPY_TAG: copy_mark(step.away_id, IN_USE)}))
     once_known(hands, partial(_tag, hands, step.region, step.instance_id, {DATA_TAG: volume_id}))
     if step.volume_id:  # only now: cut off before, the volume is still a kept one
         patient_call(hands, step.region, "delete_tags", Resources=[volume_id], Tags=[{"Key": KEEP_TAG}])
@@ -39,8 +44,8 @@ def give_data(hands: Hands, step: s.GiveData) -> None:
 
 def _retire(hands: Hands, step: s.GiveData, away_id: str) -> None:
     """The old volume goes, last: while it is there, a run that was cut off is gone on with."""
-    for one in _snapshots(hands, step):
-        delete_snapshot(hands, s.DeleteSnapshot(step.region, one["SnapshotId"], step.size_gib))
+    for one in _snapshots(hands, step, copy_mark(away_id, "")):
+        delete_snapshot(hands, s.DeleteSnapshot(step.region, one.id, step.size_gib))
     delete_volume(hands, s.DeleteVolume(step.region, away_id, step.size_gib))
 
 
@@ -56,7 +61,7 @@ def _mine(hands: Hands, step: s.GiveData) -> list[Volume]:
         {"Name": "availability-zone", "Values": [step.zone]},
     ]
     if step.away_id:
-        filters.append({"Name": f"tag:{COPY_TAG}", "Values": [step.away_id]})
+        filters.append({"Name": f"tag:{COPY_TAG}", "Values": [copy_mark(step.away_id, step.instance_id)]})
     found = [v for v in describe(hands.aws, step.region, "volumes", filters) if v.state not in _LEAVING]
     return sorted(found, key=lambda v: (v.instance_id != step.instance_id, v.created.timestamp() if v.created else 0))
 
@@ -73,7 +78,7 @@ def _made(hands: Hands, step: s.GiveData) -> str:
 
     AWS answers a token whose volume was deleted with that volume, or with an error: then the next token is taken.
     """
-    snapshot = _snapshot(hands, step) if step.away_id else None
+    snapshot = _snapshot(hands, step, step.away_id) if step.away_id else None
     for generation in range(_GENERATIONS):
         params = _volume_params(step, snapshot, generation)
         hands.show(f"making a data volume of {step.size_gib} GiB in {step.zone}")
@@ -98,7 +103,7 @@ def _shown(hands: Hands, step: s.GiveData) -> Look[str | None]:
 
 def _volume_params(step: s.GiveData, snapshot: str | None, generation: int) -> dict[str, Any]:
     owner, name = step.tags[OWNER_TAG], step.tags[NAME_TAG]
-    tags = {**step.tags, COPY_TAG: step.away_id} if step.away_id else step.tags
+    tags = {**step.tags, COPY_TAG: copy_mark(step.away_id, step.instance_id)} if step.away_id else step.tags
     return {
         "AvailabilityZone": step.zone,
         "Size": step.size_gib,
@@ -163,36 +168,48 @@ def _ask_to_attach(hands: Hands, step: s.GiveData, volume_id: str) -> None:
             raise
 
 
-def _snapshot(hands: Hands, step: s.GiveData) -> str:
-    """A completed snapshot of the volume that is away, made once; what it still copies is shown in per cent."""
-    hands.show(f"making a snapshot of {step.away_id}")
-    if not any(one["State"] != "error" for one in _snapshots(hands, step)):
-        tags = {**step.tags, COPY_TAG: str(step.away_id)}
+def _snapshot(hands: Hands, step: s.GiveData, away_id: str) -> str:
+    """A completed snapshot of the volume that is away, made once for this instance; what it still copies is shown in
+    per cent. One that was made for another instance may be of long ago, and is left for the end."""
+    mark = copy_mark(away_id, step.instance_id)
+    hands.show(f"making a snapshot of {away_id}")
+    if not any(one.state != "error" for one in _snapshots(hands, step, mark)):
         patient_call(
-            hands, step.region, "create_snapshot", VolumeId=step.away_id, Description=f"spotbox: {step}"[:255],
-            TagSpecifications=[{"ResourceType": "snapshot", "Tags": wire_tags(tags)}],
+            hands, step.region, "create_snapshot", VolumeId=away_id, Description=f"spotbox: {step}"[:255],
+            TagSpecifications=[{"ResourceType": "snapshot", "Tags": wire_tags({**step.tags, COPY_TAG: mark})}],
         )  # fmt: skip
 
-    def look() -> Look[dict[str, Any]]:
-        every = _snapshots(hands, step)
-        best = max(every, key=lambda one: _ORDER.get(one["State"], 1), default={})
-        done = best.get("State") in ("completed", "error")
-        return Look(best, done, f"snapshot of {step.away_id}: {best.get('Progress') or '0%'}")
+    def look() -> Look[_Copy | None]:
+        best = max(_snapshots(hands, step, mark), key=lambda one: _ORDER.get(one.state, 1), default=None)
+        done = best is not None and best.state in _ORDER
+        return Look(best, done, f"snapshot of {away_id}: {best.progress if best else '0%'}")
 
-    found = hands.wait(look, SNAPSHOT_WAIT)
-    if found.value.get("State") != "completed":
-        raise SpotboxError(f"the snapshot of {step.away_id} did not complete", "Run the same command again.")
-    return str(found.value["SnapshotId"])
+    best = hands.wait(look, SNAPSHOT_WAIT).value
+    if best is None or best.state != "completed":
+        raise SpotboxError(f"the snapshot of {away_id} did not complete", "Run the same command again.")
+    return best.id
 
 
 _ORDER = {"error": 0, "completed": 2}
 
 
-def _snapshots(hands: Hands, step: s.GiveData) -> list[dict[str, Any]]:
-    """The snapshots of the volume that is away which such a step has made."""
+@dataclass(frozen=True)
+class _Copy:
+    id: str
+    state: str
+    progress: str
+    mark: str
+
+
+def _snapshots(hands: Hands, step: s.GiveData, mark: str) -> list[_Copy]:
+    """The snapshots of data volumes of this box whose mark begins so."""
     filters = [
-        *tag_filters("volumes", step.tags[OWNER_TAG], step.tags[NAME_TAG]),
-        {"Name": f"tag:{COPY_TAG}", "Values": [str(step.away_id)]},
+        *tag_filters("snapshots", step.tags[OWNER_TAG], step.tags[NAME_TAG]),
+        {"Name": "tag-key", "Values": [COPY_TAG]},
     ]
     answer = patient_call(hands, step.region, "describe_snapshots", OwnerIds=["self"], Filters=filters)
-    return list(answer.get("Snapshots") or ())
+    found = [
+        _Copy(one["SnapshotId"], one.get("State", ""), one.get("Progress") or "0%", tags(one).get(COPY_TAG, ""))
+        for one in answer.get("Snapshots") or ()
+    ]
+    return [one for one in found if one.mark.startswith(mark)]

@@ -7,7 +7,7 @@ from spotbox.commands._find import again
 from spotbox.commands._inputs import Asked
 from spotbox.core.boxes import Box
 from spotbox.core.disks import data_volume, plan_data
-from spotbox.core.errors import SpotboxError, UsageError
+from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.names import DATA_SIZE_TAG
 from spotbox.core.steps import GrowDisk, Plan
 from spotbox.core.wishes import Data, Wish
@@ -16,7 +16,8 @@ from spotbox.core.wishes import Data, Wish
 def data_of(asked: Asked) -> Data | None:
     """The data volume of a box that is to be made; a kept one stays at least as large as it is."""
     if asked.kept is not None:
-        return Data(max(asked.data or 0, asked.kept.size_gib), asked.kept.id)
+        moves = asked.kept.zone not in asked.zones
+        return Data(max(asked.data or 0, asked.kept.size_gib), asked.kept.id, moves)
     return Data(asked.data) if asked.data else None
 
 
@@ -39,23 +40,45 @@ def takes_back(wish: Wish) -> bool:
 
 
 def taking_back(app: App, box: Box, asked: Asked) -> Asked:
-    """What was asked, for a box of which only the kept data volume is left: an EBS volume can be attached in its own
-    zone only (EC2 API Reference, AttachVolume). UsageError where another region or zone was named."""
+    """What was asked, for a box of which only the kept data volume is left: it is launched in the volume's zone, as
+    EBS attaches a volume nowhere else (EC2 API Reference, AttachVolume), or in the zones of -z, to which the volume
+    then moves by a snapshot. UsageError for another region."""
     volume = data_volume(box)
     if volume is None:
         raise SpotboxError(f"{box.name} is {box.state}: {box.reason}", f"Remove it with: spotbox down {box.name}")
-    elsewhere = "region" in asked.typed and box.region not in asked.regions
-    if elsewhere or ("zones" in asked.typed and volume.zone not in asked.zones):
+    what = f"the data volume of {box.name} ({volume.id}, {volume.size_gib} GiB)"
+    zones = asked.zones if "zones" in asked.typed and volume.zone not in asked.zones else (volume.zone,)
+    if ("region" in asked.typed and box.region not in asked.regions) or any(_region(z) != box.region for z in zones):
         raise UsageError(
-            f"the data volume of {box.name} ({volume.id}, {volume.size_gib} GiB) is in {volume.zone}, and can be used "
-            "there only",
+            f"{what} is in {volume.zone}, and can be used in {box.region} only",
             f"Leave out -r and -z to take it back, or remove it with: spotbox down {box.name}",
         )
     if asked.data is not None and "data" in asked.typed and asked.data < volume.size_gib:
         app.remark(f"the data volume of {box.name} is {volume.size_gib} GiB; EBS cannot make it smaller")
-    app.remark(f"taking back the data volume of {box.name}: {volume.id}, {volume.size_gib} GiB in {volume.zone}")
+    if volume.zone in zones:
+        app.remark(f"taking back {what} in {volume.zone}")
+    else:
+        app.remark(
+            f"{what} moves from {volume.zone} by a snapshot, once the box runs: that takes minutes, and the box bills"
+        )
     given = asked.given | {"region", "zones"}
-    return replace(asked, kept=volume, regions=(box.region,), zones=(volume.zone,), given=given)
+    return replace(asked, kept=volume, regions=(box.region,), zones=zones, given=given)
+
+
+def _region(zone: str) -> str:
+    return zone.rstrip("abcdefghijklmnopqrstuvwxyz")
+
+
+def kept_elsewhere(asked: Asked, error: SpotboxError) -> SpotboxError:
+    """The error of a launch; where the zone of a kept volume has no capacity, with the way to another zone."""
+    kept = asked.kept
+    if kept is None or error.exit_code is not Exit.NO_CAPACITY or kept.zone not in asked.zones:
+        return error
+    hint = (
+        f"The data volume {kept.id} holds {asked.name} in {kept.zone}. Try again later, or move it to another zone by "
+        f"a snapshot with: spotbox up {asked.name} -z ZONE"
+    )
+    return SpotboxError(error.message, hint, error.exit_code, error.code)
 
 
 def give_data(app: App, box: Box) -> Box:

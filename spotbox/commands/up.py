@@ -9,7 +9,7 @@ import click
 from spotbox.app import App, get_app
 from spotbox.commands._carry import report_lines
 from spotbox.commands._connect import offer_include, write_entry
-from spotbox.commands._data import taking_back
+from spotbox.commands._data import kept_elsewhere, taking_back
 from spotbox.commands._equivalent import equivalent
 from spotbox.commands._find import described, priced, search_box
 from spotbox.commands._inputs import Asked, canonical_cidrs
@@ -20,7 +20,7 @@ from spotbox.commands._regions import ALL, chosen, enabled
 from spotbox.commands._resume import bring_up, settle
 from spotbox.core.boxes import Box
 from spotbox.core.checkpoints import check_checkpoints
-from spotbox.core.errors import UsageError
+from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.names import check_name
 from spotbox.core.states import State
 from spotbox.core.text import safe
@@ -137,7 +137,10 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
         found.check(asked.regions)
         ask = _may_ask(app, told)
         with making(name):
-            made = make_new(app, whose, asked, ask, found.ended)
+            try:
+                made = make_new(app, whose, asked, ask, found.ended)
+            except SpotboxError as error:
+                raise kept_elsewhere(asked, error) from error
         if made.box is None:
             for step in made.plan:
                 click.echo(safe(f"would {step}"))

@@ -1,6 +1,6 @@
 """The data volume of a box: which one it is, and what a running box still lacks of it. Pure."""
 
-from spotbox.core.boxes import Box, data_volumes
+from spotbox.core.boxes import Box, copied_from, copy_mark, data_volumes, is_whole
 from spotbox.core.names import COPY_TAG, DATA_SIZE_TAG, DATA_TAG, KEEP_TAG, ROLE_TAG, box_tags, without_own
 from spotbox.core.records import Tags, Volume
 from spotbox.core.states import State
@@ -17,14 +17,27 @@ def data_size(tags: Tags) -> int | None:
 
 
 def data_volume(box: Box) -> Volume | None:
-    """The data volume of a box: the one that its instance has, else one in its zone, else the oldest."""
+    """The data volume of a box: the one that its instance has, else one in its zone, else the oldest.
 
-    def rank(volume: Volume) -> tuple[bool, bool, float, str]:
+    The original of a copy that was in use, or kept, comes last: the copy has the newer content.
+    """
+    every = [v for v in data_volumes(box) if is_whole(v) or _copied_for(box, v)]
+    done = {copied_from(v.tags) for v in every}
+
+    def rank(volume: Volume) -> tuple[bool, bool, bool, float, str]:
         elsewhere = box.instance is None or volume.instance_id != box.instance.id
         born = volume.created.timestamp() if volume.created else 0.0
-        return elsewhere, volume.zone != box.zone, born, volume.id
+        return elsewhere, volume.id in done, volume.zone != box.zone, born, volume.id
 
-    return min(data_volumes(box), key=rank, default=None)
+    return min(every, key=rank, default=None)
+
+
+def _copied_for(box: Box, volume: Volume) -> bool:
+    """Whether this copy was made for the instance that the box has now."""
+    original = copied_from(volume.tags)
+    if original is None or box.instance is None:
+        return False
+    return volume.tags[COPY_TAG] == copy_mark(original, box.instance.id)
 
 
 def plan_data(box: Box) -> Plan:
@@ -42,7 +55,7 @@ def plan_data(box: Box) -> Plan:
     if volume.zone != instance.zone:  # a kept one, and the box was launched in another zone on purpose
         moving = GiveData(box.region, instance.zone, instance.id, volume.size_gib, tags, None, volume.id)
         return () if volume.instance_id else (moving,)  # never while another instance writes to it
-    away = next((v.id for v in data_volumes(box) if v.id == volume.tags.get(COPY_TAG)), None)
+    away = next((v.id for v in data_volumes(box) if v.id == copied_from(volume.tags)), None)
     given = volume.instance_id == instance.id and instance.tags.get(DATA_TAG) == volume.id
     if given and not away and KEEP_TAG not in volume.tags:
         return ()

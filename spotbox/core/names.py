@@ -12,7 +12,8 @@ Tags = Mapping[str, str]  # here and not in records, which `--help` need not loa
 NAME_TAG, OWNER_TAG, VERSION_TAG = "spotbox:name", "spotbox:owner", "spotbox:version"
 EXPIRES_TAG, IDLE_TAG = "spotbox:expires", "spotbox:idle-stop"
 DATA_TAG, DATA_SIZE_TAG = "spotbox:data-volume", "spotbox:data-size"  # on instance and request
-COPY_TAG = "spotbox:copied-from"  # on a data volume and its snapshot, while it moves to another zone
+# On the copy of a data volume and its snapshot, while it moves to another zone: the volume, and for which instance.
+COPY_TAG = "spotbox:copied-from"
 USER_TAG, ROLE_TAG, KEEP_TAG, MAX_PRICE_TAG = "spotbox:user", "spotbox:role", "spotbox:keep", "spotbox:max-price"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 # What instance metadata takes as a tag key (EC2 User Guide, "Access tags using instance metadata"): no space, no "/".

@@ -57,12 +57,16 @@ class Ground:
 
 @dataclass(frozen=True)
 class Data:
-    """The data volume that a new box is to have: a new one, or the kept one `volume_id`."""
+    """The data volume that a new box is to have: a new one, or the kept one `volume_id`, which `moves` to the zone of
+    the box where it lies in another one."""
 
     size_gib: int
     volume_id: str | None = None
+    moves: bool = False
 
     def __str__(self) -> str:
+        if self.volume_id and self.moves:
+            return f"move its kept data volume {self.volume_id} ({self.size_gib} GiB) to that zone by a snapshot"
         if self.volume_id:
             return f"attach its kept data volume {self.volume_id} ({self.size_gib} GiB)"
         return f"make and attach a data volume of {self.size_gib} GiB"

@@ -203,6 +203,42 @@ def test_another_region_is_refused_with_the_reason(user, where):
     assert user.world.left() == [at]
 
 
+def test_to_another_zone_it_moves_by_a_snapshot(user):
+    """-z elsewhere in the region is said in the plan and done; the old volume is gone afterwards."""
+    at = kept(user)
+    said = user.run("up", "-y", "-z", "us-east-1b")
+    assert said.code == 0
+    is_whole(user.world)
+    (disk,) = data(user.world)
+    assert (disk.id != at, disk.zone) == (True, "us-east-1b")
+    assert f"then move its kept data volume {at} (200 GiB) to that zone by a snapshot\n" in said.err
+    assert "moves from us-east-1a by a snapshot, once the box runs" in said.err
+    assert user.run("down", "-y").code == 0
+    assert user.world.left() == []
+
+
+def test_no_capacity_in_its_zone_names_the_way_out(user):
+    """Exit 3, with the command that moves the volume; it stays kept."""
+    at = kept(user)
+    user.world.refuses("RunInstances", "InsufficientInstanceCapacity", http=500, zone="us-east-1a")
+    said = user.run("up", "-y", "--wait", "0")
+    assert (said.code, user.world.left()) == (3, [at])
+    assert f"The data volume {at} holds dev in us-east-1a." in said.err
+    assert "spotbox up dev -z ZONE" in said.err
+    assert user.run("up", "-y", "-z", "us-east-1b").code == 0
+    is_whole(user.world)
+
+
+def test_a_move_that_was_cut_off_is_gone_on_with(user):
+    """The box runs in the other zone, and its volume lies where it was: the next command that acts brings it."""
+    at = kept(user)
+    user.world.refuses("AttachVolume", "InternalError", times=1)
+    assert user.run("up", "-y", "-z", "us-east-1b").code != 0
+    assert KEEP_TAG in user.world.volumes[at].tags
+    assert user.run("up", "-y").code == 0
+    is_whole(user.world)
+
+
 @pytest.mark.parametrize("code", ["InsufficientInstanceCapacity", "InvalidParameterValue"])
 def test_a_refused_launch_keeps_what_was_kept(user, code):
     """What the refused `up` made goes, the volume stays kept."""

@@ -1,11 +1,12 @@
 """What a box lacks of its data volume, over all products of where it is, what is tagged, and what the box does."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
 import pytest
 
-from spotbox.core.boxes import Sight, assemble
+from spotbox.core.boxes import IN_USE, Sight, assemble, copy_mark
 from spotbox.core.changes import differences
 from spotbox.core.disks import data_size, data_volume, plan_data, resize_data
 from spotbox.core.names import COPY_TAG, DATA_SIZE_TAG, DATA_TAG, KEEP_TAG, NAME_TAG, ROLE_TAG, box_tags
@@ -98,7 +99,7 @@ def test_a_kept_volume_in_another_zone_follows_by_a_snapshot():
 def test_the_old_volume_goes_only_where_the_new_one_was_copied_from_it():
     """A second data volume in another zone is nobody's copy, and is left alone."""
     old = free(id="vol-old", zone=B, kept=True)
-    copied = a_data_volume(tags=box_tags("dev", "alice", {ROLE_TAG: "data", COPY_TAG: "vol-old"}))
+    copied = a_data_volume(tags=box_tags("dev", "alice", {ROLE_TAG: "data", COPY_TAG: copy_mark("vol-old", "i-1")}))
     (step,) = plan_data(box(copied, old, told="vol-d"))
     assert (step.volume_id, step.away_id) == ("vol-d", "vol-old")
     assert plan_data(box(a_data_volume(), old, told="vol-d")) == ()
@@ -138,7 +139,9 @@ def test_no_plan_but_down_takes_a_data_volume_away(where):
             assert not [step for step in plan(found) if isinstance(step, DeleteVolume)]
         sight = Sight(REGION, found.requests, found.instances, found.volumes)
         kept = plan_down([sight], "alice", ["dev"], keep_data=True)
-        assert not [step for step in kept if isinstance(step, DeleteVolume)]
+        gone = [step.volume_id for step in kept if isinstance(step, DeleteVolume)]
+        never_used = where is not None and where[0] in ("free", "elsewhere") and not where[1] and where[2]
+        assert gone == (["vol-d"] if never_used else [])
         steps = plan_down([sight], "alice", ["dev"])
         order = [type(step) for step in steps]
         if DeleteVolume in order:  # never before its instance is gone
@@ -162,7 +165,11 @@ def _placed(where):
     if where is None:
         return ()
     place, kept, copy = where
-    extra = {ROLE_TAG: "data"} | ({KEEP_TAG: "true"} if kept else {}) | ({COPY_TAG: "vol-old"} if copy else {})
+    extra = (
+        {ROLE_TAG: "data"}
+        | ({KEEP_TAG: "true"} if kept else {})
+        | ({COPY_TAG: copy_mark("vol-old", "i-1")} if copy else {})
+    )
     fields = {
         "here": {},
         "free": {"instance_id": None, "state": "available"},
@@ -181,10 +188,52 @@ def _carried_out(found, steps):
         assert step.tags[NAME_TAG] == "dev"
         id_ = step.volume_id or "vol-new"
         tags = (
-            volumes[id_].tags if id_ in volumes else {**step.tags, **({COPY_TAG: step.away_id} if step.away_id else {})}
+            volumes[id_].tags
+            if id_ in volumes
+            else {**step.tags, **({COPY_TAG: copy_mark(step.away_id, IN_USE)} if step.away_id else {})}
         )
         volumes[id_] = a_data_volume(id=id_, tags={k: v for k, v in tags.items() if k != KEEP_TAG})
         volumes.pop(step.away_id, None)
         told = id_
     data = [v for v in volumes.values() if v.tags.get(ROLE_TAG) == "data"]
     return box(*data, size=found.tags.get(DATA_SIZE_TAG), told=told)
+
+
+def copy(mark, **fields):
+    """A copy of vol-old in the box's zone."""
+    return free(tags=box_tags("dev", "alice", {ROLE_TAG: "data", COPY_TAG: copy_mark("vol-old", mark)}), **fields)
+
+
+OLD = free(id="vol-old", zone=B, kept=True, created=WHEN - timedelta(days=9))
+
+
+def kept_by_down(*volumes):
+    """The data volumes that `down --keep-data` leaves."""
+    found = box(*volumes)
+    sight = Sight(REGION, found.requests, found.instances, found.volumes)
+    steps = plan_down([sight], "alice", ["dev"], keep_data=True)
+    return {v.id for v in volumes} - {step.volume_id for step in steps if isinstance(step, DeleteVolume)}
+
+
+def test_a_copy_that_was_never_in_use_is_not_kept_beside_its_original():
+    """`down --keep-data` in the middle of a move keeps what is whole; in doubt both."""
+    assert kept_by_down(copy("i-1"), OLD) == {"vol-old"}
+    assert kept_by_down(copy("i-1", instance_id="i-1"), OLD) == {"vol-d", "vol-old"}
+    assert kept_by_down(copy(IN_USE), OLD) == {"vol-d", "vol-old"}
+    assert kept_by_down(copy("i-1")) == {"vol-d"}
+
+
+def test_a_copy_made_for_an_earlier_instance_is_not_taken():
+    """Its original may have been written to since then: it is copied anew."""
+    (step,) = plan_data(box(copy("i-0"), OLD))
+    assert (step.volume_id, step.away_id) == (None, "vol-old")
+    (step,) = plan_data(box(copy("i-1"), OLD))
+    assert (step.volume_id, step.away_id) == ("vol-d", "vol-old")
+
+
+def test_a_copy_that_was_in_use_is_newer_than_its_original():
+    """Whatever instance the box has by now, and in whatever zone: the original is never taken instead, only removed."""
+    (step,) = plan_data(box(copy(IN_USE), OLD))
+    assert (step.volume_id, step.away_id) == ("vol-d", "vol-old")
+    there = copy(IN_USE, zone="us-east-1c")
+    assert data_volume(box(there, replace(OLD, zone=A))).id == "vol-d"
