@@ -35,6 +35,7 @@ DEFAULTS = {
     "announce": 600.0,  # seconds before a stop at which the terminals are told
     "grace": 900.0,  # seconds that a box has after a start when its time was over before
     "probe_every": 30.0,
+    "probe_time": 10.0,  # seconds that a program which is asked may take
     "idle_gpu": 5.0,  # per cent of a GPU that still is idle
     "idle_load": 0.1,  # load per CPU that still is idle
     "idle_traffic": 100.0,  # bytes a second and connection; VS Code at rest makes about 60, ssh's keep-alive about 10

@@ -1,8 +1,9 @@
 """The limits that the user set by tag: until when the box may run (`--ttl`), how long without work (`--idle-stop`).
 
 Idle is, all of the time: no GPU at 5 % or more, load per CPU under 0.1, no connection to port 22 with more traffic than
-keep-alives make, and no file `spotbox-hold` in the home or in /run/spotbox. What cannot be told counts as work. A hold
-file does not stop --ttl. A guard that is started anew counts idle time from there.
+keep-alives make, and no file `spotbox-hold` in the home or in /run/spotbox. What cannot be told counts as work, and
+only looks that are over count as idle. A hold file does not stop --ttl. A guard that is started anew counts idle time
+from there.
 """
 
 import os
@@ -46,7 +47,7 @@ class Probe(threading.Thread):
 
     def ask(self, argv):
         """Output of a program, None where there is none of that name; what hangs or fails is unknown (False)."""
-        job = Job(self.settings, argv[0], argv, seconds=10, keep=262144)
+        job = Job(self.settings, argv[0], argv, seconds=self.settings.probe_time, keep=262144)
         job.run()
         if job.error:
             return None
@@ -131,8 +132,8 @@ class Limits:
     def __init__(self, settings, now, once):
         self.settings, self.now, self.once = settings, now, once
         self.time_over, self.idle_over = Countdown(settings), Countdown(settings)
-        self.busy_at, self.probe, self.looked = time.monotonic(), None, 0.0
-        self.traffic, self.tried = ({}, 0.0), None
+        self.busy_at = self.rested_at = time.monotonic()
+        self.probe, self.looked, self.traffic, self.tried = None, 0.0, ({}, 0.0), None
 
     def look(self, expires, idle_stop, started):
         """Announce, call off or stop, as it is time. `started` is when the box did, by the monotonic clock."""
@@ -159,13 +160,14 @@ class Limits:
         self.once.say("idle", "the tag spotbox:idle-stop holds no duration: %s" % tag if tag and limit is None else "")
         if not limit:
             self.idle_over.off("the box has no idle limit any more")
-            self.busy_at, self.traffic = time.monotonic(), ({}, 0.0)
+            self.busy_at = self.rested_at = time.monotonic()
+            self.traffic = ({}, 0.0)
             return False
         work = self.work()
         if work:
-            self.busy_at = time.monotonic()
+            self.busy_at = self.rested_at = time.monotonic()
             self.idle_over.off(", ".join(work))
-        idle = time.monotonic() - self.busy_at
+        idle = self.rested_at - self.busy_at
         text = "idle for %s (--idle-stop %s)" % (in_words(idle), tag)
         text += ": this box stops in %s; use it, or `touch ~/spotbox-hold`, to keep it up"
         return self.idle_over.due(limit - idle, min(self.settings.announce, limit / 2), text) and not work
@@ -179,12 +181,9 @@ class Limits:
         work += ["there is %s" % path for path in held]
         probe = self.probe
         if probe and not probe.is_alive():
-            self.probe, self.traffic = None, (probe.traffic, probe.at)
+            self.probe, self.traffic, self.rested_at = None, (probe.traffic, probe.at), probe.at or self.rested_at
             self.once.say("probe", "; ".join(probe.unknown) + ": counts as work" if probe.unknown else "")
             work += probe.work + probe.unknown + ([] if probe.at else ["unknown"])
-        elif probe and now - self.looked > 3 * settings.probe_every + 30:
-            self.once.say("probe", "the look at GPU and traffic hangs: counts as work")
-            work.append("unknown")
         if not self.probe and now - self.looked >= settings.probe_every:
             self.looked, self.probe = now, Probe(settings, self.traffic)
             self.probe.start()

@@ -1,0 +1,222 @@
+"""An interruption notice, with the guard run for real: everything is told, begun and over in time."""
+
+import json
+import os
+import time
+
+import pytest
+
+TIMES = {"hook_time": 2.0, "last_sync": 1.5}  # seconds; a notice of 6 s then stands for one of two minutes
+
+
+def mark(box, name):
+    """Shell that writes when it was run."""
+    return f"echo run >>{box.folder}/{name}.ran"
+
+
+def ran(box, name):
+    path = box.folder / f"{name}.ran"
+    return path.read_text().count("run") if path.exists() else 0
+
+
+def ended(box):
+    return box.run_file("story.json").get("ended")
+
+
+def test_a_notice_is_told_written_down_and_obeyed(box):
+    """Terminals, journal and notice.json say it; every hook runs in order, root's first; the box is not stopped."""
+    terminal = box.folder / "terminals/3"
+    terminal.touch()
+    (box.folder / "terminals/ptmx").touch()
+    box.hook("20-second", mark(box, "order") + " second")
+    box.hook("10-first", mark(box, "order") + " first $SPOTBOX_ACTION")
+    box.hook("10-user", mark(box, "order") + f' "$(pwd)" $HOME {box.folder}', user=True)
+    box.hook("05-off", mark(box, "off"), user=True).chmod(0o644)
+    box.start(**TIMES)
+    at = box.metadata.notice(8)
+    box.wait("ready for the interruption", 8)
+    assert time.time() < at
+    home = box.folder / "home"
+    order = (box.folder / "order.ran").read_text().splitlines()
+    assert order == ["run first stop", "run second", f"run {home} {home} {box.folder}"]
+    assert not ran(box, "off")
+    assert "05-off is not executable" in box.journal()
+    assert "AWS stops this box in" in terminal.read_text()
+    assert not (box.folder / "terminals/ptmx").read_text()
+    notice = box.run_file("notice.json")
+    assert (notice["action"], notice["time"][-1]) == ("stop", "Z")
+    assert not (box.folder / "power").exists()
+    time.sleep(0.5)
+    assert len(order) == 3
+    assert box.journal().count("AWS stops this box") == 1
+
+
+def test_every_hook_has_its_chance(box):
+    """Hooks that hang, fail, print without end, ignore signals or leave a daemon: each other one runs, in time."""
+    box.hook("10-hangs", "trap '' TERM; while :; do sleep 1; done")
+    box.hook("20-fails", "echo sorry; exit 3")
+    box.hook("30-prints", "yes all work and no play")
+    box.hook("40-daemon", "setsid sleep 30 & exit 0")
+    box.hook("50-missing", "").write_text("#!/no/such/interpreter\n")
+    box.hook("60-last", mark(box, "last"), user=True)
+    box.start(hook_time=3.0, last_sync=2.0)
+    at = box.metadata.notice(10)
+    box.wait("ready for the interruption", 10)
+    assert time.time() < at
+    assert ran(box, "last") == 1
+    journal = box.journal()
+    assert "20-fails: sorry" in journal
+    assert "20-fails failed: exit code 3" in journal
+    assert "10-hangs was ended" in journal
+    assert "30-prints was ended" in journal
+    assert "(says more than the journal takes)" in journal
+    assert "50-missing failed" in journal
+    assert len(journal) < 20000
+    for name in ("10-hangs", "30-prints"):
+        pid = box.run_file("story.json")["hooks"][str(box.folder / "etc/on-interrupt.d" / name)]
+        assert not os.path.exists(f"/proc/{pid}") or "Z" in open(f"/proc/{pid}/stat").read()  # noqa: SIM115
+
+
+def test_a_hook_alone_has_all_the_time(box):
+    """One hook may take the whole time of all; it is not cut short for the sake of others that are not there."""
+    box.hook("10-slow", f"sleep 1.5; {mark(box, 'slow')}")
+    box.start(hook_time=3.0, last_sync=1.0)
+    box.metadata.notice(8)
+    box.wait("10-slow done", 8)
+    assert ran(box, "slow") == 1
+
+
+def test_a_late_notice_scales_down(box):
+    """With 7 seconds left instead of 120 hooks and last sync still both take place before the deadline."""
+    ckpt = box.folder / "home/ckpt"
+    ckpt.mkdir()
+    (ckpt / "model").write_text("step 1")
+    box.hook("10-hangs", f"echo 'step 2' >{ckpt}/model; sleep 100")
+    box.hook("20-next", mark(box, "next"), user=True)
+    box.start(checkpoints=[{"local": "~/ckpt", "remote": "s3://mine/dev"}], restore=False, sync_every=1000)
+    box.wait_for(lambda: (box.folder / "s3/mine/dev/LATEST").exists())
+    at = box.metadata.notice(7)
+    box.wait("ready for the interruption", 8)
+    assert time.time() < at
+    assert ran(box, "next") == 1
+    assert "checkpoint ~/ckpt: safe in S3" in box.journal()
+    slot = json.loads((box.folder / "s3/mine/dev/LATEST").read_text())["slot"]
+    assert (box.folder / f"s3/mine/dev/{slot}/model").read_text() == "step 2\n"
+
+
+@pytest.mark.parametrize("offset", [-86400 * 30, 86400 * 365])
+def test_a_clock_that_is_wrong_breaks_nothing(box, offset):
+    """The time left is told by the metadata service's clock: one of a month ago or a year ahead changes nothing."""
+    box.hook("10-a", mark(box, "a"))
+    box.metadata.offset = offset
+    box.start(**TIMES)
+    at = box.metadata.notice(7)
+    box.wait("ready for the interruption", 7)
+    assert time.time() < at
+    assert ran(box, "a") == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"action": "stop", "time": "soon"}',
+        '{"action": "stop"}',
+        "garbage",
+        '{"action": "stop", "time": "1999-01-01T00:00:00Z"}',
+        '{"action": "\\u001b[31m", "time": "2999-01-01T00:00:00Z\\n"}',
+    ],
+)
+def test_a_notice_that_cannot_be_read_is_one_all_the_same(box, body):
+    """Without a time that makes sense the hooks run at once, within two minutes at most."""
+    box.hook("10-a", mark(box, "a"))
+    box.start(**TIMES)
+    box.metadata.values["spot/instance-action"] = body
+    box.wait("10-a done", 8)
+    left = box.run_file("notice.json")["deadline"] - time.monotonic()
+    assert 0 < left <= 120
+    assert "\x1b" not in box.journal()
+
+
+def test_a_guard_killed_in_mid_notice_goes_on(box):
+    """Killed and started again: the hook that runs is not started twice, the others run, it is told once."""
+    box.hook("10-slow", f"{mark(box, 'slow')}; sleep 1; echo still here; {mark(box, 'slow-end')}")
+    box.hook("20-next", mark(box, "next"))
+    box.start(hook_time=4.0, last_sync=1.0)
+    box.metadata.notice(9)
+    box.wait_for(lambda: ran(box, "slow"))
+    for _ in range(3):
+        box.kill()
+        box.start()
+        time.sleep(0.2)
+    box.wait("ready for the interruption", 9)
+    assert [ran(box, name) for name in ("slow", "slow-end", "next")] == [1, 1, 1]
+    assert box.journal().count("AWS stops this box") == 1
+    assert box.journal().count("interruption notice") == 1
+
+
+def test_the_story_itself_killed_is_taken_up(box):
+    """Where even the program that plays the notice is killed, the guard starts it again, and no hook runs twice."""
+    box.hook("10-slow", f"echo $PPID >{box.folder}/story; {mark(box, 'slow')}; sleep 1; {mark(box, 'slow-end')}")
+    box.hook("20-next", mark(box, "next"))
+    box.start(hook_time=4.0, last_sync=1.0)
+    at = box.metadata.notice(9)
+    box.wait_for(lambda: ran(box, "slow"))
+    os.kill(int((box.folder / "story").read_text()), 9)
+    box.wait("ready for the interruption", 9)
+    assert time.time() < at
+    assert [ran(box, name) for name in ("slow", "slow-end", "next")] == [1, 1, 1]
+
+
+def test_a_rebalance_recommendation_only_warns(box):
+    """It is told once, also by a guard that is started again; no hook runs, and the checkpoint is synced at once."""
+    box.hook("10-a", mark(box, "a"))
+    ckpt = box.folder / "home/ckpt"
+    ckpt.mkdir()
+    (ckpt / "model").write_text("step 1")
+    box.start(checkpoints=[{"local": "~/ckpt", "remote": "s3://mine/dev"}], restore=False, sync_every=1000)
+    latest = box.folder / "s3/mine/dev/LATEST"
+    box.wait_for(latest.exists)
+    (ckpt / "model").write_text("step 22")
+    first = latest.read_text()
+    time.sleep(0.3)
+    box.metadata.values["events/recommendations/rebalance"] = '{"noticeTime": "2026-11-22T08:22:00Z"}'
+    box.wait("more likely than others")
+    box.wait_for(lambda: latest.read_text() != first)
+    box.kill()
+    box.start()
+    time.sleep(0.5)
+    assert box.journal().count("more likely than others") == 1
+    assert not ran(box, "a")
+
+
+def test_on_resume_runs_once_after_aws_brought_the_box_back(box):
+    """After a notice and a new boot of the same instance the user's on-resume.d run, once, in his home."""
+    box.hook("10-train", f"{mark(box, 'train')}; pwd >{box.folder}/where; sleep 60", user=True, when="on-resume.d")
+    box.hook("20-more", mark(box, "more"), user=True, when="on-resume.d")
+    box.start(**TIMES)
+    box.metadata.notice(6)
+    box.wait("ready for the interruption", 7)
+    assert not ran(box, "train")
+    del box.metadata.values["spot/instance-action"]
+    for boot in (2, 2, 3):
+        box.reboot(boot)
+        box.start()
+        box.wait_for(lambda: ran(box, "train") and ran(box, "more"))
+        time.sleep(0.4)
+    assert (ran(box, "train"), ran(box, "more")) == (1, 1)
+    assert (box.folder / "where").read_text().strip() == str(box.folder / "home")
+
+
+def test_another_box_from_the_same_disk_resumes_nothing(box):
+    """A box launched from the image of an interrupted one was not brought back by AWS."""
+    box.hook("10-train", mark(box, "train"), user=True, when="on-resume.d")
+    box.start(**TIMES)
+    box.metadata.notice(6)
+    box.wait("ready for the interruption", 7)
+    del box.metadata.values["spot/instance-action"]
+    box.metadata.values["instance-id"] = "i-0fedcba9876543210"
+    box.reboot()
+    box.start()
+    box.wait_for(lambda: (box.folder / "state/resumed.json").exists())
+    time.sleep(0.3)
+    assert not ran(box, "train")
