@@ -1,5 +1,6 @@
 """The bodies of instances: moto's instance, volumes and interfaces, and the SSH server of boxes.py."""
 
+import base64
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
@@ -7,9 +8,10 @@ from typing import Any, Protocol
 from moto.ec2.models.instances import Instance, InstanceState, Reservation, StateReason
 from moto.ec2.utils import random_reservation_id
 
-from spotbox.sandbox import images
+from spotbox.sandbox import cloudinit
 from spotbox.sandbox.catalogue import TYPES
-from spotbox.sandbox.launch import Disk, Launch
+from spotbox.sandbox.ebs import Ebs
+from spotbox.sandbox.launch import Launch
 from spotbox.sandbox.records import STATE_CODES, Box
 
 
@@ -30,6 +32,7 @@ class MotoBodies:
         self.backends = backends
         self.computers = computers
         self.spec = spec  # boxes.BoxSpec
+        self.ebs: Ebs  # set once the world is there
 
     def instance(self, box: Box) -> Any:
         """moto's instance of a box."""
@@ -40,6 +43,8 @@ class MotoBodies:
     def make(self, region: str, zone: str, launch: Launch, plain: bool) -> str:
         """A new instance in the zone with its disks and interface; `plain` leaves its tags out."""
         backend = self.backends(region)
+        for disk in launch.disks:
+            self.ebs.source(region, disk.snapshot)  # of a request that waited long it may be gone
         subnet = self._subnet(backend, zone, launch)
         interface = {
             "DeviceIndex": 0,
@@ -63,12 +68,13 @@ class MotoBodies:
             monitoring_state="enabled" if launch.monitoring else "disabled",
         )
         instance.root_device_name, instance.architecture = launch.root_device, launch.architecture
+        instance.login = launch.login
         instance.security_groups = [backend.get_security_group_from_id(g) for g in interface["Groups"]]
         instance.wants_public_address = subnet.map_public_ip_on_launch if launch.public is None else launch.public
         reservation = Reservation(random_reservation_id(), owner_id=backend.account_id)
         reservation.instances.append(instance)
         backend.reservations[reservation.id] = reservation
-        volumes = [self._attach(backend, instance, disk) for disk in launch.disks]
+        volumes = self._attach(backend, instance, launch)
         if launch.profile:
             backend.associate_iam_instance_profile(instance_id=instance.id, **launch.profile)
         if not plain:
@@ -81,22 +87,26 @@ class MotoBodies:
     def _subnet(self, backend: Any, zone: str, launch: Launch) -> Any:
         return backend.get_subnet(launch.subnet_id) if launch.subnet_id else backend.get_default_subnets()[zone]
 
-    def _attach(self, backend: Any, instance: Any, disk: Disk) -> Any:
-        volume = backend.create_volume(
-            size=disk.size,
-            zone_name=instance.placement.zone,
-            snapshot_id=disk.snapshot if disk.snapshot in backend.snapshots else None,
-            encrypted=disk.encrypted,
-            volume_type=disk.type,
-            iops=disk.iops if disk.type in ("gp3", "io1", "io2") else None,
-            throughput=disk.throughput,
-        )
-        volume.snapshot_id = disk.snapshot
-        volume.encrypted = disk.encrypted or volume.encrypted
-        backend.attach_volume(volume.id, instance.id, disk.device, disk.delete)
-        return volume
+    def _attach(self, backend: Any, instance: Any, launch: Launch) -> list[Any]:
+        """The volumes of a launch; one made of a snapshot holds its files."""
+        volumes = []
+        for disk in launch.disks:
+            volume = self.ebs.make(backend.region_name, instance.placement.zone, disk)
+            self.ebs.attach(volume, instance, disk.device, disk.delete)
+            volumes.append(volume)
+        # To cloud-init a launch is a new instance, for which it makes new host keys unless it is told not to.
+        if any(self.ebs.source(backend.region_name, disk.snapshot) for disk in launch.disks):
+            data = base64.b64decode(launch.user_data or "")
+            if cloudinit.read(data).deletes_host_keys:
+                self.ebs.disks.new_host_keys(instance.id)
+        return volumes
 
     # Changing
+
+    def bootable(self, box: Box) -> bool:
+        """Whether there is a root volume to boot from."""
+        instance = self.instance(box)
+        return instance.root_device_name in instance.block_device_mapping
 
     def changed(self, box: Box) -> None:
         """Show the box's state in moto's instance; take and give back what the state says."""
@@ -134,7 +144,7 @@ class MotoBodies:
         key = instance.ec2_backend.key_pairs.get(instance.key_name)
         return self.spec(
             instance_id=box.id,
-            user=images.login(instance.image_id, box.region),
+            user=instance.login,
             hostname="ip-" + instance.nics[0].private_ip_address.replace(".", "-"),
             instance_type=box.instance_type,
             region=box.region,
@@ -147,10 +157,8 @@ class MotoBodies:
 
     def _take_apart(self, box: Box, instance: Any) -> None:
         backend = instance.ec2_backend
-        root = instance.block_device_mapping.get(instance.root_device_name)
-        if root is None or root.delete_on_termination:
-            self.computers.wipe(box.id)
-        instance.teardown_defaults()
+        self.ebs.release(instance)
+        self.computers.wipe(box.id)
         for interface in instance.nics.values():
             if interface.id in backend.enis:
                 interface.delete()

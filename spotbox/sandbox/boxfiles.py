@@ -2,7 +2,8 @@
 
 home/boxes/<id>/ssh_host_*_key   private host keys, 0600
                 bin/             programs that come first on the box's PATH
-                home/            the user's own files: the box's disk
+                home/            the user's own files; with the host keys, what lies on the root volume
+                data/            the files of the data volume, while one is attached
                 box.json         the hardware that nvidia-smi tells of
                 power            a FIFO: one line for each `shutdown`
 """
@@ -24,6 +25,9 @@ from spotbox.resources import template_path
 HERE = Path(__file__).parent
 INSTANCE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 HOST_KEY_TYPES = {"ed25519": "ssh-ed25519", "ecdsa": "ecdsa-sha2-nistp256"}
+HOST_KEYS = tuple(f"ssh_host_{name}_key" for name in HOST_KEY_TYPES)
+# What of a box's folder lies on its root volume (disks.py). `system` is for what user data writes to /etc and /var.
+ROOT_DISK = ("home", "system", *HOST_KEYS)
 # A program's other names; its text is templates/box/<program>.sh.
 PROGRAMS = {
     "hostname": ("hostname",),
@@ -160,17 +164,24 @@ class BoxFiles:
         if self.make_run():
             shutil.rmtree(self.run, ignore_errors=True)
 
-    def remove(self) -> None:
-        """Remove all of the box, its host keys included; read-only folders too, symbolic links never followed.
+    def forget_host_keys(self) -> None:
+        """Let the box make new host keys."""
+        for name in HOST_KEYS:
+            (self.root / name).unlink(missing_ok=True)
 
-        Raises OSError where something cannot be removed.
-        """
+    def remove(self) -> None:
+        """Remove all of the box, its host keys included. Raises OSError where something cannot be removed."""
         self.clear_run()
-        if self.root.exists():
-            for folder, _, _ in os.walk(self.root):
-                with contextlib.suppress(OSError):
-                    os.chmod(folder, 0o700)
-            shutil.rmtree(self.root)
+        remove_tree(self.root)
+
+
+def remove_tree(root: Path) -> None:
+    """Remove a folder if it is there; read-only folders in it too, symbolic links never followed. Raises OSError."""
+    if root.exists():
+        for folder, _, _ in os.walk(root):
+            with contextlib.suppress(OSError):
+                os.chmod(folder, 0o700)
+        shutil.rmtree(root)
 
 
 def motd(spec: BoxSpec, home: Path) -> str:

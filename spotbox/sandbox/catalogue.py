@@ -176,4 +176,5 @@ STORAGE = {
     "sc1": Decimal("0.015"),
     "standard": Decimal("0.05"),
 }
+SNAPSHOTS = {"SnapshotUsage": Decimal("0.05"), "SnapshotArchiveStorage": Decimal("0.0125")}  # USD per GiB-month
 PUBLIC_IPV4 = Decimal("0.005")

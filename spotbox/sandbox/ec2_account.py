@@ -1,4 +1,4 @@
-"""EC2's calls where moto is right but for a detail: tags, security groups, key pairs, volumes."""
+"""EC2's calls where moto is right but for a detail: tags, security groups, key pairs."""
 
 import re
 from ipaddress import ip_network
@@ -26,7 +26,7 @@ _NOT_FOUND = {
 
 
 class Account(Ec2Base):
-    """CreateTags, DeleteSecurityGroup, key pairs by id, volumes with what their attachment says."""
+    """CreateTags, DeleteSecurityGroup, key pairs by id."""
 
     # Tags
 
@@ -120,58 +120,4 @@ class Account(Ec2Base):
         answer = super().delete_key_pair()
         if pair:
             self.ec2_backend.tags.pop(pair.id, None)
-        return answer
-
-    # Volumes
-
-    def describe_volumes(self) -> Any:
-        for volume_id in self.params.get("VolumeIds") or []:
-            if volume_id not in self.ec2_backend.volumes:
-                raise refusal("InvalidVolume.NotFound", id=volume_id)
-        for volume in self.ec2_backend.volumes.values():
-            for attachment in volume.attachments:
-                disk = attachment.instance.block_device_mapping.get(attachment.device)
-                attachment.delete_on_termination = bool(disk and disk.delete_on_termination)
-        return super().describe_volumes()
-
-    def create_volume(self) -> Any:
-        zone = self.params.get("AvailabilityZone")
-        if zone and zone not in {z.name for z in self.ec2_backend.describe_availability_zones()}:
-            raise refusal("InvalidZone.NotFound", f"The zone '{zone}' does not exist.")
-        return super().create_volume()
-
-    def attach_volume(self) -> Any:
-        volume = self.ec2_backend.volumes.get(self.params.get("VolumeId"))
-        box = self.world.life.boxes.get(self.params.get("InstanceId") or "")
-        if volume is None:
-            raise refusal("InvalidVolume.NotFound", id=self.params.get("VolumeId"))
-        if box is None or box.region != self.region:
-            raise refusal("InvalidInstanceID.NotFound", id=self.params.get("InstanceId"))
-        if volume.attachment:
-            raise refusal("VolumeInUse", f"{volume.id} is already attached to an instance")
-        if volume.zone.name != box.zone:
-            text = f"The volume '{volume.id}' is not in the same availability zone as instance '{box.id}'"
-            raise refusal("InvalidVolume.ZoneMismatch", text)
-        if box.state not in ("running", "stopped"):
-            raise refusal("IncorrectState", f"Instance '{box.id}' is not 'running'.")
-        return super().attach_volume()
-
-    def detach_volume(self) -> Any:
-        volume = self.ec2_backend.volumes.get(self.params.get("VolumeId"))
-        if volume is None:
-            raise refusal("InvalidVolume.NotFound", id=self.params.get("VolumeId"))
-        if not volume.attachment:
-            raise refusal("IncorrectState", f"Volume '{volume.id}' is in the 'available' state.")
-        self.params.setdefault("InstanceId", volume.attachment.instance.id)
-        return super().detach_volume()
-
-    def delete_volume(self) -> Any:
-        volume = self.ec2_backend.volumes.get(self.params.get("VolumeId"))
-        if volume is None:
-            raise refusal("InvalidVolume.NotFound", id=self.params.get("VolumeId"))
-        if volume.attachment:
-            holder = volume.attachment.instance.id
-            raise refusal("VolumeInUse", f"Volume {volume.id} is currently attached to {holder}")
-        answer = super().delete_volume()
-        self.ec2_backend.tags.pop(volume.id, None)
         return answer

@@ -1,7 +1,9 @@
 """What the sandbox's EC2 calls share: finding what a call names, and errors in AWS's words."""
 
+import hashlib
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 from xml.sax.saxutils import escape
 
@@ -10,9 +12,13 @@ from moto.core.responses import ActionResult
 from moto.ec2.responses._base_response import EC2BaseResponse
 
 from spotbox.sandbox import render_images
-from spotbox.sandbox.records import Box
+from spotbox.sandbox.ebs import Ebs
+from spotbox.sandbox.launch import Disk
+from spotbox.sandbox.records import GONE, Box
 from spotbox.sandbox.refusals import Refusal, refusal, status
 from spotbox.sandbox.world import ACCOUNT, World
+
+VOLUME_STORAGE = {"gp3": 51200, "gp2": 51200}  # GiB in a region: the default quotas of EBS
 
 
 def error_body(code: str, text: str) -> str:
@@ -80,16 +86,73 @@ class Ec2Base(EC2BaseResponse):
                 return reservation.id
         return ""
 
-    def image(self, image_id: str | None) -> Mapping[str, Any]:
-        """An image as DescribeImages shows it. Raises Refusal InvalidAMIID.*."""
+    def image(self, image_id: str | None, region: str = "") -> Mapping[str, Any]:
+        """An image of `region`, or of the call's, as DescribeImages shows it. Raises Refusal InvalidAMIID.*."""
+        backend = self.ebs.backend(region or self.region)
         if not image_id:
             raise refusal("MissingParameter", "The request must contain the parameter ImageId")
         if not re.fullmatch(r"ami-[0-9a-f]{8,17}", image_id):
             raise refusal("InvalidAMIID.Malformed", id=image_id)
-        row = render_images.find(self.ec2_backend, image_id)
+        row = render_images.find(backend, image_id, self.world.now)
         if row is None:
-            raise refusal("InvalidAMIID.NotFound", id=image_id)
+            gone = image_id in backend.deleted_amis
+            raise refusal("InvalidAMIID.Unavailable" if gone else "InvalidAMIID.NotFound", id=image_id)
         return row
+
+    def known_box(self, instance_id: str | None) -> Box:
+        """The instance of this region. Raises Refusal for an id that is malformed or not there."""
+        if not re.fullmatch(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})", instance_id or ""):
+            raise refusal("InvalidInstanceID.Malformed", id=instance_id)
+        box = self.world.life.get(str(instance_id))
+        if box.region != self.region:
+            raise refusal("InvalidInstanceID.NotFound", id=instance_id)
+        return box
+
+    @property
+    def ebs(self) -> Ebs:
+        """Volumes, snapshots and images."""
+        found: Ebs = self.world.ebs
+        return found
+
+    def snapshot_size(self, snapshot_id: str) -> int | None:
+        """GiB of a snapshot; None for AWS's own. Raises Refusal InvalidSnapshot.NotFound."""
+        found = self.ebs.source(self.region, snapshot_id)
+        return found.size if found else None
+
+    def over_storage(self, disks: Iterable[Disk]) -> bool:
+        """Whether the disks would go over the account's EBS storage in the region."""
+        wanted = list(disks)
+        return any(
+            sum(v.size for v in self.ec2_backend.volumes.values() if v.volume_type == kind)
+            + sum(disk.size for disk in wanted if disk.type == kind)
+            > limit
+            for kind, limit in VOLUME_STORAGE.items()
+        )
+
+    # Idempotency (Ensuring idempotency, API reference)
+
+    def _token_print(self) -> str:
+        body = {k: v for k, v in self.params.items() if k not in ("ClientToken", "DryRun")}
+        return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
+
+    def replay(self, action: str, token: str) -> list[str] | None:
+        """What the same call made before under this token; None for a new one. Refuses a changed call."""
+        known = self.world.tokens.get((action, self.region, token)) if token else None
+        if known is None:
+            return None
+        if known[0] != self._token_print():
+            raise refusal("IdempotentParameterMismatch")
+        boxes = [self.world.life.boxes.get(i) for i in known[1]]
+        if action == "RunInstances" and any(box is None or box.state in GONE for box in boxes):
+            raise refusal("IdempotentInstanceTerminated", token=token)
+        return known[1]
+
+    def remember(self, action: str, token: str, made: list[str]) -> None:
+        """Keep what a token made."""
+        if token:
+            self.world.tokens[(action, self.region, token)] = (self._token_print(), made)
+
+    # What a launch names
 
     def check_key(self, name: str | None) -> None:
         """Refuse a key pair that the region does not have."""

@@ -1,6 +1,5 @@
-"""EC2's calls about what there is: regions, instance types and where they are offered, images."""
+"""EC2's calls about what there is: regions, instance types and where they are offered."""
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
 
-from spotbox.sandbox import describe, regions, render_images, wire
+from spotbox.sandbox import describe, regions, wire
 from spotbox.sandbox.catalogue import TYPES, Hardware
 from spotbox.sandbox.ec2_base import Ec2Base
 from spotbox.sandbox.refusals import refusal
@@ -94,7 +93,7 @@ def _type_xml(name: str) -> str:
 
 
 class Catalog(Ec2Base):
-    """DescribeRegions, DescribeInstanceTypes, DescribeInstanceTypeOfferings, DescribeImages."""
+    """DescribeRegions, DescribeInstanceTypes, DescribeInstanceTypeOfferings."""
 
     def describe_regions(self) -> ActionResult:
         self.error_on_dryrun()
@@ -151,22 +150,3 @@ class Catalog(Ec2Base):
         result = {"InstanceTypeOfferings": page, "NextToken": token}
         shape = wire.shape("DescribeInstanceTypeOfferingsResult")
         return wire.reply("DescribeInstanceTypeOfferings", wire.members(shape, result))
-
-    def describe_images(self) -> ActionResult:
-        p = self.params
-        self.error_on_dryrun()
-        rows = render_images.rows(self.ec2_backend)
-        ids = p.get("ImageIds") or []
-        for image_id in ids:
-            if not re.fullmatch(r"ami-[0-9a-f]{8,17}", image_id):
-                raise refusal("InvalidAMIID.Malformed", id=image_id)
-            if image_id not in {row["ImageId"] for row in rows}:
-                raise refusal("InvalidAMIID.NotFound", id=image_id)
-        if ids:
-            rows = [row for row in rows if row["ImageId"] in ids]
-        owners = [self.current_account if o == "self" else o for o in p.get("Owners") or []]
-        if owners:
-            rows = [row for row in rows if row["OwnerId"] in owners or row.get("ImageOwnerAlias") in owners]
-        kept = describe.keep(rows, p.get("Filters"), render_images.FILTERS)
-        page, token = describe.page(kept, p.get("MaxResults"), p.get("NextToken"))
-        return ActionResult({"Images": page, "NextToken": token})

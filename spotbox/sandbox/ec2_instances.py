@@ -1,23 +1,18 @@
 """EC2's instance calls, on the sandbox's own life cycle."""
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from spotbox.sandbox import describe, launch, render
+from spotbox.sandbox import describe, launch, render, render_images
 from spotbox.sandbox.console import console_output
 from spotbox.sandbox.ec2_base import Ec2Base
 from spotbox.sandbox.launch import Launch
 from spotbox.sandbox.life import BY_USER
-from spotbox.sandbox.records import GONE, STATE_CODES, Box
+from spotbox.sandbox.records import STATE_CODES, Box
 from spotbox.sandbox.refusals import refusal
 from spotbox.sandbox.world import SpotOptions
-
-VOLUME_STORAGE = {"gp3": 51200, "gp2": 51200}  # GiB in a region: the default quotas of EBS
 
 
 class Instances(Ec2Base):
@@ -69,15 +64,15 @@ class Instances(Ec2Base):
     def parse_launch(self, p: Mapping[str, Any], user_data: str | None, tags: Mapping[str, Any]) -> Launch:
         """A launch specification of either call, with everything it names looked up."""
         image = self.image(p.get("ImageId"))
+        if image["State"] != "available":
+            raise refusal("InvalidAMIID.Unavailable", id=image["ImageId"])
         launch.check_type(p.get("InstanceType"), image)
         self.check_key(p.get("KeyName"))
         interface = self._interface(p)
         groups = self._groups(p, interface)
         zone, subnet = self._where(p, interface)
-        root = image["RootDeviceName"]
-        snapshot = next(m["Ebs"] for m in image["BlockDeviceMappings"] if m["DeviceName"] == root)
         mappings = p.get("BlockDeviceMappings") or []
-        disks = launch.disks(mappings, root, snapshot["SnapshotId"], snapshot["VolumeSize"])
+        disks = launch.disks(mappings, image, self.snapshot_size)
         return Launch(
             image_id=image["ImageId"],
             instance_type=p["InstanceType"],
@@ -86,7 +81,7 @@ class Instances(Ec2Base):
             subnet_id=subnet,
             zone=zone,
             public=interface.get("AssociatePublicIpAddress"),
-            root_device=root,
+            root_device=image["RootDeviceName"],
             architecture=image["Architecture"],
             disks=disks,
             user_data=user_data,
@@ -97,6 +92,7 @@ class Instances(Ec2Base):
             monitoring=bool((p.get("Monitoring") or {}).get("Enabled")),
             private_ip=p.get("PrivateIpAddress") or interface.get("PrivateIpAddress"),
             client_token=p.get("ClientToken") or "",
+            login=render_images.login(self.ec2_backend, image["ImageId"]),
             doom=launch.doom(mappings) or self._no_storage(disks),
         )
 
@@ -140,34 +136,9 @@ class Instances(Ec2Base):
 
     def _no_storage(self, disks: tuple[launch.Disk, ...]) -> tuple[str, str] | None:
         """A launch over the account's EBS storage is accepted, and terminated before it runs (StateReason)."""
-        for kind, limit in VOLUME_STORAGE.items():
-            used = sum(v.size for v in self.ec2_backend.volumes.values() if v.volume_type == kind)
-            if used + sum(d.size for d in disks if d.type == kind) > limit:
-                return ("Client.VolumeLimitExceeded", "Client.VolumeLimitExceeded: Volume limit exceeded")
+        if self.over_storage(disks):
+            return ("Client.VolumeLimitExceeded", "Client.VolumeLimitExceeded: Volume limit exceeded")
         return None
-
-    # Idempotency (Ensuring idempotency, API reference)
-
-    def _token_print(self) -> str:
-        body = {k: v for k, v in self.params.items() if k not in ("ClientToken", "DryRun")}
-        return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
-
-    def replay(self, action: str, token: str) -> list[str] | None:
-        """What the same call made before under this token; None for a new one. Refuses a changed call."""
-        known = self.world.tokens.get((action, self.region, token)) if token else None
-        if known is None:
-            return None
-        if known[0] != self._token_print():
-            raise refusal("IdempotentParameterMismatch")
-        boxes = [self.world.life.boxes.get(i) for i in known[1]]
-        if action == "RunInstances" and any(box is None or box.state in GONE for box in boxes):
-            raise refusal("IdempotentInstanceTerminated", token=token)
-        return known[1]
-
-    def remember(self, action: str, token: str, made: list[str]) -> None:
-        """Keep what a token made."""
-        if token:
-            self.world.tokens[(action, self.region, token)] = (self._token_print(), made)
 
     # Looking
 
@@ -250,6 +221,10 @@ class Instances(Ec2Base):
     def _check_start(self, box: Box) -> None:
         self.world.spot.check_start(box)
         if box.state == "stopped":
+            if not box.spot and not self.world.maker.bootable(box):  # a Spot start is accepted, and fails (life.py)
+                root = self.ec2_backend.get_instance(box.id).root_device_name
+                text = f"Invalid value '{box.id}' for instanceId. Instance does not have a volume attached at root"
+                raise launch.invalid(f"{text} ({root})")
             self.world.check_quota(box.instance_type, box.region, box.spot)
             self.world.check_capacity(box)
 
@@ -272,12 +247,3 @@ class Instances(Ec2Base):
             if box.state == "running":
                 self.world.life.reboot(box)
         return EmptyResult()
-
-    def known_box(self, instance_id: str | None) -> Box:
-        """The instance of this region. Raises Refusal for an id that is malformed or not there."""
-        if not re.fullmatch(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})", instance_id or ""):
-            raise refusal("InvalidInstanceID.Malformed", id=instance_id)
-        box = self.world.life.get(str(instance_id))
-        if box.region != self.region:
-            raise refusal("InvalidInstanceID.NotFound", id=instance_id)
-        return box

@@ -50,6 +50,10 @@ class DeepLearningImage:
         """The image's id in a region: the same at every start of the sandbox."""
         return "ami-0" + sha256(f"{region}{self.parameter}".encode()).hexdigest()[:16]
 
+    def snapshot_in(self, region: str) -> str:
+        """The id of its root snapshot in a region, which AWS owns and does not list."""
+        return "snap-0" + self.id_in(region)[5:]
+
 
 def _lines() -> Iterator[DeepLearningImage]:
     ubuntu, amazon = ("/dev/sda1", "ubuntu"), ("/dev/xvda", "ec2-user")  # root of AL2023: UNCONFIRMED

@@ -6,7 +6,7 @@ Parameters and their limits: API reference, RunInstances and RequestSpotInstance
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -59,6 +59,7 @@ class Launch:
     monitoring: bool = False
     private_ip: str | None = None
     client_token: str = ""
+    login: str = "ubuntu"  # the user that the image lets in
     doom: tuple[str, str] | None = None
 
 
@@ -165,36 +166,72 @@ def check_metadata(metadata: Mapping[str, Any], instance_tags: Mapping[str, str]
             )
 
 
-def disks(mappings: Sequence[Mapping[str, Any]], root: str, snapshot: str | None, least: int) -> tuple[Disk, ...]:
-    """The disks of a launch: what is asked, over the image's root of `least` GiB."""
+def disks(
+    mappings: Sequence[Mapping[str, Any]], image: Mapping[str, Any], size_of: Callable[[str], int | None]
+) -> tuple[Disk, ...]:
+    """The disks of a launch: the image's as `mappings` change them, root first, then those that only these name.
+
+    `size_of` gives the GiB of a snapshot, None where only the image tells, and refuses one that is not there.
+    """
     asked = {m.get("DeviceName"): m for m in mappings}
+    own = {m["DeviceName"]: m["Ebs"] for m in image["BlockDeviceMappings"]}
     out = []
-    for device in [root, *(d for d in asked if d != root)]:
+    for device in [*own, *(d for d in asked if d not in own)]:
         mapping = asked.get(device) or {}
         if not device:
             raise refusal("MissingParameter", "The request must contain the parameter deviceName")
         if "NoDevice" in mapping or mapping.get("VirtualName"):
             continue
-        ebs = mapping.get("Ebs") or {}
-        size = ebs.get("VolumeSize") or (least if device == root else None)
-        if size is None:
-            raise refusal("MissingParameter", "The request must contain the parameter size or snapshotId")
-        if device == root and int(size) < least:
-            raise refusal(
-                "InvalidBlockDeviceMapping",
-                f"Volume of size {size}GB is smaller than snapshot '{snapshot}', expect size >= {least}GB",
-            )
-        out.append(_disk(device, int(size), ebs, snapshot if device == root else None))
+        ebs = {name: value for name, value in (mapping.get("Ebs") or {}).items() if value is not None}
+        out.append(_mapped(device, ebs, own.get(device, {}), size_of))
     return tuple(out)
 
 
-def _disk(device: str, size: int, ebs: Mapping[str, Any], snapshot: str | None) -> Disk:
+def _mapped(
+    device: str, asked: Mapping[str, Any], own: Mapping[str, Any], size_of: Callable[[str], int | None]
+) -> Disk:
+    snapshot = asked.get("SnapshotId") or own.get("SnapshotId")
+    if own and snapshot != own.get("SnapshotId"):
+        raise refusal("InvalidBlockDeviceMapping", f"snapshotId cannot be modified on device {device}")
+    kind = asked.get("VolumeType") or own.get("VolumeType")
+    if kind == own.get("VolumeType"):
+        asked = {k: own[k] for k in ("Iops", "Throughput") if own.get(k)} | dict(asked)
+    asked = {"DeleteOnTermination": own.get("DeleteOnTermination"), **asked, "VolumeType": kind}
+    asked["Encrypted"] = bool(asked.get("Encrypted") or own.get("Encrypted"))
+    return disk_of(device, asked, snapshot, own.get("VolumeSize"), size_of, "InvalidBlockDeviceMapping")
+
+
+def disk_of(
+    device: str,
+    ebs: Mapping[str, Any],
+    snapshot: str | None,
+    default: int | None,
+    size_of: Callable[[str], int | None],
+    small: str,
+) -> Disk:
+    """A disk of `ebs`, at least as large as its snapshot (code `small` where not); `default` GiB where none are asked.
+
+    Without either it is as large as the snapshot. Raises Refusal for what EBS does not make.
+    """
+    least = (size_of(snapshot) if snapshot else None) or (default if snapshot else None) or 0
+    size = ebs.get("VolumeSize") or default or least
+    if not size:
+        raise refusal("MissingParameter", "The request must contain the parameter size or snapshotId")
+    if int(size) < least:
+        text = f"Volume of size {size}GB is smaller than snapshot '{snapshot}', expect size >= {least}GB"
+        raise refusal(small, text)
     kind = ebs.get("VolumeType") or "gp2"
+    iops, throughput = _performance(kind, int(size), ebs.get("Iops"), ebs.get("Throughput"))
+    delete = ebs.get("DeleteOnTermination") is not False  # true for what a launch makes (EC2 User Guide, terminating)
+    return Disk(device, int(size), kind, bool(ebs.get("Encrypted")), delete, iops, throughput, snapshot)
+
+
+def _performance(kind: str, size: int, iops: int | None, throughput: int | None) -> tuple[int | None, int | None]:
+    """IOPS and MiB/s of a volume; refuses what its type does not have."""
     if kind not in STORAGE:
         raise invalid(f"Invalid value '{kind}' for VolumeType.")
     if not 1 <= size <= SIZES[kind]:
         raise invalid(f"Volume size {size} is not in the range of 1 to {SIZES[kind]} GiB for the {kind} volume type.")
-    iops, throughput = ebs.get("Iops"), ebs.get("Throughput")
     if kind == "gp3":
         iops, throughput = iops or 3000, throughput or 125
         if not 3000 <= iops <= 80000:
@@ -203,16 +240,7 @@ def _disk(device: str, size: int, ebs: Mapping[str, Any], snapshot: str | None) 
             raise invalid(f"Throughput of {throughput} MiB/s is not in the range of 125 to 2000 for gp3.")
     elif throughput:
         raise combination("The throughput parameter is only supported for gp3 volumes.")
-    return Disk(
-        device,
-        size,
-        kind,
-        bool(ebs.get("Encrypted")),
-        ebs.get("DeleteOnTermination") is not False,  # true for what a launch makes (EC2 User Guide, terminating)
-        iops,
-        throughput,
-        ebs.get("SnapshotId") or snapshot,
-    )
+    return iops, throughput
 
 
 def doom(mappings: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:

@@ -13,6 +13,8 @@ from spotbox.sandbox.timeline import Event, Timeline
 
 BY_USER = ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown")
 FROM_INSIDE = ("Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown")
+# What a start without a root volume ends with; which of AWS's reasons it is, is UNCONFIRMED.
+NO_ROOT = ("Client.InternalError", "Client.InternalError: Client error on launch")
 # The codes are those of StateReason in the API reference; AWS's sentences for the two are UNCONFIRMED.
 SPOT_STOP = ("Server.SpotInstanceShutdown", "Server.SpotInstanceShutdown: Instance was stopped by the Spot service")
 SPOT_END = (
@@ -26,6 +28,9 @@ class Bodies(Protocol):
 
     def changed(self, box: Box) -> None:
         """The box entered `box.state`."""
+
+    def bootable(self, box: Box) -> bool:
+        """Whether there is a root volume to boot from."""
 
     def booted(self, box: Box) -> None:
         """The box answers from now on."""
@@ -77,8 +82,13 @@ class Life:
     # What is asked for
 
     def begin(self, box: Box) -> None:
-        """A new or stopped instance goes to `pending`; its launch time is now (API reference, Instance.LaunchTime)."""
+        """A new or stopped instance goes to `pending`; its launch time is now (API reference, Instance.LaunchTime).
+
+        Without a root volume EC2 fails the start and terminates the instance (EC2 User Guide, interruption-behavior).
+        """
         self.boxes[box.id] = box
+        if not self.bodies.bootable(box):
+            box.doom = NO_ROOT
         box.launched = self.timeline.now
         box.reason, box.next_reason, box.transition = None, None, ""
         box.interruption, box.away_until = None, None

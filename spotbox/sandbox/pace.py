@@ -22,6 +22,10 @@ class Pace:
     )
     away: float = 20.0  # an interruption keeps its capacity from the box for so long, unless capacity is opened
     retry: float = 2.0  # between two looks of the Spot service at a request that waits
+    volume: float = 0.5  # a new volume: creating -> available
+    attach: float = 0.3  # attaching -> attached, and detaching -> gone
+    snapshot: float = 2.0  # pending -> completed, and for each GiB of the volume
+    snapshot_gib: float = 0.02
     pushed_key: float = 60.0  # EC2 Instance Connect keeps a key for 60 s (SendSSHPublicKey)
     forget_instance: float = 3600.0  # terminated instances are listed "for approximately one hour" (TerminateInstances)
     forget_request: float = 14400.0  # requests go four hours after they are cancelled (CancelSpotInstanceRequests)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from hashlib import sha256
 
 from spotbox.sandbox import regions
-from spotbox.sandbox.catalogue import PUBLIC_IPV4, STORAGE, TYPES, Hardware
+from spotbox.sandbox.catalogue import PUBLIC_IPV4, SNAPSHOTS, STORAGE, TYPES, Hardware
 from spotbox.sandbox.refusals import refusal
 
 PUBLISHED = "2026-11-01T00:00:00Z"
@@ -152,6 +152,21 @@ def _storage_rows(region: str) -> Iterator[tuple[Attributes, Decimal]]:
         yield attributes, (price * regions.factor(region)).quantize(Decimal("0.000001"))
 
 
+def _snapshot_rows(region: str) -> Iterator[tuple[Attributes, Decimal]]:
+    location, prefix, _ = regions.ENABLED[region]
+    for kind, price in SNAPSHOTS.items():
+        attributes = {
+            "servicecode": "AmazonEC2",
+            "regionCode": region,
+            "location": location,
+            "locationType": "AWS Region",
+            "storageMedia": "Amazon S3",
+            "usagetype": f"{prefix}EBS:{kind}",
+            "operation": "",
+        }
+        yield attributes, (price * regions.factor(region)).quantize(Decimal("0.000001"))
+
+
 def _address_rows(region: str) -> Iterator[tuple[Attributes, Decimal]]:
     location, prefix, _ = regions.ENABLED[region]
     for use in ("In-use", "Idle"):
@@ -236,5 +251,7 @@ def _of_region(
                     yield from (("Compute Instance", "Hrs", *row) for row in rows)
         if query.may_take(productFamily="Storage"):
             yield from (("Storage", "GB-Mo", *row) for row in _storage_rows(region))
+        if query.may_take(productFamily="Storage Snapshot"):
+            yield from (("Storage Snapshot", "GB-Mo", *row) for row in _snapshot_rows(region))
     else:
         raise refusal("InvalidParameterException", f"The service code {service} is not known here.")

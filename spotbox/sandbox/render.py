@@ -116,13 +116,18 @@ def _devices(body: Any) -> list[dict[str, Any]]:
             "DeviceName": device,
             "Ebs": {
                 "VolumeId": disk.volume_id,
-                "Status": "attached",
+                "Status": _attachment(body, disk.volume_id),
                 "DeleteOnTermination": bool(disk.delete_on_termination),
                 "AttachTime": aware(disk.attach_time),
             },
         }
         for device, disk in body.block_device_mapping.items()
     ]
+
+
+def _attachment(body: Any, volume_id: str) -> str:
+    volume = body.ec2_backend.volumes.get(volume_id)
+    return volume.attachment.status if volume and volume.attachment else "attached"
 
 
 def _metadata(options: Any) -> dict[str, Any]:

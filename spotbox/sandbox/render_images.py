@@ -3,11 +3,17 @@
 from datetime import datetime
 from typing import Any
 
+from spotbox.sandbox import images
+from spotbox.sandbox.ebs import Image, mapped
 from spotbox.sandbox.images import IMAGES, OWNER, DeepLearningImage
+from spotbox.sandbox.world import ACCOUNT
 
 FILTERS = {
     "architecture": "Architecture",
+    "block-device-mapping.delete-on-termination": "BlockDeviceMappings.Ebs.DeleteOnTermination",
     "block-device-mapping.device-name": "BlockDeviceMappings.DeviceName",
+    "block-device-mapping.encrypted": "BlockDeviceMappings.Ebs.Encrypted",
+    "block-device-mapping.snapshot-id": "BlockDeviceMappings.Ebs.SnapshotId",
     "block-device-mapping.volume-size": "BlockDeviceMappings.Ebs.VolumeSize",
     "creation-date": "CreationDate",
     "description": "Description",
@@ -20,6 +26,9 @@ FILTERS = {
     "platform-details": "PlatformDetails",
     "root-device-name": "RootDeviceName",
     "root-device-type": "RootDeviceType",
+    "source-image-id": "SourceImageId",
+    "source-image-region": "SourceImageRegion",
+    "source-instance-id": "SourceInstanceId",
     "state": "State",
     "virtualization-type": "VirtualizationType",
     "hypervisor": "Hypervisor",
@@ -50,7 +59,7 @@ def _deep_learning(image: DeepLearningImage, region: str) -> dict[str, Any]:
         "BootMode": "uefi-preferred" if image.arch == "x86_64" else "uefi",
         "RootDeviceType": "ebs",
         "RootDeviceName": image.root,
-        "BlockDeviceMappings": [_root(image.root, "snap-0" + image_id[5:], image.size_gib)],
+        "BlockDeviceMappings": [_root(image.root, image.snapshot_in(region), image.size_gib)],
     }
 
 
@@ -59,35 +68,52 @@ def _root(device: str, snapshot: str, size: int) -> dict[str, Any]:
     return {"DeviceName": device, "Ebs": {**ebs, "Encrypted": False, "Iops": 3000, "Throughput": 125}}
 
 
-def _own(ami: Any) -> dict[str, Any]:
+def _own(image: Image, tags: dict[str, str], now: datetime) -> dict[str, Any]:
     return {
-        "ImageId": ami.id,
-        "Name": ami.name,
-        "Description": ami.description,
-        "ImageLocation": f"{ami.owner_id}/{ami.name}",
-        "OwnerId": ami.owner_id,
-        "Public": ami.is_public,
-        "Architecture": ami.architecture or "x86_64",
-        "CreationDate": ami.creation_date,
-        "State": ami.state,
-        "ImageType": "machine",
-        "Hypervisor": "xen",
-        "VirtualizationType": "hvm",
-        "PlatformDetails": "Linux/UNIX",
-        "EnaSupport": True,
-        "RootDeviceType": "ebs",
-        "RootDeviceName": ami.root_device_name,
-        "BlockDeviceMappings": [_root(ami.root_device_name, ami.ebs_snapshot.id, ami.ebs_snapshot.volume.size)],
-        "Tags": [{"Key": t["key"], "Value": t["value"]} for t in ami.get_tags()],
+        **image.facts,
+        "ImageId": image.id,
+        "Name": image.name,
+        "Description": image.description,
+        "ImageLocation": f"{ACCOUNT}/{image.name}",
+        "OwnerId": ACCOUNT,
+        "Public": False,
+        "CreationDate": image.created,
+        "State": image.state_at(now),
+        "BlockDeviceMappings": mapped(image.disks),
+        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
     }
 
 
-def rows(backend: Any) -> list[dict[str, Any]]:
+# What an image has of the instance or image it was made of (EC2 User Guide, creating-an-ami-ebs and CopyingAMIs).
+INHERITED = (
+    *("Architecture", "BootMode", "EnaSupport", "Hypervisor", "ImageType", "ImdsSupport", "PlatformDetails"),
+    *("RootDeviceName", "RootDeviceType", "UsageOperation", "VirtualizationType"),
+)
+
+COMMON = {
+    "Architecture": "x86_64",
+    "EnaSupport": True,
+    "Hypervisor": "xen",
+    "ImageType": "machine",
+    "PlatformDetails": "Linux/UNIX",
+    "RootDeviceType": "ebs",
+    "UsageOperation": "RunInstances",
+    "VirtualizationType": "hvm",
+}
+
+
+def rows(backend: Any, now: datetime) -> list[dict[str, Any]]:
     """Every image that the region's account can see."""
-    own = [_own(ami) for ami in backend.amis.values() if ami.id not in backend.deleted_amis]
+    own = [_own(image, backend.tags.get(image.id, {}), now) for image in backend.amis.values()]
     return [_deep_learning(image, backend.region_name) for image in IMAGES] + own
 
 
-def find(backend: Any, image_id: str) -> dict[str, Any] | None:
+def find(backend: Any, image_id: str, now: datetime) -> dict[str, Any] | None:
     """The image of that id, or None."""
-    return next((row for row in rows(backend) if row["ImageId"] == image_id), None)
+    return next((row for row in rows(backend, now) if row["ImageId"] == image_id), None)
+
+
+def login(backend: Any, image_id: str) -> str:
+    """The user that an image lets in."""
+    own = backend.amis.get(image_id)
+    return own.login if own else images.login(image_id, backend.region_name)

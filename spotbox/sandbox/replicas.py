@@ -26,6 +26,7 @@ _NOT_FOUND = {
     "groups": "InvalidGroup.NotFound",
     "keys": "InvalidKeyPair.NotFound",
     "snapshots": "InvalidSnapshot.NotFound",
+    "images": "InvalidAMIID.NotFound",
 }
 
 
@@ -132,6 +133,8 @@ class Replicas:
                 yield Thing("keys", region, name, backend.key_pairs, pair), {}
             for snapshot in backend.snapshots.values():
                 yield Thing("snapshots", region, snapshot.id, backend.snapshots, snapshot), {}
+            for image in backend.amis.values():
+                yield Thing("images", region, image.id, backend.amis, image), {}
             for resource, tags in backend.tags.items():
                 if tags:
                     yield Thing("tags", region, resource, backend.tags, None), dict(tags)

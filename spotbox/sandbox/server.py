@@ -69,6 +69,8 @@ class Server:
         from spotbox.sandbox import ec2
         from spotbox.sandbox.bodies import MotoBodies
         from spotbox.sandbox.control import Control
+        from spotbox.sandbox.disks import Disks
+        from spotbox.sandbox.ebs import Ebs
         from spotbox.sandbox.ec2_catalog import offered
         from spotbox.sandbox.gate import Gate
         from spotbox.sandbox.regions import ENABLED
@@ -78,6 +80,9 @@ class Server:
         backends = get_backend("ec2")
         bodies = MotoBodies(lambda region: backends[ACCOUNT][region], self.boxes, spec)
         world = World(pace.from_environment(), bodies, offered, seed=market.seed_from_environment())
+        bodies.ebs = world.ebs = Ebs(
+            world.timeline, world.pace, lambda region: backends[ACCOUNT][region], Disks(self.home)
+        )
         ec2.install(world)
         control = Control(
             world,

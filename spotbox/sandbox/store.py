@@ -17,7 +17,7 @@ from spotbox.sandbox.bodies import MotoBodies
 from spotbox.sandbox.world import ACCOUNT, World
 
 log = logging.getLogger("spotbox.sandbox")
-STAMP = ("spotbox sandbox state", 1, moto.__version__)
+STAMP = ("spotbox sandbox state", 2, moto.__version__)
 SERVICES = ("ec2", "iam", "s3", "sts")
 MARKET = ("closed", "set_prices", "set_on_demand", "score_questions", "limits", "doomed")
 

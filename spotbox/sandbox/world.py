@@ -19,6 +19,7 @@ from spotbox.sandbox.spot import EVENTS, Spot
 from spotbox.sandbox.timeline import Event, Timeline, utc_now
 
 ACCOUNT = "123456789012"
+EBS_EVENTS = ("attached", "detached")  # what the timeline brings to a volume
 COUNTED = ("pending", "running", "stopping")  # states in which an instance's vCPUs are in use
 
 
@@ -69,6 +70,7 @@ class World:
         self.pushed: list[tuple[datetime, str, str, str]] = []  # until, instance, user, key
         self.identity = f"arn:aws:iam::{ACCOUNT}:user/sandbox"
         self.disabled: set[str] = set()  # regions that the account has switched off
+        self.ebs: Any = None  # ebs.Ebs, where there are disks
         self.after: Callable[[], None] | None = None  # told when time has changed something
         self.changes = 0  # counts what was done, so that it is known when to save
         self._looked = self.timeline.now
@@ -90,6 +92,9 @@ class World:
         return played
 
     def _handle(self, event: Event) -> None:
+        if event.what in EBS_EVENTS:
+            self.ebs.handle(event)
+            return
         (self.spot if event.what in EVENTS else self.life).handle(event)
 
     # Launches

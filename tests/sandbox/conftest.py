@@ -24,8 +24,9 @@ PERSISTENT = {
 class Aws:
     """boto3 against the sandbox, with its control at hand."""
 
-    def __init__(self, endpoint: process.Endpoint):
+    def __init__(self, endpoint: process.Endpoint, home: Path | None = None):
         self.endpoint = endpoint
+        self.home = home or Path()
         self.session = boto3.Session("AKIATEST", "secret", region_name="us-east-1")
         self.ec2 = self.client("ec2")
 
@@ -77,6 +78,34 @@ class Aws:
             self.control("capacity", type=pool["type"], zone=pool["zone"], state="open")
         assert until(lambda: self.control("status")["boxes"] == [])
 
+    def booted(self, **more: Any) -> tuple[str, Path]:
+        """An instance that has booted, and the folder of its box."""
+        made = self.launch(**more)["InstanceId"]
+        assert until(lambda: self.status(made) == "ok")
+        return made, self.home / "boxes" / made
+
+    def status(self, instance_id: str) -> str:
+        """The instance's status check; empty while it does not run."""
+        found = self.ec2.describe_instance_status(InstanceIds=[instance_id])["InstanceStatuses"]
+        return found[0]["InstanceStatus"]["Status"] if found else ""
+
+    def stop(self, instance_id: str) -> None:
+        """Stop an instance, and wait until its request shows it too."""
+        self.ec2.stop_instances(InstanceIds=[instance_id])
+        request = self.instance(instance_id)["SpotInstanceRequestId"]
+        assert until(lambda: self.request(request)["State"] == "disabled")
+
+    def clear_disks(self, *regions: str) -> None:
+        """Leave no image, snapshot or free volume."""
+        for region in regions:
+            ec2 = self.client("ec2", region)
+            for image in ec2.describe_images(Owners=["self"])["Images"]:
+                ec2.deregister_image(ImageId=image["ImageId"])
+            for snapshot in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]:
+                ec2.delete_snapshot(SnapshotId=snapshot["SnapshotId"])
+            for volume in ec2.describe_volumes()["Volumes"]:
+                ec2.delete_volume(VolumeId=volume["VolumeId"])
+
 
 def until(look: Callable[[], Any], seconds: float = 15) -> Any:
     """What `look` gives once it gives anything, or what it gave last."""
@@ -102,7 +131,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory):
     before = os.environ.get("SPOTBOX_SANDBOX_PACE")
     os.environ["SPOTBOX_SANDBOX_PACE"] = str(PACE)
     endpoint = process.ensure(home)
-    yield Aws(endpoint)
+    yield Aws(endpoint, home)
     process.stop(home)
     if before is None:
         del os.environ["SPOTBOX_SANDBOX_PACE"]
@@ -115,3 +144,11 @@ def aws(sandbox: Aws):
     """The sandbox, cleared after the test."""
     yield sandbox
     sandbox.clear()
+
+
+@pytest.fixture
+def disks(aws: Aws):
+    """The sandbox; no image, snapshot or volume is left behind."""
+    yield aws
+    aws.clear()
+    aws.clear_disks("us-east-1", "eu-west-1")

@@ -42,6 +42,7 @@ class Bodies:
         self.made: list[tuple[str, str, bool]] = []
         self.states: dict[str, list[str]] = {}
         self.answering: set[str] = set()
+        self.rootless: set[str] = set()
 
     def make(self, region: str, zone: str, launch: Wish, plain: bool) -> str:
         if launch.refused:
@@ -53,6 +54,9 @@ class Bodies:
         self.states.setdefault(box.id, []).append(box.state)
         if box.state != "running":
             self.answering.discard(box.id)
+
+    def bootable(self, box: Box) -> bool:
+        return box.id not in self.rootless
 
     def booted(self, box: Box) -> None:
         self.answering.add(box.id)

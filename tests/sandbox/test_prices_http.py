@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from spotbox.core.prices import snapshot_price
 from spotbox.sandbox import regions
 from spotbox.sandbox.ec2_catalog import type_facts
 
@@ -100,9 +101,16 @@ def test_pages_and_kinds_of_filters(aws):
 
 
 def test_storage_and_addresses_are_priced(aws):
-    """gp3 per GB-month and a public IPv4 address per hour."""
+    """gp3 and snapshots per GB-month, and a public IPv4 address per hour; archived snapshots are another product."""
     (disk,) = rows(aws, productFamily="Storage", volumeApiName="gp3", regionCode="us-east-1")
     assert usd(disk) == Decimal("0.08")
+    snapshots = rows(aws, productFamily="Storage Snapshot", regionCode="us-east-1")
+    assert {row["product"]["attributes"]["usagetype"]: usd(row) for row in snapshots} == {
+        "EBS:SnapshotUsage": Decimal("0.05"),
+        "EBS:SnapshotArchiveStorage": Decimal("0.0125"),
+    }
+    text = [json.dumps(row) for row in rows(aws, productFamily="Storage Snapshot", regionCode="eu-west-1")]
+    assert Decimal("0.05") <= snapshot_price(text, "eu-west-1") < Decimal("0.06")
     found = rows(aws, service="AmazonVPC", group="VPCPublicIPv4Address", regionCode="us-east-1")
     assert {usd(row) for row in found} == {Decimal("0.005")}
 

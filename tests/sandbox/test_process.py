@@ -123,9 +123,14 @@ def test_a_killed_sandbox_is_started_again(home):
 
 
 def test_what_lives_survives_a_stop(home):
-    """Boxes, requests, keys and buckets are there after a stop; time has passed meanwhile."""
+    """Boxes, requests, disks, keys and buckets are there after a stop; time has passed meanwhile."""
     aws = Aws(process.ensure(home))
     made = aws.launch(TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "a", "Value": "b"}]}])
+    disk = made["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+    snapshot = aws.ec2.create_snapshot(VolumeId=disk)["SnapshotId"]
+    young = aws.ec2.create_volume(AvailabilityZone="us-east-1a", Size=5)["VolumeId"]
+    assert until(lambda: aws.state(made["InstanceId"]) == "running")
+    image = aws.ec2.create_image(InstanceId=made["InstanceId"], Name="kept", NoReboot=True)["ImageId"]
     aws.client("s3", s3={"addressing_style": "path"}).create_bucket(Bucket="kept")
     process.call(aws.endpoint, "capacity", type="g5.xlarge", zone="us-east-1a", state="closed")
     process.stop(home)
@@ -134,6 +139,9 @@ def test_what_lives_survives_a_stop(home):
     box = again.instance(made["InstanceId"])
     assert (box["State"]["Name"], box["Tags"]) == ("running", [{"Key": "a", "Value": "b"}])
     assert again.request(made["SpotInstanceRequestId"])["Status"]["Code"] == "fulfilled"
+    assert again.ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0]["State"] == "completed"
+    assert again.ec2.describe_volumes(VolumeIds=[young])["Volumes"][0]["State"] == "available"
+    assert until(lambda: again.ec2.describe_images(ImageIds=[image])["Images"][0]["State"] == "available")
     buckets = again.client("s3").list_buckets()["Buckets"]
     assert [bucket["Name"] for bucket in buckets] == ["kept"]
     assert process.call(again.endpoint, "status")["closed"] == [{"type": "g5.xlarge", "zone": "us-east-1a"}]
@@ -171,6 +179,7 @@ def test_reset_forgets(home, is_running):
     process.reset(home)
     assert (process.running(home) is not None) is is_running
     assert process.call(process.ensure(home), "status")["boxes"] == []
+    assert not {"boxes", "volumes", "snapshots"} & {path.name for path in home.iterdir()}
 
 
 def test_it_ends_when_idle(home, monkeypatch):

@@ -21,7 +21,7 @@ class Volume(SimpleNamespace):
 
 
 def backend(**volumes):
-    return SimpleNamespace(volumes=volumes, groups={}, key_pairs={}, snapshots={}, tags={})
+    return SimpleNamespace(volumes=volumes, groups={}, key_pairs={}, snapshots={}, amis={}, tags={})
 
 
 @pytest.fixture

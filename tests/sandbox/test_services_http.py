@@ -148,24 +148,6 @@ def test_key_pairs(aws):
     assert code_of(aws.ec2.describe_key_pairs, KeyNames=[name]) == ("InvalidKeyPair.NotFound", 400)
 
 
-def test_volumes_of_another_zone_do_not_attach(aws):
-    """InvalidVolume.ZoneMismatch; in the right zone it attaches once, and detaches without the instance named."""
-    made = aws.launch(Placement={"AvailabilityZone": "us-east-1a"})
-    until(lambda: aws.state(made["InstanceId"]) == "running")
-    here, there = (
-        aws.ec2.create_volume(AvailabilityZone=zone, Size=5, VolumeType="gp3")["VolumeId"]
-        for zone in ("us-east-1a", "us-east-1b")
-    )
-    asked = {"InstanceId": made["InstanceId"], "Device": "/dev/sdg"}
-    assert code_of(aws.ec2.attach_volume, VolumeId=there, **asked)[0] == "InvalidVolume.ZoneMismatch"
-    aws.ec2.attach_volume(VolumeId=here, **asked)
-    assert code_of(aws.ec2.attach_volume, VolumeId=here, **asked)[0] == "VolumeInUse"
-    assert code_of(aws.ec2.delete_volume, VolumeId=here)[0] == "VolumeInUse"
-    aws.ec2.detach_volume(VolumeId=here)
-    for volume in (here, there):
-        aws.ec2.delete_volume(VolumeId=volume)
-
-
 def test_instance_connect(aws):
     """A key is taken for a running instance only."""
     made = aws.launch()

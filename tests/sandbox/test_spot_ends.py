@@ -156,6 +156,16 @@ def test_a_launch_that_dies_is_tried_again_and_again(stage):
     assert len(stage.bodies.made) == made
 
 
+def test_without_a_root_volume_a_restart_ends_the_instance(stage):
+    """EC2 brings an interrupted instance back; without its root volume that fails, and the instance is terminated."""
+    box, request = stage.interrupted()
+    stage.bodies.rootless.add(box.id)
+    stage.after(30)
+    assert (box.state, box.reason[0]) == ("terminated", "Client.InternalError")
+    assert request.instance_id != box.id
+    assert request.state == "active"
+
+
 @pytest.mark.parametrize(
     ("first", "status"),
     [
