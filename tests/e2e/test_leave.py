@@ -133,7 +133,7 @@ def ended(child):
     return last_line(err)
 
 
-NOTHING = "Nothing of dev exists any more; make it anew with `spotbox --sandbox up dev`"
+NOTHING = "Nothing of dev exists any more; make it anew with `spotbox --sandbox up -r us-east-1 dev`"
 
 
 def hunting(aws):
@@ -154,8 +154,8 @@ def test_ctrl_c_in_the_hunt_and_park(aws):
     (request,) = requests(aws)
     assert (request["State"], request["Type"]) == ("open", "persistent")
     assert line == (
-        f"{request['SpotInstanceRequestId']} exists; nothing bills; go on with `spotbox --sandbox up dev`, "
-        "remove with `spotbox --sandbox down dev`"
+        f"{request['SpotInstanceRequestId']} exists; nothing bills; go on with "
+        "`spotbox --sandbox up -r us-east-1 dev`, remove with `spotbox --sandbox down dev`"
     )
     assert instances(aws) == []
 
@@ -188,7 +188,7 @@ def test_ctrl_c_while_it_boots_and_leave(aws):
     (request,), (instance,) = requests(aws), instances(aws)
     assert line == (
         f"{request['SpotInstanceRequestId']} and {instance['InstanceId']} exist and bill; go on with "
-        "`spotbox --sandbox up dev`, remove with `spotbox --sandbox down dev`"
+        "`spotbox --sandbox up -r us-east-1 dev`, remove with `spotbox --sandbox down dev`"
     )
     was_there_before(aws, instance["InstanceId"])
 
