@@ -11,6 +11,9 @@ POOL = ("-t", "g4dn.xlarge", "-z", "us-east-1a")
 UP = ("up", "dev", *POOL, "-y")
 DOWN = ("down", "dev", "-y")
 STOP, START = ("stop", "dev"), ("start", "dev")
+DATA = (*UP, "--data-size", "5")
+KEEP = (*DOWN, "--keep-data")
+BACK, AWAY = ("up", "dev", "-t", "g4dn.xlarge", "-y"), ("up", "dev", "-t", "g4dn.xlarge", "-z", "us-east-1b", "-y")
 # name -> the command, and the commands that lead to where it begins
 COMMANDS = {
     "up": (UP, ()),
@@ -19,8 +22,16 @@ COMMANDS = {
     "up a stopped box": (UP, (UP, STOP)),
     "down": (DOWN, (UP,)),
     "down a stopped box": (DOWN, (UP, STOP)),
+    "up with data": (DATA, ()),
+    "down of a box with data": (DOWN, (DATA,)),
+    "down that keeps the data": (KEEP, (DATA,)),
+    "up that takes the data back": (BACK, (DATA, KEEP)),
+    "up that moves the data": (AWAY, (DATA, KEEP)),
 }
-ENDS = {"up": "running", "stop": "stopped", "start": "running", "up a stopped box": "running"}
+ENDS = {
+    "up": "running", "stop": "stopped", "start": "running", "up a stopped box": "running", "up with data": "running",
+    "down that keeps the data": "", "up that takes the data back": "running", "up that moves the data": "running",
+}  # fmt: skip
 # What the sample draws from: the calls that change something, and how many calls a usual run makes at least.
 CHANGES = {
     "up": ("CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "ImportKeyPair", "RunInstances", "RunInstances"),
@@ -107,10 +118,30 @@ def killed(drive: Drive, case: Case, story: list[str]) -> bool:
 
 def check_one_box(drive: Drive, case: Case, story: list[str]) -> None:
     """Exactly one request and one instance, in the state that the command is for."""
+    if " data" in case.command:
+        check_data(drive, case, story)
+    if not ENDS[case.command]:
+        return
     found = drive.independent.boxes()
     states = [i["State"]["Name"] for r in drive.independent.regions() for i in drive.independent.instances(r)]
     if found != (1, 1) or states != [ENDS[case.command]]:
         raise Broken("\n".join([*story, f"requests and instances: {found}, {states}"]))
+
+
+def check_data(drive: Drive, case: Case, story: list[str]) -> None:
+    """Exactly one volume that outlives its instance: attached to it, or kept where the command keeps it."""
+    found = [
+        volume
+        for region in drive.independent.regions()
+        for volume in drive.independent.client("ec2", region).describe_volumes()["Volumes"]
+        if not any(attached["DeleteOnTermination"] for attached in volume["Attachments"])
+    ]
+    held = [bool(volume["Attachments"]) for volume in found]
+    kept = [any(tag["Key"] == "spotbox:keep" for tag in volume["Tags"]) for volume in found]
+    runs = bool(ENDS[case.command])
+    snapshots = [line for line in drive.independent.left() if "snapshot" in line]
+    if held != [runs] or kept != [not runs] or snapshots:
+        raise Broken("\n".join([*story, f"data volumes: held {held}, kept {kept}; {snapshots}"]))
 
 
 def check_nothing(drive: Drive, story: list[str]) -> None:

@@ -1,0 +1,58 @@
+"""The data volume against the sandbox: what was written is there again, and whatever is killed, one volume stays."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.life.matrix import AWAY, BACK, DATA, DOWN, KEEP, Case, play, ran
+
+# call -> what is left half done when it was killed before or after it
+SAMPLE = [
+    Case("down that keeps the data", 1, "before", True, "TerminateInstances"),
+    Case("up that moves the data", 1, "after", True, "CreateVolume"),
+]
+MORE = [
+    Case("up with data", 1, "after", True, "CreateVolume"),
+    *(Case("up with data", 1, when, True, "AttachVolume") for when in ("before", "after")),
+    *(Case("up with data", 1, when, False, action) for when in ("before", "after")
+      for action in ("CreateVolume", "AttachVolume")),
+    *(Case("up that takes the data back", 1, when, True, action) for when in ("before", "after")
+      for action in ("RunInstances", "AttachVolume", "DeleteTags")),
+    *(Case("up that moves the data", 1, when, True, action) for when in ("before", "after")
+      for action in ("CreateSnapshot", "AttachVolume", "DeleteSnapshot", "DeleteVolume")),
+    *(Case("down that keeps the data", 1, when, True, "CreateTags") for when in ("before", "after")),
+    *(Case("down of a box with data", 1, when, False, "DeleteVolume") for when in ("before", "after")),
+]  # fmt: skip
+
+
+def folder(drive) -> Path:
+    """The data volume of the one box as a folder."""
+    (box,) = drive.independent.instances("us-east-1")
+    return Path(drive.home) / "spotbox" / "sandbox" / "boxes" / box["InstanceId"] / "data"
+
+
+def test_what_was_written_is_there_again(drive):
+    """Through down --keep-data and up, and through the move to another zone; `down` leaves nothing."""
+    story: list[str] = []
+    ran(drive, story, DATA)
+    (folder(drive) / "set").write_text("big")
+    for again in (BACK, AWAY):
+        ran(drive, story, KEEP)
+        assert [line for line in drive.independent.left() if "volume" not in line] == []
+        ran(drive, story, again)
+        assert (folder(drive) / "set").read_text() == "big", "\n".join(story)
+    ran(drive, story, DOWN)
+    assert drive.independent.left() == []
+
+
+@pytest.mark.parametrize("case", SAMPLE, ids=str)
+def test_killed_and_run_again(drive, case):
+    """One box with one data volume, and nothing after `down`."""
+    assert play(drive, case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", MORE, ids=str)
+def test_killed_elsewhere_and_run_again(drive, case):
+    """The same at every other call that makes, attaches, marks or deletes."""
+    assert play(drive, case)
