@@ -69,16 +69,20 @@ def _region(zone: str) -> str:
     return zone.rstrip("abcdefghijklmnopqrstuvwxyz")
 
 
-def kept_elsewhere(asked: Asked, error: SpotboxError) -> SpotboxError:
-    """The error of a launch; where the zone of a kept volume has no capacity, with the way to another zone."""
+def or_elsewhere(app: App, asked: Asked, error: SpotboxError, ask: bool) -> Asked:
+    """After a launch that AWS refused: the same in the other zones of the region, where a kept volume holds the box in
+    one that has no capacity, and the user wants it moved. Else the error, with the command that does it."""
     kept = asked.kept
     if kept is None or error.exit_code is not Exit.NO_CAPACITY or kept.zone not in asked.zones:
-        return error
-    hint = (
-        f"The data volume {kept.id} holds {asked.name} in {kept.zone}. Try again later, or move it to another zone by "
-        f"a snapshot with: spotbox up {asked.name} -z ZONE"
-    )
-    return SpotboxError(error.message, hint, error.exit_code, error.code)
+        raise error
+    zones = tuple(zone for zone in app.cloud.zones(kept.region) if zone != kept.zone)
+    holds = f"the data volume {kept.id} holds {asked.name} in {kept.zone}"
+    if ask and zones and app.prompts.possible:
+        app.remark(f"{error.message}; {holds}")
+        if app.prompts.confirm("Move it to another zone by a snapshot?", False, "-z"):
+            return replace(asked, zones=zones)
+    hint = f"{holds}. Try again later, or move it by a snapshot with: spotbox up {asked.name} -z ZONE"
+    raise SpotboxError(error.message, hint[0].upper() + hint[1:], error.exit_code, error.code) from error
 
 
 def give_data(app: App, box: Box) -> Box:

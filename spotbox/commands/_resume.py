@@ -15,9 +15,10 @@ from spotbox.commands._limits import tell_expired, wanted_limits
 from spotbox.core.boxes import Box
 from spotbox.core.changes import differences
 from spotbox.core.errors import SpotboxError
+from spotbox.core.names import DATA_SIZE_TAG
 from spotbox.core.plans import plan_start, plan_tags
 from spotbox.core.states import State
-from spotbox.core.steps import SetLimit, Step
+from spotbox.core.steps import SetLimit, Step, TagAgain
 from spotbox.core.text import safe
 from spotbox.core.waiting import Look, wait
 
@@ -31,13 +32,18 @@ def bring_up(app: App, box: Box, asked: Asked) -> Box:
         for step in (*changed.steps, *plan_start(box)):
             click.echo(safe(f"would {step}"))
         return box
-    limits = [step for step in changed.steps if isinstance(step, SetLimit)]  # now: AWS may let us wait for long
-    _carry_out(app, limits)
-    if not limits:
+    early = [step for step in changed.steps if _is_early(step)]  # now: AWS may let us wait for long
+    _carry_out(app, early)
+    if not any(isinstance(step, SetLimit) for step in early):
         tell_expired(app, box)
     if asked.park and box.state is State.WAITING:  # it stands with AWS already
         return box
-    return to_running(app, box, asked.wait, [step for step in changed.steps if step not in limits])
+    return to_running(app, box, asked.wait, [step for step in changed.steps if step not in early])
+
+
+def _is_early(step: Step) -> bool:
+    """Whether it only records what the box is to be: limits, and that it is to have a data volume."""
+    return isinstance(step, SetLimit) or (isinstance(step, TagAgain) and DATA_SIZE_TAG in step.tags)
 
 
 def _adapt(app: App, box: Box, steps: Sequence[Step]) -> None:

@@ -106,6 +106,7 @@ def _needs_running(box: Box) -> None:
         State.STOPPED: f"Start it with: spotbox start {box.name}",
         State.STARTING: f"Wait for it with: spotbox up {box.name}",
         State.INTERRUPTED: f"Only AWS can restart it; wait for it with: spotbox up {box.name}",
+        State.KEPT: f"Take it back with: spotbox up {box.name}",
         State.WAITING: f"Wait for it with: spotbox up {box.name}",
     }
     raise SpotboxError(

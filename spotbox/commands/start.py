@@ -67,4 +67,6 @@ def check_startable(box: Box) -> None:
             f"Only AWS can bring it up. Wait for it with: spotbox up {box.name}; or remove it: spotbox down {box.name}",
             Exit.NO_CAPACITY,
         )
+    if box.state is State.KEPT:
+        raise SpotboxError(f"{box.name} is {box.state}: {box.reason}", f"Take it back with: spotbox up {box.name}")
     raise SpotboxError(f"{box.name} is {box.state}: {box.reason}", f"Look with: spotbox status {box.name}")

@@ -9,7 +9,7 @@ import click
 from spotbox.app import App, get_app
 from spotbox.commands._carry import report_lines
 from spotbox.commands._connect import offer_include, write_entry
-from spotbox.commands._data import kept_elsewhere, taking_back
+from spotbox.commands._data import or_elsewhere, taking_back
 from spotbox.commands._equivalent import equivalent
 from spotbox.commands._find import described, priced, search_box
 from spotbox.commands._inputs import Asked, canonical_cidrs
@@ -140,7 +140,8 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
             try:
                 made = make_new(app, whose, asked, ask, found.ended)
             except SpotboxError as error:
-                raise kept_elsewhere(asked, error) from error
+                asked = or_elsewhere(app, asked, error, ask)
+                made = make_new(app, whose, asked, ask, found.ended)
         if made.box is None:
             for step in made.plan:
                 click.echo(safe(f"would {step}"))

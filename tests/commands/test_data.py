@@ -136,6 +136,23 @@ def test_a_parked_box_gets_it_when_it_is_met(user):
     is_whole(user.world)
 
 
+def test_a_box_that_waits_is_tagged_at_once(user):
+    """Also where the command does not wait for it: whoever meets it makes the volume."""
+    user.world.has_box("dev", "waiting")
+    assert user.run("up", "-y", "--park", "--data-size", "200").code == 0
+    (request,) = live(user.world)
+    assert request.tags[DATA_SIZE_TAG] == "200"
+
+
+@pytest.mark.parametrize("command", ["ssh", "start"])
+def test_what_needs_a_box_names_the_way_to_one(user, command):
+    """Only the volume is there: `up` makes the box again."""
+    kept(user)
+    said = user.run(command)
+    assert said.code == 1
+    assert said.err.endswith("Take it back with: spotbox up dev\n")
+
+
 def test_on_demand_too(user):
     """The fallback is the same box."""
     user.world.refuses("RunInstances spot", "InsufficientInstanceCapacity", http=500)
@@ -227,6 +244,23 @@ def test_no_capacity_in_its_zone_names_the_way_out(user):
     assert "spotbox up dev -z ZONE" in said.err
     assert user.run("up", "-y", "-z", "us-east-1b").code == 0
     is_whole(user.world)
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_without_capacity_in_its_zone_a_move_is_offered(user, answer):
+    """On a terminal it is asked; no is the default, and then the exit code is 3."""
+    at = kept(user)
+    user.world.refuses("RunInstances", "InsufficientInstanceCapacity", http=500, zone="us-east-1a")
+    flags = ["-t", "g4dn.xlarge", "--max-price", "on-demand", "--disk-size", "100", "--idle-stop", "0", "--wait", "0"]
+    answers = [("Go ahead?", True), ("Move it to another zone", answer)]
+    answers += [("Go ahead?", True), ("Add spotbox's", False)] if answer else []
+    said = user.run("up", *flags, answers=answers)
+    assert said.code == (0 if answer else 3)
+    if answer:
+        is_whole(user.world)
+        assert running(user.world)[0].zone == "us-east-1b"
+    else:
+        assert user.world.left() == [at]
 
 
 def test_a_move_that_was_cut_off_is_gone_on_with(user):
