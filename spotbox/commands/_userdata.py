@@ -27,7 +27,8 @@ def box_user_data(
     image.
     """
     folder = template_path("guard")
-    files = {name: (folder / name).read_text() for name in PROGRAMS}
+    left_out = {*(() if checkpoints else ("checkpoint.py",)), *(() if data else ("mount-data",))}  # room for the user's
+    files = {name: (folder / name).read_text() for name in PROGRAMS if name not in left_out}
     settings = GuardSettings(user, tuple(checkpoints), data)
     own = user_data.encode() if isinstance(user_data, str) else user_data
     return build(files, (folder / "start.sh").read_text(), settings, own or None, fresh=fresh)

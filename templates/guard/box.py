@@ -23,6 +23,7 @@ DEFAULTS = {
     "user_hooks": "~/.spotbox",  # on-interrupt.d and on-resume.d, run as the user
     "hook_time": 60.0,  # seconds for all hooks of a notice together
     "last_sync": 40.0,  # seconds that the last sync has to itself at least
+    "least_left": 10.0,  # seconds that are tried when a notice's time is over already
     "checkpoints": [],  # [{"local": "~/ckpt", "remote": "s3://bucket/prefix"}]
     "restore": True,  # bring the checkpoints down once, into folders that are empty
     "sync_every": 300.0,

@@ -208,6 +208,7 @@ def end(group):
 
 
 def main(words):
+    """Restore where that is still to do, then sync; the exit code."""
     mode, number, seconds, *paths = words
     signal.signal(signal.SIGALRM, lambda *_: os.killpg(0, signal.SIGKILL))  # also when the guard is gone
     signal.setitimer(signal.ITIMER_REAL, float(seconds))
@@ -222,7 +223,7 @@ def main(words):
             checkpoint.restore()
         if checkpoint.sync():
             return 0
-    except Failed as error:
+    except (Failed, OSError) as error:
         say("%s is not safe in S3: %s" % (checkpoint.local, error))
         return 1
     say("%s changes all the time: it is in S3 when it has rested for the time of one sync" % checkpoint.local)

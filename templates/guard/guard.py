@@ -22,8 +22,8 @@ from metadata import Metadata, instant
 from notice import programs
 
 MOST_LEFT = 120.0  # a notice comes two minutes before (EC2 User Guide, "Spot Instance interruption notices")
-LEAST_LEFT = 10.0  # what is tried when a notice's time is over already
 TAGS = ("spotbox:expires", "spotbox:idle-stop", "spotbox:data-volume")
+AFTER = 600.0  # seconds after a notice's time at which AWS seems to have thought better of it
 
 
 class Guard:
@@ -35,9 +35,9 @@ class Guard:
         self.limits = Limits(settings, self.metadata.now, self.once)
         self.boot = settings.this_boot()
         self.tags, self.tags_at, self.instance = dict.fromkeys(TAGS), None, None
-        self.noticed, self.mounting, self.resumed = False, None, False
+        self.noticed_until, self.mounting, self.resumed = 0.0, None, False
         self.syncs = [None] * len(settings.checkpoints)
-        self.synced = [None] * len(settings.checkpoints)
+        self.synced, self.failing = [None] * len(settings.checkpoints), {}
         self.prepare()
 
     def prepare(self):
@@ -90,7 +90,7 @@ class Guard:
         """All that hangs on no answer of this very look."""
         self.mount()
         self.resume()
-        if self.noticed:
+        if time.monotonic() < self.noticed_until:
             return
         if self.tags_at is not None:
             self.limits.look(self.tags["spotbox:expires"], self.tags["spotbox:idle-stop"], self.began)
@@ -104,7 +104,7 @@ class Guard:
         if known.get("time") != at or known.get("boot") != self.boot:
             until = instant(at)
             left = MOST_LEFT if until is None else until - self.metadata.now()
-            left = min(max(left, LEAST_LEFT), MOST_LEFT)
+            left = min(max(left, settings.least_left), MOST_LEFT)
             known = {
                 "action": action,
                 "time": at,
@@ -117,12 +117,13 @@ class Guard:
             if self.instance is None:
                 self.guarded(self.ask_instance)
             write(settings.state("notice.json"), dict(known, instance=self.instance))
-        self.noticed = True
+        self.noticed_until = known["deadline"] + AFTER
         story = read(settings.run("story.json"))
         if not (story.get("ended") and story.get("time") == at and story.get("boot") == self.boot):
             self.tell_story()
 
     def ask_instance(self):
+        """Which instance this is."""
         self.instance = self.metadata.get("instance-id")
 
     def tell_story(self):
@@ -141,7 +142,7 @@ class Guard:
         if read(path).get("body") == body[:500]:
             return
         write(path, {"body": body[:500]})
-        if not self.noticed:
+        if time.monotonic() >= self.noticed_until:
             tell(
                 self.settings,
                 "AWS says that this box is more likely than others to be interrupted soon; nothing is lost",
@@ -154,10 +155,18 @@ class Guard:
             running, last = self.syncs[number], self.synced[number]
             if (running and running.is_alive()) or not self.usable(pair["local"]):
                 continue
+            self.worry(pair["local"], running)
             if last is None or time.monotonic() - last >= every:
                 self.synced[number] = time.monotonic()
                 self.syncs[number] = sync_job(self.settings, number, self.settings.sync_limit, "every")
                 self.syncs[number].start()
+
+    def worry(self, local, job):
+        """Tell the terminals of a checkpoint whose sync begins to fail: nobody reads the journal unasked."""
+        fails = bool(job) and job.code not in (0, 4)
+        if fails and not self.failing.get(local):
+            tell(self.settings, "the checkpoint of %s is not safe in S3: journalctl -u spotbox-guard says why" % local)
+        self.failing[local] = fails
 
     def usable(self, local):
         """Whether a folder is there to be synced: not while the data volume that it lies on is not mounted."""
@@ -227,6 +236,7 @@ def noticed(body):
 
 
 def main(paths):
+    """Run until the box goes off."""
     for name in ("WATCHDOG_PID", "WATCHDOG_USEC"):
         os.environ.pop(name, None)
     Guard(Settings(paths)).run()

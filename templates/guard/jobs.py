@@ -110,6 +110,9 @@ class Job(threading.Thread):
         if self.keep:
             self.output += data[: self.keep - len(self.output)]
             return
+        if self.lines > LINES or self.bytes > BYTES:
+            time.sleep(0.01)  # still read, so that it is not blocked, but not at the cost of a whole CPU
+            return
         *lines, self.rest = (self.rest + data).split(b"\n")
         if last or len(self.rest) > 1000:
             lines, self.rest = [*lines, self.rest[:1000]], b""

@@ -171,6 +171,7 @@ def runs(pid, path):
 
 
 def main(paths):
+    """Play the notice, unless another of us does, or did."""
     settings = Settings(paths)
     notice = read(settings.run("notice.json"))
     lock = open(settings.run("notice.lock"), "a")  # noqa: SIM115

@@ -197,6 +197,17 @@ def test_one_sync_at_a_time(box, ckpt):
     assert latest(box)[1]["part-0"] == "step 1"
 
 
+def test_a_failing_checkpoint_is_told_on_the_terminals(box, ckpt):
+    """A sync that begins to fail is told once where people look, and again only after it has worked; so is no `aws`."""
+    (box.folder / "terminals/0").touch()
+    fill(ckpt, 1)
+    box.start(sync_every=0.3, aws=["no-such-aws"])
+    box.wait("No such file", times=2)
+    box.wait("is not safe in S3: journalctl")
+    assert (box.folder / "terminals/0").read_text().count("not safe") == 1
+    assert "Traceback" not in box.journal()
+
+
 def fresh(box):
     """The same checkpoint on a box that knows nothing."""
     for path in (box.folder / "state/checkpoints").iterdir():

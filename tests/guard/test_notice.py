@@ -2,9 +2,12 @@
 
 import json
 import os
+import sys
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 TIMES = {"hook_time": 2.0, "last_sync": 1.5}  # seconds; a notice of 6 s then stands for one of two minutes
 
@@ -77,6 +80,66 @@ def test_every_hook_has_its_chance(box):
         assert not os.path.exists(f"/proc/{pid}") or "Z" in open(f"/proc/{pid}/stat").read()  # noqa: SIM115
 
 
+def test_a_notice_at_any_moment_of_a_poll_is_obeyed(boxes):
+    """Whenever in the second between two looks it comes, every hook has run and all is over before the deadline."""
+    made = [boxes() for _ in range(6)]
+    for box in made:
+        box.hook("10-hangs", "sleep 100")
+        box.hook("20-next", mark(box, "next"), user=True)
+        box.start(poll=1.0, **TIMES)
+    ends = []
+    for box in made:
+        box.wait("watching")
+        ends.append(box.metadata.notice(8))
+        time.sleep(0.17)
+    for box, end in zip(made, ends, strict=True):
+        box.wait("ready for the interruption", 9)
+        assert time.time() < end
+        assert ran(box, "next") == 1
+
+
+@given(st.floats(0, 120), st.floats(0, 120), st.floats(0, 120))
+def test_shares_of_the_time_left(programs, left, hook_time, last_sync):
+    """Hooks, last sync and margin fit into any time that is left; the last sync has its 40 s or half of it, hooks more
+    than nothing."""
+    sys.path.insert(0, str(programs))
+    try:
+        from notice import shares
+    finally:
+        sys.path.pop(0)
+    hooks, last, margin = shares(left, hook_time, last_sync)
+    assert hooks + last + margin <= left + 1e-9
+    assert last == min(last_sync, left / 2)
+    assert hooks >= min(hook_time, left * 0.44)
+    assert shares(120, 60, 40) == (60, 40, 5)
+
+
+@pytest.mark.slow
+def test_two_real_minutes(box, capsys):
+    """At the real pace with the guard's own times: hooks end after 60 s, the last sync has 40, all is over in time."""
+    ckpt = box.folder / "home/ckpt"
+    ckpt.mkdir()
+    (ckpt / "model").write_text("step 1")
+    box.hook("10-hangs", f"echo 'step 2' >{ckpt}/model; trap '' TERM; while :; do sleep 1; done")
+    box.hook("20-prints", "yes", user=True)
+    box.hook("30-last", mark(box, "last"), user=True)
+    checkpoints = [{"local": "~/ckpt", "remote": "s3://mine/dev"}]
+    box.start(poll=5.0, tags_every=30, timeout=2.0, checkpoints=checkpoints, restore=False)
+    box.wait_for((box.folder / "s3/mine/dev/LATEST").exists)
+    at = box.metadata.notice(121)
+    box.wait("30-last done", 70)
+    box.wait("10-hangs was ended", 70)
+    left = at - time.time()
+    (box.folder / "s3/rate").write_text("6")  # bytes a second: this state and LATEST take 35 s together
+    (ckpt / "model").write_text("step 3" * 20)
+    box.wait("ready for the interruption", 70)
+    with capsys.disabled():
+        print(f"\nhooks ended {left:.1f} s before the deadline, all {at - time.time():.1f} s before")  # noqa: T201
+    assert 40 <= left <= 66
+    assert time.time() < at
+    assert "checkpoint ~/ckpt: safe in S3" in box.journal()
+
+
 def test_a_hook_alone_has_all_the_time(box):
     """One hook may take the whole time of all; it is not cut short for the sake of others that are not there."""
     box.hook("10-slow", f"sleep 1.5; {mark(box, 'slow')}")
@@ -145,6 +208,7 @@ def test_a_guard_killed_in_mid_notice_goes_on(box):
     box.metadata.notice(9)
     box.wait_for(lambda: ran(box, "slow"))
     for _ in range(3):
+        box.metadata.offset += 3600  # a clock that jumps moves no deadline
         box.kill()
         box.start()
         time.sleep(0.2)
