@@ -60,6 +60,7 @@ def wrecks(here):
     volume = west.create_volume(
         AvailabilityZone="eu-west-1a", Size=50, VolumeType="gp2", TagSpecifications=of_type("volume", "old")
     )
+    west.get_waiter("volume_available").wait(VolumeIds=[volume["VolumeId"]], WaiterConfig={"Delay": 1})
     west.create_snapshot(VolumeId=volume["VolumeId"], TagSpecifications=of_type("snapshot", "old"))
     west.import_key_pair(
         KeyName="spotbox-sandbox-0123456789abcdef",
@@ -93,6 +94,7 @@ def test_the_audit_of_a_wreck(clean):
     }
     assert rows["instance", "dev", "us-east-1"]["usd_per_month"] > 50
     assert rows["volume", "old", "eu-west-1"]["usd_per_month"] > 1
+    assert rows["snapshot", "old", "eu-west-1"]["usd_per_month"] > 1
     assert rows["instance", None, "us-east-1"]["id"] == stranger
     left = audited(clean, "--fix", "-y", code=6)
     assert set(left) == {("instance", None, "us-east-1")}
