@@ -329,3 +329,9 @@ def test_a_data_volume_without_box_is_an_orphan(user):
     assert user.run("audit").code == 6
     assert user.run("audit", "--fix", "-y").code == 0
     assert user.world.left() == []
+
+
+def test_stop_tells_what_both_disks_bill(user):
+    """100 GiB of root and 200 GiB of data."""
+    user.run(*MADE)
+    assert "its disk bills about $24.00/month" in user.run("stop").out
