@@ -137,7 +137,8 @@ def _removed(app: App, mine: Mine, ours: bool) -> SpotboxError:
     if there:
         return SpotboxError("interrupted; another `up` made it, so it stays", _all_stay(there), INTERRUPTED)
     told = f"interrupted; removed {join_names(done)}" if done else "interrupted; nothing was launched"
-    return SpotboxError(told, f"Nothing of {name} exists any more; make it anew with `spotbox up {name}`", INTERRUPTED)
+    left = f"Its data volume is kept; make {name}" if mine.keep else f"Nothing of {name} exists any more; make it"
+    return SpotboxError(told, f"{left} anew with `spotbox up {name}`", INTERRUPTED)
 
 
 def _await_launch(app: App, mine: Mine) -> bool:
@@ -218,13 +219,17 @@ def stays(box: Box, go_on: str) -> str:
     return f"{join_names(ids)} {verb}{bills}; go on with `{go_on}`, remove with `spotbox down {name}`"
 
 
+def _only(name: str, kept: str) -> str:
+    return f"only {kept} of {name} exists, as before" if kept else f"nothing of {name} exists"
+
+
 @contextmanager
-def making(name: str) -> Iterator[None]:
-    """Ctrl-C inside comes before anything was made: SpotboxError 130 that says so."""
+def making(name: str, kept: str = "") -> Iterator[None]:
+    """Ctrl-C inside comes before anything was made: SpotboxError 130 that says so; `kept` is its data volume."""
     try:
         yield
     except (KeyboardInterrupt, EOFError):
-        hint = f"nothing of {name} exists; begin anew with `spotbox up {name}`"
+        hint = f"{_only(name, kept)}; begin anew with `spotbox up {name}`"
         raise SpotboxError("interrupted; nothing was made", hint, INTERRUPTED) from None
 
 

@@ -112,17 +112,8 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
     """
     app = get_app(ctx)
     check_name(name)
-    if flags["park"] and flags["fallback"] != "none":
-        raise UsageError("--park and --fallback exclude each other", "A standing request waits for Spot alone.")
-    if flags["checkpoints"] and not flags["profile_name"]:
-        raise UsageError(
-            "--checkpoint needs --iam-profile: the box writes to S3 with its instance profile alone",
-            "Give the name of a profile whose role may read and write there.",
-        )
-    check_checkpoints(flags["checkpoints"])
+    _check_together(region, flags)
     whose = app.owner(owner)
-    if ALL in region:
-        raise UsageError("up takes no `-r all`", "Name the regions to try, each with -r.")
     places = chosen(app, ctx, region)
     asked = _asked(ctx, app, name, places, flags)
     found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
@@ -135,24 +126,41 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
         asked = taking_back(app, found.box, asked)
     if found.box is None or found.box.state in (State.FAILED, State.KEPT):
         found.check(asked.regions)
-        ask = _may_ask(app, told)
-        with making(name):
-            try:
-                made = make_new(app, whose, asked, ask, found.ended)
-            except SpotboxError as error:
-                asked = or_elsewhere(app, asked, error, ask)
-                made = make_new(app, whose, asked, ask, found.ended)
-        if made.box is None:
-            for step in made.plan:
-                click.echo(safe(f"would {step}"))
-            return
-        with staying(app, made.box, f"spotbox up {name}"):
-            _report(app, made.box, made.asked, output, ask, made.gpus)
+        _make(app, whose, asked, found.ended, output, _may_ask(app, told))
         return
     with _staying(app, found.box):
         box = bring_up(app, found.box, asked)
         # It leaves nothing to ask for but the Include.
         _report(app, box, asked, output, not told and app.prompts.possible)
+
+
+def _check_together(region: tuple[str, ...], flags: dict[str, Any]) -> None:
+    """UsageError for flags that do not go together."""
+    if ALL in region:
+        raise UsageError("up takes no `-r all`", "Name the regions to try, each with -r.")
+    if flags["park"] and flags["fallback"] != "none":
+        raise UsageError("--park and --fallback exclude each other", "A standing request waits for Spot alone.")
+    if flags["checkpoints"] and not flags["profile_name"]:
+        raise UsageError(
+            "--checkpoint needs --iam-profile: the box writes to S3 with its instance profile alone",
+            "Give the name of a profile whose role may read and write there.",
+        )
+    check_checkpoints(flags["checkpoints"])
+
+
+def _make(app: App, owner: str, asked: Asked, ended: Mapping[str, int], output: str, ask: bool) -> None:
+    """A new box, or the plan of one."""
+    with making(asked.name, asked.kept.id if asked.kept else ""):
+        try:
+            made = make_new(app, owner, asked, ask, ended)
+        except SpotboxError as error:
+            made = make_new(app, owner, or_elsewhere(app, asked, error, ask), ask, ended)
+    if made.box is None:
+        for step in made.plan:
+            click.echo(safe(f"would {step}"))
+        return
+    with staying(app, made.box, f"spotbox up {asked.name}"):
+        _report(app, made.box, made.asked, output, ask, made.gpus)
 
 
 def _staying(app: App, box: Box) -> AbstractContextManager[None]:

@@ -289,10 +289,20 @@ def test_an_interrupted_up_keeps_what_was_kept(user, action, after):
     """Ctrl-C at any call: removed is what this `up` made, and the volume is kept as before."""
     at = kept(user)
     user.world.interrupts(action, after=after)
-    code = user.run("up", "-y", "--idle-stop", "1h").code
-    if code == 130:
+    said = user.run("up", "-y", "--idle-stop", "1h")
+    if said.code == 130:
+        assert said.err.splitlines()[-1] == "  Its data volume is kept; make dev anew with `spotbox up dev`"
         assert user.world.left() == [at]
         assert KEEP_TAG in user.world.volumes[at].tags
+
+
+def test_ctrl_c_before_anything_is_made_names_what_was_kept(user):
+    """Nothing was made, and the volume is there as before."""
+    at = kept(user)
+    user.world.interrupts("CheckIp")
+    said = user.run("up", "-y")
+    assert (said.code, user.world.left()) == (130, [at])
+    assert f"only {at} of dev exists, as before" in said.err
 
 
 def test_an_interrupted_up_removes_a_volume_of_its_own_making(user):
