@@ -7,20 +7,17 @@ import time
 
 import pytest
 
-from spotbox.resources import template_path
 from tests.guard.metadata_server import MetadataServer
 
 
 @pytest.fixture(scope="module")
-def module():
-    """The guard's own module, as it is imported on a box: from the folder of the programs."""
-    sys.path.insert(0, str(template_path("guard")))
-    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+def module(programs):
+    """The guard's own module, as it is on a box."""
+    sys.path.insert(0, str(programs))
     try:
         import metadata
     finally:
         sys.path.pop(0)
-        sys.dont_write_bytecode = before
     yield metadata
     sys.modules.pop("metadata")
 

@@ -224,7 +224,7 @@ def test_the_story_itself_killed_is_taken_up(box):
     box.hook("20-next", mark(box, "next"))
     box.start(hook_time=4.0, last_sync=1.0)
     at = box.metadata.notice(9)
-    box.wait_for(lambda: ran(box, "slow"))
+    box.wait_for(lambda: ran(box, "slow") and any(box.run_file("story.json").get("hooks", {}).values()))
     os.kill(int((box.folder / "story").read_text()), 9)
     box.wait("ready for the interruption", 9)
     assert time.time() < at
