@@ -1,6 +1,7 @@
 """The bodies of instances: moto's instance, volumes and interfaces, and the SSH server of boxes.py."""
 
 import base64
+import binascii
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from spotbox.sandbox import cloudinit
 from spotbox.sandbox.catalogue import TYPES
 from spotbox.sandbox.ebs import Ebs
 from spotbox.sandbox.launch import Launch
+from spotbox.sandbox.metadata import Facts
 from spotbox.sandbox.records import STATE_CODES, Box
 
 
@@ -181,6 +183,35 @@ class MotoBodies:
         known = self.backends(box.region).tags
         return dict(known.get(box.id) or known.get(box.request_id or "") or {})
 
+    def facts(self, box: Box, action: str, endpoint: str) -> Facts:
+        """What the box's metadata tells. Called without the world's lock: it only reads."""
+        instance = self.instance(box)
+        options = instance.metadata_options
+        association = instance.ec2_backend.iam_instance_profile_associations.get(box.id)
+        roles = association.iam_instance_profile.roles if association else []
+        shown = options.instance_metadata_tags == "enabled"
+        return Facts(
+            instance_id=box.id,
+            instance_type=box.instance_type,
+            image_id=instance.image_id,
+            region=box.region,
+            zone=box.zone,
+            account=instance.ec2_backend.account_id,
+            hostname="ip-" + instance.nics[0].private_ip_address.replace(".", "-"),
+            private_ip=instance.nics[0].private_ip_address,
+            public_ip=instance.nics[0].public_ip,
+            endpoint=endpoint,
+            enabled=options.http_endpoint == "enabled",
+            tokens_required=options.http_tokens == "required",
+            tags=dict(instance.ec2_backend.tags.get(box.id) or {}) if shown else None,
+            action=(action, box.reclaimed_at) if box.interruption and box.reclaimed_at else None,
+            rebalance=box.rebalance_at,
+            role=roles[0].name if roles else None,
+            user_data=decoded(instance.user_data),
+            spot=box.spot,
+            launched=box.launched,
+        )
+
     def host_keys(self, box: Box) -> tuple[str, ...]:
         """The public lines of the box's SSH host keys."""
         return self.computers.host_keys(box.id)
@@ -204,6 +235,14 @@ def public_line(key: Any) -> str:
     """The OpenSSH public line of moto's key pair; the comment the owner gave it is kept."""
     material = key.material_public or ""
     return (material.decode() if isinstance(material, bytes) else material).strip()
+
+
+def decoded(user_data: str | bytes | None) -> bytes | None:
+    """User data as the box gets it; what is no base64 as it is."""
+    try:
+        return base64.b64decode(user_data, validate=True) if user_data else None
+    except (binascii.Error, ValueError):
+        return user_data.encode() if isinstance(user_data, str) else user_data
 
 
 def aware(moment: datetime) -> datetime:

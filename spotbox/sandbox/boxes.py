@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from spotbox.sandbox.boxfiles import BoxFiles, BoxSpec
 
 if TYPE_CHECKING:
+    from spotbox.sandbox.boxguard import Outside
     from spotbox.sandbox.boxserver import BoxServer, Callbacks
 
 __all__ = ["BoxServers", "BoxSpec"]
@@ -56,7 +57,7 @@ class BoxServers:
     `admitted(instance_id, peer)` says whether the security group lets the peer in: a refused one is dropped without a
     banner. `pushed_keys(instance_id, user)` gives the keys that EC2 Instance Connect holds valid now. `on_shutdown`
     is told that a box ran `shutdown`, `on_activity` that somebody uses a box. All four are called in worker threads,
-    may block and may call the methods below.
+    may block and may call the methods below. `outside` is the AWS that a box finds around it, see boxguard.py.
     """
 
     def __init__(
@@ -67,9 +68,11 @@ class BoxServers:
         pushed_keys: Callable[[str, str], Sequence[str]],
         on_shutdown: Callable[[str], None],
         on_activity: Callable[[], None],
+        outside: "Callable[[], Outside] | None" = None,
     ):
         self._home = Path(home)
         self._callbacks = (admitted, pushed_keys, on_shutdown, on_activity)
+        self._outside = outside
         self._ask: Callbacks | None = None
         self._lock = threading.Lock()  # of the addresses and the keys on disk
         self._recent: deque[str] = deque(maxlen=REMEMBERED)
@@ -169,6 +172,8 @@ class BoxServers:
         server = BoxServer(spec, files, self._ask)
         try:
             await server.open(target, host_keys)
+            if self._outside:
+                await server.boot(self._outside())
         except BaseException:
             await server.close()
             raise

@@ -2,8 +2,11 @@
 
 home/boxes/<id>/ssh_host_*_key   private host keys, 0600
                 bin/             programs that come first on the box's PATH
-                home/            the user's own files; with the host keys, what lies on the root volume
+                home/            the user's own files
+                system/          what user data and its guard wrote to /etc, /opt and /var
+                                 (these and the host keys are what lies on the root volume)
                 data/            the files of the data volume, while one is attached
+                terminals/       the names of its sessions' terminals, for wall
                 box.json         the hardware that nvidia-smi tells of
                 power            a FIFO: one line for each `shutdown`
 """
@@ -34,6 +37,7 @@ PROGRAMS = {
     "power": ("shutdown", "poweroff", "halt", "reboot"),
     "sudo": ("sudo",),
     "systemctl": ("systemctl",),
+    "wall": ("wall",),
     "whoami": ("whoami",),
 }
 SKELETON = {"bashrc": ".bashrc", "profile": ".profile"}
@@ -87,6 +91,9 @@ class BoxFiles:
         self.home = self.root / "home"
         self.power = self.root / "power"
         self.profile = self.root / "login"
+        self.system = self.root / "system"
+        self.terminals = self.root / "terminals"
+        self.variables: dict[str, str] = {}  # what every program of the box finds in its environment
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
         # Sockets (tmux's) need a short path: sun_path holds 104 bytes on macOS, 108 on Linux.
         self.run = Path("/tmp") / f"spotbox-{os.getuid()}-{digest}"  # noqa: S108  # owner and mode are checked
@@ -124,6 +131,8 @@ class BoxFiles:
         (self.root / "scheduled").unlink(missing_ok=True)  # a shutdown planned before the box was off is forgotten
         self.profile.write_text((template_path("box") / "login.sh").read_text())
         (self.root / "motd").write_text(motd(spec, self.home))
+        shutil.rmtree(self.terminals, ignore_errors=True)
+        self.terminals.mkdir(mode=0o700)
         if not self.home.exists():
             self.home.mkdir(mode=0o750)
             for template, name in SKELETON.items():
@@ -138,14 +147,15 @@ class BoxFiles:
         head = "#!/bin/sh\n" + "".join(f"{name}={shlex.quote(str(value))}\n" for name, value in values.items())
         for program, names in PROGRAMS.items():
             for name in names:
-                self._write_program(name, head + (template_path("box") / f"{program}.sh").read_text())
+                self.write_program(name, head + (template_path("box") / f"{program}.sh").read_text())
         if has_nvidia(spec):
             command = [sys.executable, "-I", "-S", str(HERE / "nvidia_smi.py"), str(self.root / "box.json")]
-            self._write_program("nvidia-smi", f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+            self.write_program("nvidia-smi", f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
         elif shutil.which("nvidia-smi", path=system_path()):  # this machine's own GPU is none of the box's
-            self._write_program("nvidia-smi", "#!/bin/sh\necho 'nvidia-smi: command not found' >&2\nexit 127\n")
+            self.write_program("nvidia-smi", "#!/bin/sh\necho 'nvidia-smi: command not found' >&2\nexit 127\n")
 
-    def _write_program(self, name: str, text: str) -> None:
+    def write_program(self, name: str, text: str) -> None:
+        """Put a program on the box's PATH."""
         path = self.bin / name
         path.write_text(text)
         path.chmod(0o700)
@@ -199,5 +209,7 @@ def motd(spec: BoxSpec, home: Path) -> str:
 
 This is a shell on your own machine, not on AWS: it costs nothing, its GPU is
 invented, and programs run here as you, with your files in reach. `sudo` adds no rights.
-Files in ~ stay until the box's disk is deleted (spotbox down).
+Files in ~ stay until the box's disk is deleted (spotbox down). What would lie in
+/etc, /opt and /var, such as its guard's log, is in ../system; a data volume, which
+a box on EC2 has at /data, is in ../data.
 """

@@ -46,6 +46,11 @@ class Keeper:
         self._heard = b""
         loop.add_reader(self._ours, self._hear)
 
+    @property
+    def pid(self) -> int:
+        """The keeper's process id: what it has started is below it."""
+        return self._process.pid
+
     def _hear(self) -> None:
         """Read what the keeper says; its silence means that it has ended."""
         try:

@@ -11,8 +11,9 @@ from typing import Any
 import asyncssh
 
 from spotbox.sandbox.boxfiles import BoxFiles, BoxSpec
+from spotbox.sandbox.boxguard import Inside, Outside
 from spotbox.sandbox.boxprogram import Keeper
-from spotbox.sandbox.boxshell import Session
+from spotbox.sandbox.boxshell import Session, environment, find_shell
 
 log = logging.getLogger(__name__)
 MAX_CONNECTIONS = 100  # to one box at a time, those not yet logged in included
@@ -131,6 +132,7 @@ class BoxServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: socket.socket | None = None
         self._power: asyncio.ReadTransport | None = None
+        self._inside: Inside | None = None
         self._closed = False
 
     async def open(self, target: tuple[str, int], host_keys: list[str]) -> None:
@@ -239,9 +241,17 @@ class BoxServer:
         with contextlib.suppress(asyncssh.Error, OSError):  # the client went away
             await session.run(keeper)
 
+    async def boot(self, outside: Outside) -> None:
+        """Start what runs on the box by itself: see boxguard.py."""
+        self._inside = Inside(self.spec, self.files, outside, self._start, self._keepers)
+        port = self._listener.getsockname()[1] if self._listener else 22
+        await self._inside.open(port, lambda: environment(self.spec, self.files, find_shell(), {}))
+
     async def close(self) -> None:
         """Off, at once: no listener, no connections, no processes."""
         self._closed = True
+        if self._inside:
+            self._inside.close()
         if self._listener:
             self._listener.close()
         if self._power:

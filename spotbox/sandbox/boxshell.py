@@ -37,6 +37,7 @@ def environment(spec: BoxSpec, files: BoxFiles, shell: str, asked: Mapping[str, 
     run = files.make_run()
     if run:
         env["TMUX_TMPDIR"] = str(run)  # else `tmux` would open the sessions of this machine's user
+    env |= files.variables
     env |= {name: value for name, value in asked.items() if name.startswith(FORWARDED)}
     return {name: value.replace("\0", "") for name, value in env.items()}
 
@@ -67,6 +68,9 @@ class Session:
             master, slave, name = boxterm.open_terminal(self.process.term_size, self.process.term_modes)
             env |= {"TERM": plain(self.process.term_type) or "dumb", "SSH_TTY": name}
             self._terminal = master
+            self._mark = self.files.terminals / os.path.basename(name)
+            with contextlib.suppress(OSError):
+                self._mark.write_text(name)
             self._inward, self._outward = os.dup(master), [(os.dup(master), self.process.stdout)]
             theirs, close = (slave, slave, slave), {slave}
         else:
@@ -110,6 +114,8 @@ class Session:
     def close_terminal(self) -> None:
         """Hang up: the terminal's foreground programs get SIGHUP once all our ends are closed."""
         if self._terminal is not None:
+            with contextlib.suppress(OSError):
+                self._mark.unlink()
             os.close(self._terminal)
             self._terminal = None
 

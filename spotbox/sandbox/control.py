@@ -16,7 +16,7 @@ from spotbox.sandbox.world import World
 
 # fault, doom and what follows are for tests and harnesses; the command line has the rest.
 VERBS = (
-    *("status", "interrupt", "capacity", "price", "prices", "on_demand", "quota", "identity", "region"),
+    *("status", "interrupt", "rebalance", "capacity", "price", "prices", "on_demand", "quota", "identity", "region"),
     *("fault", "doom", "weather", "calls", "hold", "held", "release"),
 )
 NAME_TAG = "spotbox:name"
@@ -147,6 +147,14 @@ class Control:
             raise ValueError("the notice is in seconds, 0 or more")
         self.world.spot.interrupt(found, seconds)
         return {**self._shown(found), "notice": seconds}
+
+    def rebalance(self, box: str) -> dict[str, Any]:
+        """AWS recommends to leave the machine: its metadata says so from now on; most are not taken back after it."""
+        found = self._box(box)
+        if not found.spot or found.state != "running":
+            raise ValueError(f"{box} is {found.state if found.spot else 'an on-demand instance'}")
+        found.rebalance_at = self.world.now
+        return self._shown(found)
 
     def capacity(self, type: str, zone: str, state: str, interrupt: bool = False) -> dict[str, Any]:
         """Open or close a pool. Closed: no launch, start or restart there; what runs, runs on.

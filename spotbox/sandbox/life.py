@@ -92,6 +92,7 @@ class Life:
         box.launched = self.timeline.now
         box.reason, box.next_reason, box.transition = None, None, ""
         box.interruption, box.away_until = None, None
+        box.reclaimed_at, box.rebalance_at = None, None
         self.enter(box, "pending", "dies" if box.doom else "runs", self.pace.pending)
 
     def check_stop(self, box: Box) -> None:

@@ -34,6 +34,8 @@ class Box:
     doom: tuple[str, str] | None = None  # the launch will fail with this StateReason
     interruption: str | None = None  # no-capacity | by-price: AWS stops it, or has stopped it
     away_until: datetime | None = None  # an interrupted box has no capacity before this
+    reclaimed_at: datetime | None = None  # when AWS will stop or terminate it, as its notice says
+    rebalance_at: datetime | None = None  # when AWS recommended to leave it
     next_reason: tuple[str, str] | None = None  # StateReason once stopped or terminated
 
 

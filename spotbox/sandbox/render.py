@@ -185,7 +185,7 @@ def _network(body: Any) -> dict[str, Any]:
 
 def _profile(body: Any) -> dict[str, str] | None:
     held = body.ec2_backend.iam_instance_profile_associations.get(body.id)
-    return {"Arn": held.instance_profile.arn, "Id": held.instance_profile.id} if held else None
+    return {"Arn": held.iam_instance_profile.arn, "Id": held.iam_instance_profile.id} if held else None
 
 
 def status(box: Box) -> dict[str, Any]:

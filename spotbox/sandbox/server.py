@@ -55,6 +55,7 @@ class Server:
             pushed_keys=lambda box, user: self.world.pushed_keys(box, user),
             on_shutdown=self._shut_down,
             on_activity=self.use,
+            outside=self._outside,
         )
         return servers, BoxSpec
 
@@ -130,6 +131,19 @@ class Server:
     def _admitted(self, box_id: str, peer: str) -> bool:
         box = self.world.life.boxes.get(box_id)
         return box is not None and self.bodies.admitted(box, peer)
+
+    def _outside(self) -> Any:
+        from spotbox.sandbox.boxguard import Outside
+
+        return Outside(self._facts, self.world.pace.notice / 120)
+
+    def _facts(self, box_id: str) -> Any:
+        box = self.world.life.boxes.get(box_id)
+        if box is None:
+            return None
+        request = self.world.spot.of(box)
+        action = request.behavior if request else "terminate"
+        return self.bodies.facts(box, action, f"http://127.0.0.1:{self.http.server_address[1]}")
 
     def _shut_down(self, box_id: str) -> None:
         threading.Thread(target=self._shut_down_now, args=(box_id,), name="shutdown", daemon=True).start()

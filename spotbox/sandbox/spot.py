@@ -47,6 +47,7 @@ class Spot(UserActs):
             else:
                 self.enter(request, "active", "marked-for-stop")
                 seconds = 0 if request.behavior == "hibernate" else seconds
+        box.reclaimed_at = self.timeline.now + timedelta(seconds=seconds)
         self.timeline.after(seconds, "reclaim", box.id, box.epoch)
 
     def reclaim(self, box: Box) -> None:

@@ -124,6 +124,18 @@ def code_of(call: Callable[..., Any], **asked: Any) -> tuple[str, int]:
     return refused.value.response["Error"]["Code"], refused.value.response["ResponseMetadata"]["HTTPStatusCode"]
 
 
+def refuses_what_is_young(aws: Aws, call: Callable[..., Any], zone: str, **asked: Any) -> bool:
+    """Whether a call on a volume made a moment before gets IncorrectState; a slow machine takes more than one try."""
+    for _ in range(20):
+        volume = aws.ec2.create_volume(AvailabilityZone=zone, Size=1)["VolumeId"]
+        try:
+            call(VolumeId=volume, **asked)
+        except ClientError as refused:
+            if refused.response["Error"]["Code"] == "IncorrectState":
+                return True
+    return False
+
+
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory):
     """A sandbox of the test session's own."""

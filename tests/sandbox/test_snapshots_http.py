@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import code_of, until
+from .conftest import code_of, refuses_what_is_young, until
 
 ZONE = "us-east-1a"
 TAGS = [{"Key": "spotbox:name", "Value": "dev"}]
@@ -109,8 +109,7 @@ def test_what_is_no_snapshot(disks):
     assert code_of(ec2.create_snapshot, VolumeId="vol-0123456789abcdef0") == ("InvalidVolume.NotFound", 400)
     assert code_of(ec2.delete_snapshot, SnapshotId="snap-0123456789abcdef0") == ("InvalidSnapshot.NotFound", 400)
     assert code_of(ec2.delete_snapshot, SnapshotId="snap-zzz") == ("InvalidParameterValue", 400)
-    young = ec2.create_volume(AvailabilityZone=ZONE, Size=1)["VolumeId"]
-    assert code_of(ec2.create_snapshot, VolumeId=young) == ("IncorrectState", 400)
+    assert refuses_what_is_young(disks, ec2.create_snapshot, ZONE)
 
 
 def test_faults_and_weather_fall_on_them_too(disks, box):

@@ -6,7 +6,7 @@ import pytest
 
 from spotbox.sandbox.disks import MADE_ON
 
-from .conftest import code_of, until
+from .conftest import code_of, refuses_what_is_young, until
 
 ZONE = "us-east-1a"
 TAGS = [{"Key": "spotbox:name", "Value": "dev"}]
@@ -89,8 +89,7 @@ def test_attaching_has_rules(disks):
     box, _ = here(disks)
     volume, call = make(disks), disks.ec2.attach_volume
     to = {"InstanceId": box, "Device": "/dev/sdf"}
-    young = disks.ec2.create_volume(AvailabilityZone=ZONE, Size=1)["VolumeId"]
-    assert code_of(call, VolumeId=young, **to) == ("IncorrectState", 400)
+    assert refuses_what_is_young(disks, call, ZONE, InstanceId=box, Device="/dev/sdz")
     assert code_of(call, VolumeId=there, **to) == ("InvalidVolume.ZoneMismatch", 400)
     assert code_of(call, VolumeId="vol-0123456789abcdef0", **to) == ("InvalidVolume.NotFound", 400)
     missing = to | {"InstanceId": "i-0123456789abcdef0"}
@@ -108,7 +107,7 @@ def test_attaching_has_rules(disks):
     assert wrong == ("InvalidAttachment.NotFound", 400)
     detach(disks, volume)
     assert code_of(disks.ec2.detach_volume, VolumeId=volume) == ("IncorrectState", 400)
-    assert len(disks.instance(box)["BlockDeviceMappings"]) == 1
+    assert "/dev/sdf" not in {d["DeviceName"] for d in disks.instance(box)["BlockDeviceMappings"]}
 
 
 def test_a_data_volume_lives_its_own_life(disks):
