@@ -1,5 +1,6 @@
 """The data volume against the sandbox: what was written is there again, and whatever is killed, one volume stays."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,16 @@ def folder(drive) -> Path:
     return Path(drive.home) / "spotbox" / "sandbox" / "boxes" / box["InstanceId"] / "data"
 
 
+def check_limit(drive, story):
+    """A limit that is set on the running box reaches its guard, which stops it: `status` says that it was the box."""
+    ran(drive, story, (*BACK, "--ttl", "2s"))
+    end = time.monotonic() + 90
+    while drive.independent.instances("us-east-1")[0]["State"]["Name"] != "stopped" and time.monotonic() < end:
+        time.sleep(0.2)
+    said = ran(drive, story, ("status", "dev"))
+    assert "it shut itself down (idle guard, TTL or `shutdown`)" in said.text, "\n".join(story)
+
+
 def test_what_was_written_is_there_again(drive):
     """Through down --keep-data and up, and through the move to another zone; `down` leaves nothing."""
     story: list[str] = []
@@ -41,6 +52,7 @@ def test_what_was_written_is_there_again(drive):
         assert [line for line in drive.independent.left() if "volume" not in line] == []
         ran(drive, story, again)
         assert (folder(drive) / "set").read_text() == "big", "\n".join(story)
+    check_limit(drive, story)
     ran(drive, story, DOWN)
     assert drive.independent.left() == []
 
