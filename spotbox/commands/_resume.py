@@ -99,7 +99,8 @@ def to_running(app: App, box: Box, patience: float, changes: Sequence[Step] = ()
             )
         case State.RUNNING:
             app.remark(f"{box.name} runs already")
-            for step in plan_tags(box):
+            # Its limits may have been set a moment ago: a relaunch gets those.
+            for step in plan_tags((again(app, box) or box) if box.untagged else box):
                 app.cloud.apply(step, app.progress.show)
             _adapt(app, box, changes)
             return give_data(app, arrive(app, box))

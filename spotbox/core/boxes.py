@@ -63,8 +63,11 @@ class Box:
 
     @property
     def tags(self) -> Tags:
-        """The tags as the request carries them (a relaunched instance has none); else as an instance of it does."""
-        parts = [*self.instances, self.instance, self.request]
+        """The tags as the request carries them (a relaunched instance has none); where it lost them, and the instance
+        has none, as an earlier instance does: else a limit that was removed would come back with that one."""
+        parts: list[Instance | Request | None] = [self.instance, self.request]
+        if not any(part and NAME_TAG in part.tags for part in parts):
+            parts = [*self.instances, *parts]
         return {key: value for part in parts if part for key, value in part.tags.items()}
 
     @property

@@ -142,3 +142,14 @@ def test_a_standing_request_whose_limit_cannot_be_recorded_stays(user):
     assert said.code == 5
     assert "dev waits with AWS, but its limits could not be recorded" in said.err
     assert [request.state for request in user.world.requests.values()] == ["open"]
+
+
+def test_a_removed_limit_stays_removed_where_aws_launched_again(user):
+    """The terminated instance bears it still, and the new one is tagged as the request is now."""
+    assert user.run("up", "-y", "--ttl", "8h").code == 0
+    user.world.gone(next(iter(user.world.instances)))
+    user.world.sleep(20)
+    assert user.run("up", "-y", "--ttl", "0").code == 0
+    alive = [i for i in user.world.instances.values() if i.state == "running"]
+    assert [i.tags.get(EXPIRES_TAG) for i in alive] == [None]
+    assert user.run("status", "dev", "-o", "json").json["expires_at"] is None
