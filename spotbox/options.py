@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from spotbox import __version__
-from spotbox.core import names, units
+from spotbox.core import checkpoints, names, units
 from spotbox.core.errors import UsageError
 from spotbox.core.settings import NO_VARIABLE, Value, read_settings
 from spotbox.core.text import OF_A_BOX, Own
@@ -58,6 +58,7 @@ DURATION = Parsed("duration", units.parse_duration)
 SIZE = Parsed("gib", units.parse_size)
 MEMORY = Parsed("gib", units.parse_memory)
 BID = Parsed("price", units.parse_bid)
+CHECKPOINT = Parsed("folder=s3://", checkpoints.parse_checkpoint)
 TAG = Parsed("k=v", names.parse_tag)
 CIDR = Parsed("cidr", lambda text: (text, units.parse_cidr(text)))
 
@@ -178,10 +179,21 @@ def _long(option: click.Option) -> str:
 KNOWN_FLAGS = frozenset(
     {
         *("profile", "sandbox", "verbose", "region", "zone", "instance-type", "gpu", "min-vram", "max-price", "ami"),
-        *("disk-size", "disk-type", "key", "allow-cidr", "subnet", "iam-profile", "user-data", "tag", "ssh-user"),
+        *(
+            "disk-size",
+            "disk-type",
+            "data-size",
+            "key",
+            "allow-cidr",
+            "subnet",
+            "iam-profile",
+            "user-data",
+            "tag",
+            "ssh-user",
+        ),
         *("owner", "wait", "pool", "output", "forward", "keep-data", "notice", "park", "fallback"),
         *("sort", "limit", "score", "quota", "refresh", "history"),
-        *("ttl", "idle-stop", "watch"),
+        *("ttl", "idle-stop", "checkpoint", "watch"),
     }
 )
 
@@ -195,12 +207,12 @@ dry_run_option = flag("--dry-run", is_flag=True, help="Print the plan that would
 ttl_option = flag(
     "--ttl",
     type=DURATION,
-    help="Time limit from now, such as 8h; 0 removes it. Recorded as a tag: nothing on the box acts on it yet.",
+    help="Time limit from now, such as 8h, at whose end the box stops itself; 0 removes it.",
 )
 idle_stop_option = flag(
     "--idle-stop",
     type=DURATION,
-    help="Stop after so long without work, such as 2h; 0 removes it. Recorded as a tag, as --ttl.",
+    help="The box stops itself after so long without work, such as 2h; 0 removes it.",
 )
 name_argument = click.argument("name", type=NAME, default="dev", required=False)
 

@@ -231,6 +231,13 @@ def grow_disk(hands: Hands, step: s.GrowDisk) -> None:
     _call(hands, step.region, "modify_volume", VolumeId=step.volume_id, Size=step.size_gib)
 
 
+def give_data(hands: Hands, step: s.GiveData) -> None:
+    """Make and attach the data volume; imported here, as few boxes have one."""
+    from spotbox.aws import disks
+
+    disks.give_data(hands, step)
+
+
 _APPLY: dict[type, Callable[[Hands, Any], object]] = {
     w.MakeSpotRole: make_spot_role,
     w.MakeKey: make_key,
@@ -242,6 +249,7 @@ _APPLY: dict[type, Callable[[Hands, Any], object]] = {
     s.Start: start,
     s.Stop: stop,
     s.GrowDisk: grow_disk,
+    s.GiveData: give_data,
     s.Cancel: remove.cancel,
     s.Terminate: remove.terminate,
     s.DeleteVolume: remove.delete_volume,

@@ -99,7 +99,7 @@ def launch_specification(wish: Wish, offer: Offer, group_id: str) -> dict[str, A
         "ImageId": ground.image.id,
         "InstanceType": offer.type.name,
         "KeyName": ground.key.name,
-        "BlockDeviceMappings": [{"DeviceName": ground.image.root_device, "Ebs": disk}, *map(_data_disk, wish.data)],
+        "BlockDeviceMappings": [{"DeviceName": ground.image.root_device, "Ebs": disk}, *map(_data_disk, wish.disks)],
         "NetworkInterfaces": [interface],
     }
     if wish.profile:

@@ -28,8 +28,7 @@ def park_params(wish: Wish, offer: Offer, group_id: str, generation: int) -> dic
     """
     specification = launch_specification(wish, offer, group_id)
     if wish.user_data:
-        raw = wish.user_data.encode() if isinstance(wish.user_data, str) else wish.user_data
-        specification["UserData"] = base64.b64encode(raw).decode()
+        specification["UserData"] = base64.b64encode(wish.user_data).decode()
     params: dict[str, Any] = {
         "ClientToken": client_token(
             wish.owner, wish.name, offer.region, offer.zone, offer.type.name, "park", generation

@@ -66,6 +66,7 @@ def instance(region: str, item: Wire) -> Instance:
         volume_ids=tuple(disk["VolumeId"] for disk in disks if disk.get("VolumeId")),
         root_device=item.get("RootDeviceName"),
         http_tokens=(item.get("MetadataOptions") or {}).get("HttpTokens"),
+        metadata_tags=(item.get("MetadataOptions") or {}).get("InstanceMetadataTags"),
         tags=tags(item),
         profile=(item.get("IamInstanceProfile") or {}).get("Arn", "").rsplit("/", 1)[-1] or None,
     )

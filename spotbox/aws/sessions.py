@@ -15,15 +15,15 @@ from botocore.utils import parse_timestamp
 # What spotbox calls of EC2; a test holds the list against the calls.
 EC2_OPERATIONS = frozenset(
     """
-    AuthorizeSecurityGroupIngress CancelSpotInstanceRequests CopyImage CreateImage CreateSecurityGroup CreateTags
-    DeleteKeyPair DeleteSecurityGroup DeleteSnapshot DeleteTags DeleteVolume DeregisterImage
-    DescribeAvailabilityZones DescribeImages DescribeInstanceAttribute
+    AttachVolume AuthorizeSecurityGroupIngress CancelSpotInstanceRequests CopyImage CreateImage
+    CreateSecurityGroup CreateSnapshot CreateTags CreateVolume DeleteKeyPair DeleteSecurityGroup DeleteSnapshot
+    DeleteTags DeleteVolume DeregisterImage DescribeAvailabilityZones DescribeImages DescribeInstanceAttribute
     DescribeInstanceTypeOfferings DescribeInstanceTypes DescribeInstances DescribeKeyPairs DescribeRegions
     DescribeSecurityGroups DescribeSnapshots DescribeSpotInstanceRequests DescribeSpotPriceHistory
     DescribeSubnets DescribeVolumes GetConsoleOutput GetSpotPlacementScores ImportKeyPair
     ModifyInstanceMetadataOptions ModifyVolume RequestSpotInstances RevokeSecurityGroupIngress RunInstances
     StartInstances StopInstances TerminateInstances
-    """.split()  # noqa: SIM905 - thirty-seven quoted names would be the same, longer
+    """.split()  # noqa: SIM905 - quoted one by one they would be the same, longer
 )
 
 

@@ -1,4 +1,4 @@
-"""The questions of `up`: type, zone, maximum price, disk."""
+"""The questions of `up`: type, zone, maximum price, disk, stop when idle."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,9 +9,10 @@ from spotbox.commands._table import money, number
 from spotbox.core.errors import UsageError
 from spotbox.core.offers import gpu_text
 from spotbox.core.prices import savings_pct
-from spotbox.core.units import Bid, parse_bid, parse_size, show_usd
+from spotbox.core.units import Bid, parse_bid, parse_duration, parse_size, show_usd
 from spotbox.output import aligned
 
+OFF = "off"
 _TITLES = ("type", "GPU", "GPU GiB", "vCPU", "on-demand", "Spot", "savings", "interrupted", "quota")
 
 
@@ -72,6 +73,16 @@ def ask_disk(app: App, least: int) -> int:
         )
 
     return parse_size(app.prompts.text("Disk in GiB", str(max(DEFAULT_DISK, least)), check, "--disk-size"))
+
+
+def ask_idle(app: App) -> int | None:
+    """Ask after how long without work the box is to stop itself, in seconds; None for never, which is the default."""
+
+    def check(answer: str) -> str | None:
+        return None if answer.strip() == OFF else _wrong(parse_duration, answer)
+
+    answer = app.prompts.text("Stop when idle for (such as 1h; off: never)", OFF, check, "--idle-stop")
+    return None if answer.strip() == OFF else parse_duration(answer) or None
 
 
 def _wrong(parse: Callable[[str], object], answer: str) -> str | None:

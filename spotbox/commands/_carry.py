@@ -8,6 +8,7 @@ from typing import Any
 from spotbox.app import App
 from spotbox.aws.errors import unknown_outcome
 from spotbox.commands._arrive import Died, arrive
+from spotbox.commands._data import give_data, takes_back
 from spotbox.commands._find import again, look
 from spotbox.commands._leave import Mine, leave_new, what_is_there
 from spotbox.commands._limits import NewLimits
@@ -39,7 +40,8 @@ def carry_out(app: App, plan: Plan, wait: float, limits: NewLimits, ask: bool = 
     """
     step = next(step for step in plan if isinstance(step, (Launch, Park)))
     wish = step.wish
-    mine = Mine(Box(wish.name, wish.owner, wish.regions[0], State.STARTING, "", None, None), wish.regions, ask)
+    here = Box(wish.name, wish.owner, wish.regions[0], State.STARTING, "", None, None)
+    mine = Mine(here, wish.regions, ask, keep=takes_back(wish))
     try:
         try:
             return _carry(app, plan, wait, step, mine, limits)
@@ -73,17 +75,17 @@ def _carry(app: App, plan: Plan, wait: float, step: Launch | Park, mine: Mine, l
         here = mine.box
         where = launched.offer.zone if launched.offer else launched.region
         app.progress.done(f"AWS accepted: {launched.instance_id or 'an earlier launch of this box'} in {where}")
-        clean_up(app, here, [region for region in launched.tried if region != launched.region])
+        clean_up(app, here, [region for region in launched.tried if region != launched.region], mine.keep)
         limits.try_set(here)
         booting = partial(look_for_rivals, app, own=launched.instance_id)
         box = arrive(app, here, launched=launched.instance_id, booting=booting)
         fresh = launched.offer if launched.rounds == 1 else None
-        return Carried(limits.set(_only_one(app, box, launched.instance_id)), fresh)
+        return Carried(give_data(app, limits.set(_only_one(app, box, launched.instance_id))), fresh)
     except SpotboxError as error:
         app.progress.done()
         refused = not accepted and error.code and not isinstance(error, Unclear) and not unknown_outcome(error)
         if isinstance(error, Died) or refused:
-            clean_up(app, here, wish.regions)  # AWS refused, so it is certain that nothing is to come
+            clean_up(app, here, wish.regions, mine.keep)  # AWS refused, so it is certain that nothing is to come
         elif not accepted:
             tell_what_is_there(app, here, wish.regions)  # perhaps no answer at all: the launch may have happened
         raise
@@ -162,8 +164,11 @@ def _only_one(app: App, box: Box, mine: str | None) -> Box:
     return arrive(app, left) if left else box
 
 
-def clean_up(app: App, box: Box, regions: Sequence[str]) -> None:
-    """Where the box did not come to be: cancel stray requests, take away the group, and the key if nothing needs it."""
+def clean_up(app: App, box: Box, regions: Sequence[str], keep: bool = False) -> None:
+    """Where the box did not come to be: cancel stray requests, take away the group, and the key if nothing needs it.
+
+    With `keep` a data volume stays, which the box was to take back.
+    """
     if not regions:
         return
     try:
@@ -174,7 +179,7 @@ def clean_up(app: App, box: Box, regions: Sequence[str]) -> None:
                 continue
             # Where this box is all there is, the key goes too, even if not so much as a group was made.
             only = set(found) <= {box.name}
-            for step in plan_down([sight], box.owner, None if only else [box.name]):
+            for step in plan_down([sight], box.owner, None if only else [box.name], keep):
                 app.cloud.apply(step, app.progress.show)
     except SpotboxError as error:
         app.remark(f"could not clean up: {error.message}; run: spotbox down {box.name}")

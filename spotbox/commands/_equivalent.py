@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from spotbox.app import App
 from spotbox.commands._inputs import Asked
 from spotbox.core.boxes import Box
+from spotbox.core.disks import data_volume
+from spotbox.core.names import ROLE_TAG
 from spotbox.core.text import shell
 from spotbox.core.units import Bid, exact_duration
 
@@ -17,14 +19,17 @@ def equivalent(app: App, box: Box, asked: Asked) -> str:
     words += _repeated("-z", asked.zones)
     words += ["--max-price", str(asked.bid)] if asked.bid and asked.bid != Bid() else []
     words += ["--ami", asked.ami] if asked.ami != "dlami" else []
-    disk = next((v.size_gib for v in box.volumes), asked.disk)
+    disk = next((v.size_gib for v in box.volumes if v.tags.get(ROLE_TAG) != "data"), asked.disk)
     words += ["--disk-size", str(disk)] if disk else []
+    data = data_volume(box)
+    words += ["--data-size", str(data.size_gib)] if data else []
     words += ["--disk-type", asked.disk_type] if asked.disk_type != "gp3" else []
     words += ["--key", asked.key] if asked.key else []
     words += _repeated("--allow-cidr", asked.cidrs)
     words += ["--subnet", asked.subnet] if asked.subnet else []
     words += ["--iam-profile", asked.profile] if asked.profile else []
     words += ["--user-data", asked.user_data] if asked.user_data else []
+    words += _repeated("--checkpoint", [f"{local}={remote}" for local, remote in asked.checkpoints])
     words += _repeated("--tag", [f"{key}={value}" for key, value in asked.tags])
     words += ["--ssh-user", asked.user] if asked.user else []
     words += ["--park"] if asked.park else []

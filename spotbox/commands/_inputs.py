@@ -6,13 +6,12 @@ from pathlib import Path
 
 from spotbox.app import App
 from spotbox.commands._connect import OWN_KEY, machine_rule, own_key
+from spotbox.commands._userdata import box_user_data
 from spotbox.core.errors import UsageError
 from spotbox.core.names import key_fingerprint
-from spotbox.core.records import Rule
+from spotbox.core.records import Rule, Volume
 from spotbox.core.text import safe
 from spotbox.core.units import Bid, parse_cidr
-
-USER_DATA_LIMIT = 16 * 1024  # bytes, raw (EC2 User Guide, "Run commands when you launch an instance")
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,9 @@ class Asked:
     ami: str = "dlami"
     disk: int | None = None
     disk_type: str = "gp3"
+    data: int | None = None  # GiB of the data volume
+    kept: Volume | None = None  # the data volume that `down --keep-data` has left
+    checkpoints: tuple[tuple[str, str], ...] = ()  # (folder on the box, s3://bucket/prefix)
     key: str | None = None
     cidrs: tuple[str, ...] = ()
     subnet: str | None = None
@@ -92,10 +94,10 @@ def read_key(asked: Asked, app: App) -> Key:
     return Key(line, half if half and half.exists() else None)
 
 
-def read_user_data(asked: Asked) -> str:
-    """The text of --user-data. UsageError where it cannot be read or is larger than EC2 takes."""
+def read_user_data(asked: Asked) -> bytes:
+    """The content of --user-data. UsageError where it cannot be read, or cannot go to a box beside the guard."""
     if not asked.user_data:
-        return ""
+        return b""
     path = Path(asked.user_data).expanduser()
     try:
         data = path.read_bytes()
@@ -103,15 +105,8 @@ def read_user_data(asked: Asked) -> str:
         raise UsageError(
             f"cannot read the user data {safe(path)}: {_why(error)}", "Check the path given with --user-data."
         ) from None
-    if len(data) > USER_DATA_LIMIT:
-        raise UsageError(
-            f"the user data is {len(data)} bytes; EC2 takes {USER_DATA_LIMIT}",
-            "Make it smaller, or let it fetch the rest from the box.",
-        )
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise UsageError(f"the user data {safe(path)} is not UTF-8 text", "Give a script or cloud-config.") from None
+    box_user_data(asked.user or "ubuntu", data, asked.checkpoints, True)  # now, before anything is asked
+    return data
 
 
 def _why(error: Exception) -> str:

@@ -30,6 +30,7 @@ class Mine:
     ask: bool = False  # somebody is there who was asked before
     instance_id: str | None = None  # what AWS launched for this run
     adopted: bool = False  # another run's launch stands under the name: it is not this one's to remove
+    keep: bool = False  # it took a kept data volume back, which stays
     asked_aws: bool = False  # cut off before AWS answered: a launch may come of it
     left: dict[str, None] = field(default_factory=dict)  # ids that a removal has found and not yet removed
 
@@ -96,7 +97,7 @@ def _parked(app: App, mine: Mine, park: Callable[[], Box]) -> SpotboxError:
         app.progress.done()
         app.remark(f"AWS does not take a standing request: {error.message}")
         return _removed(app, mine, False)
-    clean_up(app, box, [region for region in mine.regions if region != box.region])
+    clean_up(app, box, [region for region in mine.regions if region != box.region], mine.keep)
     return SpotboxError(
         "interrupted; a standing request is left with AWS, which launches it as soon as it can, also while this "
         "machine is off; it bills from then on",
@@ -119,15 +120,15 @@ def _removed(app: App, mine: Mine, ours: bool) -> SpotboxError:
                 told = f"interrupted; AWS does not show {mine.instance_id} yet, so it could not be removed"
                 return SpotboxError(told, _still(mine), INTERRUPTED)
             regions = mine.regions if mine.asked_aws else [mine.box.region]
-            tally = take_away(app, regions, mine.box.owner, name, mine.note)
+            tally = take_away(app, regions, mine.box.owner, name, mine.note, mine.keep)
             done = [item["id"] for item in tally.removed]
             for id_ in done:
                 mine.left.pop(id_, None)
             if tally.unresolved:
                 why = "; ".join(dict.fromkeys(f"{item['id']}: {item['why']}" for item in tally.unresolved))
                 return SpotboxError(f"interrupted; could not remove or confirm {why}", _still(mine), INTERRUPTED)
-        clean_up(app, mine.box, mine.regions)
-        there = _boxes(app, mine.box, mine.regions)
+        clean_up(app, mine.box, mine.regions, mine.keep)
+        there = _launches(app, mine)
     except SpotboxError as error:
         app.progress.done()
         return SpotboxError(
@@ -136,7 +137,8 @@ def _removed(app: App, mine: Mine, ours: bool) -> SpotboxError:
     if there:
         return SpotboxError("interrupted; another `up` made it, so it stays", _all_stay(there), INTERRUPTED)
     told = f"interrupted; removed {join_names(done)}" if done else "interrupted; nothing was launched"
-    return SpotboxError(told, f"Nothing of {name} exists any more; make it anew with `spotbox up {name}`", INTERRUPTED)
+    left = f"Its data volume is kept; make {name}" if mine.keep else f"Nothing of {name} exists any more; make it"
+    return SpotboxError(told, f"{left} anew with `spotbox up {name}`", INTERRUPTED)
 
 
 def _await_launch(app: App, mine: Mine) -> bool:
@@ -146,7 +148,7 @@ def _await_launch(app: App, mine: Mine) -> bool:
     """
 
     def seen() -> Look[bool]:
-        there = bool(_boxes(app, mine.box, mine.regions))
+        there = bool(_launches(app, mine))
         return Look(there, there, f"AWS does not show yet what came of the launch; looking again ({AGAIN})")
 
     found = wait(seen, app.settle, app.system.sleep, app.system.monotonic, app.progress.show)
@@ -194,6 +196,11 @@ def _boxes(app: App, box: Box, regions: Sequence[str]) -> list[Box]:
     return [b for b in found if b.state is not State.FAILED]
 
 
+def _launches(app: App, mine: Mine) -> list[Box]:
+    """The boxes of the name, less what is only a data volume that was kept."""
+    return [box for box in _boxes(app, mine.box, mine.regions) if box.state is not State.KEPT]
+
+
 def _all_stay(boxes: Sequence[Box]) -> str:
     return "; ".join(stays(box, f"spotbox up {box.name}") for box in boxes)
 
@@ -212,13 +219,17 @@ def stays(box: Box, go_on: str) -> str:
     return f"{join_names(ids)} {verb}{bills}; go on with `{go_on}`, remove with `spotbox down {name}`"
 
 
+def _only(name: str, kept: str) -> str:
+    return f"only {kept} of {name} exists, as before" if kept else f"nothing of {name} exists"
+
+
 @contextmanager
-def making(name: str) -> Iterator[None]:
-    """Ctrl-C inside comes before anything was made: SpotboxError 130 that says so."""
+def making(name: str, kept: str = "") -> Iterator[None]:
+    """Ctrl-C inside comes before anything was made: SpotboxError 130 that says so; `kept` is its data volume."""
     try:
         yield
     except (KeyboardInterrupt, EOFError):
-        hint = f"nothing of {name} exists; begin anew with `spotbox up {name}`"
+        hint = f"{_only(name, kept)}; begin anew with `spotbox up {name}`"
         raise SpotboxError("interrupted; nothing was made", hint, INTERRUPTED) from None
 
 

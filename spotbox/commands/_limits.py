@@ -7,7 +7,7 @@ from spotbox.commands._find import again
 from spotbox.commands._inputs import Asked
 from spotbox.core.boxes import Box
 from spotbox.core.errors import SpotboxError
-from spotbox.core.limits import NOT_OBEYED, expires, expiry, limit_steps, limits_in_words
+from spotbox.core.limits import expires, expiry, limit_steps, limits_in_words
 from spotbox.core.names import IDLE_TAG
 from spotbox.core.states import State
 from spotbox.core.units import exact_duration, show_usd
@@ -94,6 +94,6 @@ def tell_cost(app: App, box: Box) -> None:
     """What a forgotten box costs a day, or the limits that it has; once, at the end of `up`."""
     price = box.spot if box.market == "spot" else box.on_demand
     if limits := limits_in_words(box.tags):
-        app.remark(f"It bills until you stop or remove it. Its limits ({limits}) are {NOT_OBEYED}.")
+        app.remark(f"It bills until you stop or remove it, or it stops itself by its limits ({limits}).")
     elif price is not None:
         app.remark(f"It bills until you stop or remove it: forgotten, {show_usd(price * 24, 2)} a day and the disk.")

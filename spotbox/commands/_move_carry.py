@@ -62,7 +62,7 @@ class Mover:
     owner: str
     name: str
     wait: float
-    user_data: str | bytes
+    user_data: bytes
     images: int = 0
     retired: bool = False  # what moved is gone: when its traces are too, the move is complete
 

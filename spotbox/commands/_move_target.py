@@ -160,7 +160,7 @@ def _pools(old: Box, market: choose.Market, target: Target) -> tuple[Offer, ...]
     return in_order(found, (), target.types, target.zones)
 
 
-def make_wish(app: App, scene: Scene, way: Way, image: OwnImage, user_data: str | bytes) -> Wish:
+def make_wish(app: App, scene: Scene, way: Way, image: OwnImage, user_data: bytes) -> Wish:
     """The launch that replaces the box: the same but for where it is; nothing in it changes from run to run."""
     old, region = scene.old, way.target.region
     assert old and old.instance  # noqa: S101, PT018 - an image was made of it
@@ -192,7 +192,7 @@ def make_wish(app: App, scene: Scene, way: Way, image: OwnImage, user_data: str 
         tags=tags,
         user_data=user_data,
         profile=old.instance.profile,
-        data=data,
+        disks=data,
         besides=frozenset(part.id for part in (old.request, old.instance) if part),
     )
 

@@ -8,10 +8,10 @@ from spotbox.core.guardtext import settings_in
 
 # A new instance id is a first boot to cloud-init, which then makes new host keys unless it is told not to
 # (cloud-init documentation, module ssh: ssh_deletekeys).
-KEEP_HOST_KEYS = "#cloud-config\nssh_deletekeys: false\n"
+KEEP_HOST_KEYS = b"#cloud-config\nssh_deletekeys: false\n"
 
 
-def user_data(app: App, box: Box) -> str | bytes:
+def user_data(app: App, box: Box) -> bytes:
     """The guard with the settings that the box was made with, and its host keys kept; nothing of the user's.
 
     His own script ran on the first boot, and what it did is on the disk. A box without a guard gets none.

@@ -9,12 +9,14 @@ from spotbox.commands import _choose as choose
 from spotbox.commands._bid import Held, held_by
 from spotbox.commands._carry import Carried, carry_out
 from spotbox.commands._connect import remember_key
+from spotbox.commands._data import data_of, data_tag, grown
 from spotbox.commands._inputs import Asked, admitted, read_key, read_user_data
 from spotbox.commands._limits import NewLimits, idle_tag
 from spotbox.commands._markets import grounds, leave_out, merged, survey_regions
 from spotbox.commands._regions import enabled
 from spotbox.commands._summary import show_summary
 from spotbox.commands._survey import tell_ages
+from spotbox.commands._userdata import box_user_data
 from spotbox.core.boxes import Box
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.images import login_user
@@ -61,6 +63,7 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
         plan = plan_park(wish, role is False)
     else:
         plan = plan_new(wish, role is False, asked.fallback, spot)
+    plan = (*grown(asked), *plan)
     limits = NewLimits(app, asked)
     show_summary(app, wish, market, asked, held, spot)
     app.remark("This will:")
@@ -194,6 +197,8 @@ def questions(
         asked = replace(asked, bid=_ask.ask_bid(app, held))
     if asked.disk is None:
         asked = replace(asked, disk=_ask.ask_disk(app, market.image.size_gib))
+    if asked.idle_stop is None:
+        asked = replace(asked, idle_stop=_ask.ask_idle(app))
     return asked, markets, held
 
 
@@ -202,7 +207,7 @@ def decide(
     asked: Asked,
     market: choose.Market,
     offers: tuple[Offer, ...],
-    user_data: str,
+    user_data: bytes,
     stands: Mapping[str, Ground],
 ) -> Wish:
     """The wish with every default decided."""
@@ -210,6 +215,7 @@ def decide(
     user = asked.user or login_user(market.image)
     if not user:
         raise UsageError(f"the login of image {market.image.id} is unknown", "Give it with --ssh-user.")
+    data = data_of(asked)
     return Wish(
         name=asked.name,
         owner=owner,
@@ -219,7 +225,8 @@ def decide(
         offers=offers,
         grounds=stands,
         bids={(offer.region, offer.type.name): bid.against(offer.on_demand) for offer in offers},
-        tags=dict(asked.tags) | idle_tag(asked),
-        user_data=user_data,
+        tags=dict(asked.tags) | idle_tag(asked) | data_tag(data),
+        user_data=box_user_data(user, user_data, asked.checkpoints, data is not None),
         profile=asked.profile,
+        data=data,
     )

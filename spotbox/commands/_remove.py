@@ -10,11 +10,12 @@ from spotbox.commands._bills import find_rates
 from spotbox.core.boxes import Sight
 from spotbox.core.errors import SpotboxError
 from spotbox.core.findings import Survey
-from spotbox.core.names import join_names
+from spotbox.core.names import NAME_TAG, join_names
 from spotbox.core.records import Instance
 from spotbox.core.removal import ended, parts_of
 from spotbox.core.report import number
 from spotbox.core.steps import Cancel, DeleteGroup, DeleteVolume, KeepVolume, Plan, Step, TagAgain, Terminate
+from spotbox.core.units import show_usd
 from spotbox.core.waiting import Look, wait
 
 ROOT_WAIT = 60  # seconds in which AWS deletes a volume after its instance
@@ -188,6 +189,22 @@ def reconcile(tally: Tally, sights: Sequence[Sight]) -> None:
     stuck = tally.stuck
     tally.unresolved = [item for item in tally.unresolved if not item["behind"] or stuck & set(item["behind"])]
     tally.standing &= {item["region"] for item in tally.unresolved if item["kind"] == "spot-request"}
+
+
+def kept_lines(app: App, tally: Tally, sights: Sequence[Sight]) -> list[str]:
+    """What was kept, each with its size, what it bills by the month, and the command that removes it."""
+    if not tally.kept:
+        return []
+    seen = {v.id: v for sight in sights for v in sight.volumes}
+    volumes = [seen[item["id"]] for item in tally.kept if item["id"] in seen]
+    rates = find_rates(app, [], volumes)
+    lines = []
+    for volume in volumes:
+        usd, name = rates.volume(volume), volume.tags.get(NAME_TAG, "")
+        price = f"{show_usd(usd, 2)}/month" if usd is not None else "price unknown,"
+        until = f"until `spotbox down {name}`; `spotbox up {name}` takes it back"
+        lines.append(f"kept volume {volume.id} ({volume.region}): {volume.size_gib} GiB, {price} {until}")
+    return lines
 
 
 def priced(app: App, tally: Tally, sights: Sequence[Sight], surveys: Sequence[Survey] = ()) -> list[dict[str, Any]]:

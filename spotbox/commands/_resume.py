@@ -8,15 +8,17 @@ import click
 from spotbox.app import App
 from spotbox.commands._arrive import arrive, begin, not_coming, tell_moving
 from spotbox.commands._connect import admit_caller
+from spotbox.commands._data import give_data
 from spotbox.commands._find import again
 from spotbox.commands._inputs import Asked
 from spotbox.commands._limits import tell_expired, wanted_limits
 from spotbox.core.boxes import Box
 from spotbox.core.changes import differences
 from spotbox.core.errors import SpotboxError
+from spotbox.core.names import DATA_SIZE_TAG
 from spotbox.core.plans import plan_start, plan_tags
 from spotbox.core.states import State
-from spotbox.core.steps import SetLimit, Step
+from spotbox.core.steps import SetLimit, Step, TagAgain
 from spotbox.core.text import safe
 from spotbox.core.waiting import Look, wait
 
@@ -30,13 +32,18 @@ def bring_up(app: App, box: Box, asked: Asked) -> Box:
         for step in (*changed.steps, *plan_start(box)):
             click.echo(safe(f"would {step}"))
         return box
-    limits = [step for step in changed.steps if isinstance(step, SetLimit)]  # now: AWS may let us wait for long
-    _carry_out(app, limits)
-    if not limits:
+    early = [step for step in changed.steps if _is_early(step)]  # now: AWS may let us wait for long
+    _carry_out(app, early)
+    if not any(isinstance(step, SetLimit) for step in early):
         tell_expired(app, box)
     if asked.park and box.state is State.WAITING:  # it stands with AWS already
         return box
-    return to_running(app, box, asked.wait, [step for step in changed.steps if step not in limits])
+    return to_running(app, box, asked.wait, [step for step in changed.steps if step not in early])
+
+
+def _is_early(step: Step) -> bool:
+    """Whether it only records what the box is to be: limits, and that it is to have a data volume."""
+    return isinstance(step, SetLimit) or (isinstance(step, TagAgain) and DATA_SIZE_TAG in step.tags)
 
 
 def _adapt(app: App, box: Box, steps: Sequence[Step]) -> None:
@@ -63,6 +70,8 @@ def _wanted(box: Box, asked: Asked) -> dict[str, Any]:
         "types": asked.types,
         "bid": asked.bid,
         "disk": asked.disk,
+        "data": asked.data,
+        "checkpoints": asked.checkpoints,
         "cidrs": asked.cidrs,
         "tags": asked.tags,
         "ami": asked.ami,
@@ -84,16 +93,17 @@ def to_running(app: App, box: Box, patience: float, changes: Sequence[Step] = ()
     SpotboxError 3 where AWS has no capacity in that time, 1 where the box is gone or only part of it is left.
     """
     match box.state:
-        case State.ORPHANED | State.KEPT:
+        case State.ORPHANED:
             raise SpotboxError(
                 f"{box.name} is {box.state}: {box.reason}", f"Remove it first with: spotbox down {box.name}"
             )
         case State.RUNNING:
             app.remark(f"{box.name} runs already")
-            for step in plan_tags(box):
+            # Its limits may have been set a moment ago: a relaunch gets those.
+            for step in plan_tags((again(app, box) or box) if box.untagged else box):
                 app.cloud.apply(step, app.progress.show)
             _adapt(app, box, changes)
-            return arrive(app, box)
+            return give_data(app, arrive(app, box))
     settled = settle(app, box, patience)
     if settled is None:
         raise SpotboxError(f"{box.name} is gone now", f"Make it anew with: spotbox up {box.name}")
@@ -105,7 +115,7 @@ def to_running(app: App, box: Box, patience: float, changes: Sequence[Step] = ()
     arrived = arrive(app, settled, room_wait=patience)
     for step in plan_tags(arrived):  # what a standing request launched was not there to be tagged before
         app.cloud.apply(step, app.progress.show)
-    return arrived
+    return give_data(app, arrived)
 
 
 _PASSING = (State.STOPPING, State.TERMINATING, State.WAITING, State.INTERRUPTED)

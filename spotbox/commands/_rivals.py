@@ -71,7 +71,7 @@ def give_way(app: App, mine: Mine, other: Box) -> None:
     name, region = mine.box.name, mine.box.region
     app.progress.done()
     app.remark(f"another {name} was launched first, in {other.region}: it stays, and this one in {region} goes")
-    tally = take_away(app, [region], mine.box.owner, name, mine.note)
+    tally = take_away(app, [region], mine.box.owner, name, mine.note, mine.keep)
     if tally.unresolved:
         why = "; ".join(dict.fromkeys(f"{item['id']}: {item['why']}" for item in tally.unresolved))
         raise SpotboxError(

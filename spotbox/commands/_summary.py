@@ -26,6 +26,7 @@ def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held 
     best = wish.offers[0]
     bid, cap, image = asked.bid, wish.bid(best), wish.grounds[best.region].image
     gib_month = app.cloud.disk_price(best.region, wish.disk_type)
+    gp3 = gib_month if wish.disk_type == "gp3" or not wish.data else app.cloud.disk_price(best.region, "gp3")
     month = f"{show_usd(gib_month * wish.disk_gib, 2)}/month" if gib_month is not None else "price unknown"
     zones = list(dict.fromkeys(offer.zone for offer in wish.offers))
     rows = [
@@ -34,6 +35,7 @@ def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held 
         ("where", f"{zones[0]}" + (f", else {', '.join(zones[1:])}" if zones[1:] else "")),
         ("image", f"{image.name} ({image.id}), login {wish.user}"),
         ("disk", f"{wish.disk_gib} GiB {wish.disk_type}, encrypted: {month} while it exists"),
+        *_data(wish, gp3),
     ]
     if not spot:
         day = best.on_demand * 24 if best.on_demand else None
@@ -51,6 +53,15 @@ def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held 
         app.remark(
             f"  note       your maximum is below the Spot price ({show_usd(best.spot)}): AWS will refuse until it falls"
         )
+
+
+def _data(wish: Wish, gib_month: Decimal | None) -> list[tuple[str, str]]:
+    """The row of the data volume, where there is to be one: gp3, whatever the root disk is."""
+    if wish.data is None:
+        return []
+    month = f"{show_usd(gib_month * wish.data.size_gib, 2)}/month" if gib_month is not None else "price unknown"
+    what = f"kept {wish.data.volume_id}" if wish.data.volume_id else "gp3, encrypted"
+    return [("data", f"{wish.data.size_gib} GiB {what}: {month} until `down` without --keep-data")]
 
 
 def _spot_rows(best: Offer, cap: Decimal | None, rate: str | None) -> list[tuple[str, str]]:

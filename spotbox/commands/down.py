@@ -12,7 +12,7 @@ import click
 from spotbox.app import App, get_app
 from spotbox.commands._connect import drop_entry, forget_host
 from spotbox.commands._find import others
-from spotbox.commands._remove import GROUP_WAIT, Tally, carry_out, patiently, priced, reconcile, see_gone
+from spotbox.commands._remove import GROUP_WAIT, Tally, carry_out, kept_lines, patiently, priced, reconcile, see_gone
 from spotbox.core.boxes import Sight, gather
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.findings import Survey
@@ -178,9 +178,14 @@ def _interruptible(app: App, wanted: Wanted, plan: Plan, tally: Tally) -> Iterat
         raise SpotboxError(what, f"Go on with: {wanted.again}", Exit.INTERRUPTED) from None
 
 
-def take_away(app: App, regions: Sequence[str], owner: str, name: str, told: Callable[[Plan], None]) -> Tally:
-    """Remove a box without a question, as an `up` does that is cut off; `told` gets the plan beforehand."""
-    wanted = Wanted(owner, [name], False, shell(["spotbox", "down", name]))
+def take_away(
+    app: App, regions: Sequence[str], owner: str, name: str, told: Callable[[Plan], None], keep: bool = False
+) -> Tally:
+    """Remove a box without a question, as an `up` does that is cut off; `told` gets the plan beforehand.
+
+    With `keep` the data volume stays, for the next `up`.
+    """
+    wanted = Wanted(owner, [name], keep, shell(["spotbox", "down", name]))
     seen = _look(app, regions, owner)
     plan, tally = wanted.plan(seen.sights), Tally()
     told(plan)
@@ -266,9 +271,10 @@ def _finish(
     if output == "json":
         click.echo(to_json({"removed": tally.removed, "kept": tally.kept, "unresolved": unresolved, "cost": None}))
     else:
-        for word, items in (("removed", tally.removed), ("kept", tally.kept)):
-            for item in items:
-                click.echo(safe(f"{word} {item['kind']} {item['id']} ({item['region']})"))
+        for item in tally.removed:
+            click.echo(safe(f"removed {item['kind']} {item['id']} ({item['region']})"))
+        for line in kept_lines(app, tally, sights):
+            app.echo(safe(line))
         for item in unresolved:
             cost = item["usd_per_month"]
             price = "cost unknown" if cost is None else f"{show_usd(Decimal(str(cost)), 2)}/month"

@@ -81,7 +81,7 @@ def _cleaned(app: App, scene: Scene, asked: Asked) -> Scene:
             click.echo(safe(f"would {step}"))
         return scene
     app.remark(f"{new.name} has moved to {safe(new.zone)}; removing what is left of the move")
-    Mover(app, None, [s.region for s in scene.sights], new.owner, new.name, asked.wait, "").run()
+    Mover(app, None, [s.region for s in scene.sights], new.owner, new.name, asked.wait, b"").run()
     app.echo(f"the move of {new.name} to {safe(new.zone)} is complete")
     return see(app, app.enabled_regions, new.owner, new.name, whole=False)
 

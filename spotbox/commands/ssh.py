@@ -9,6 +9,7 @@ import click
 
 from spotbox.app import App, get_app
 from spotbox.commands import _connect
+from spotbox.commands._data import try_data
 from spotbox.commands._find import need_box
 from spotbox.commands._leave import staying
 from spotbox.core import sshtext
@@ -82,6 +83,7 @@ def ssh(ctx: click.Context, /, name: str, show: bool, stdio: bool, **flags: Any)
                 app.cloud.apply(step, app.progress.show)
             _connect.admit_caller(app, box)
             _learn(app, box)
+            try_data(app, box)
     where = _connect.target(app, box)
     if where is None:
         raise SpotboxError(f"{name} has no public address yet", f"Look with: spotbox status {name}")
@@ -105,6 +107,7 @@ def _needs_running(box: Box) -> None:
         State.STARTING: f"Wait for it with: spotbox up {box.name}",
         State.INTERRUPTED: f"Only AWS can restart it; wait for it with: spotbox up {box.name}; or take it elsewhere: "
         f"spotbox move {box.name}",
+        State.KEPT: f"Take it back with: spotbox up {box.name}",
         State.WAITING: f"Wait for it with: spotbox up {box.name}",
     }
     raise SpotboxError(

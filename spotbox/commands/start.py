@@ -5,6 +5,7 @@ import click
 from spotbox.app import App, get_app
 from spotbox.commands._arrive import arrive, begin, tell_moving
 from spotbox.commands._connect import admit_caller
+from spotbox.commands._data import try_data
 from spotbox.commands._find import again, need_box, priced
 from spotbox.commands._leave import staying
 from spotbox.core.boxes import Box
@@ -33,7 +34,7 @@ def start(ctx: click.Context, name: str, region: str | None, owner: str | None) 
     app = get_app(ctx)
     box = need_box(app, app.named_region(ctx, region), app.owner(owner), name)
     with staying(app, box, f"spotbox start {name}"):
-        box = _started(app, box)
+        box = try_data(app, _started(app, box))
         (box,) = priced(app, [box])
     price = show_usd(box.spot if box.market == "spot" else box.on_demand)
     app.echo(f"{name} runs in {safe(box.zone)}, {price}/h. A shell on it: spotbox ssh {name}")
@@ -69,4 +70,6 @@ def check_startable(box: Box) -> None:
             f"or remove it: spotbox down {box.name}",
             Exit.NO_CAPACITY,
         )
+    if box.state is State.KEPT:
+        raise SpotboxError(f"{box.name} is {box.state}: {box.reason}", f"Take it back with: spotbox up {box.name}")
     raise SpotboxError(f"{box.name} is {box.state}: {box.reason}", f"Look with: spotbox status {box.name}")

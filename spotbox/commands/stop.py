@@ -4,6 +4,7 @@ import click
 
 from spotbox.app import App, get_app
 from spotbox.commands._arrive import ROOM_WAIT, RUN_WAIT, START_SHOWN, left_open
+from spotbox.commands._bills import find_rates
 from spotbox.commands._find import again, need_box
 from spotbox.commands._leave import staying
 from spotbox.core.boxes import Box
@@ -112,10 +113,6 @@ def _until_stopped(app: App, box: Box) -> None:
 
 
 def _disk_price(app: App, box: Box) -> str:
-    size = sum(volume.size_gib for volume in box.volumes)
-    kind = next((volume.type for volume in box.volumes), "gp3")
-    try:
-        price = app.cloud.disk_price(box.region, kind)
-    except SpotboxError:
-        price = None
-    return f" about {show_usd(price * size, 2)}/month" if price is not None else ""
+    """What its volumes bill by the month, root and data; nothing where one of them is unknown."""
+    usd = find_rates(app, [], box.volumes).volumes(box.volumes)
+    return f" about {show_usd(usd, 2)}/month" if usd is not None else ""

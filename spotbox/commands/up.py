@@ -9,6 +9,7 @@ import click
 from spotbox.app import App, get_app
 from spotbox.commands._carry import report_lines
 from spotbox.commands._connect import offer_include, write_entry
+from spotbox.commands._data import or_elsewhere, taking_back
 from spotbox.commands._equivalent import equivalent
 from spotbox.commands._find import described, priced, search_box
 from spotbox.commands._inputs import Asked, canonical_cidrs
@@ -18,12 +19,14 @@ from spotbox.commands._new import make_new
 from spotbox.commands._regions import ALL, chosen, enabled
 from spotbox.commands._resume import bring_up, settle
 from spotbox.core.boxes import Box
-from spotbox.core.errors import UsageError
+from spotbox.core.checkpoints import check_checkpoints
+from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.names import check_name
 from spotbox.core.states import State
 from spotbox.core.text import safe
 from spotbox.options import (
     BID,
+    CHECKPOINT,
     CIDR,
     DURATION,
     LOGIN,
@@ -63,11 +66,19 @@ WAIT = 15 * 60
 @flag(
     "--disk-type", default="gp3", show_default=True, type=click.Choice(["gp3", "gp2", "io1", "io2"]), help="EBS type."
 )
+@flag("--data-size", "data", type=SIZE, help="A data volume of so many GiB at /data, which outlives the instance.")
 @flag("--key", metavar="PATH", help="Public key file; default: a key of spotbox's own.")
 @flag("--allow-cidr", "cidrs", type=CIDR, multiple=True, help="Who may reach port 22; default: your own address.")
 @flag("--subnet", metavar="ID", help="Subnet to launch in; default: the zone's subnet of the default VPC.")
 @flag("--iam-profile", "profile_name", metavar="NAME", help="IAM instance profile of the box.")
-@flag("--user-data", metavar="FILE", help="cloud-init script or config for the first boot, at most 16 KB.")
+@flag("--user-data", metavar="FILE", help="cloud-init script or config for the first boot.")
+@flag(
+    "--checkpoint",
+    "checkpoints",
+    type=CHECKPOINT,
+    multiple=True,
+    help="Folder that is synced to S3, with the instance profile; repeatable.",
+)
 @flag("--tag", "tags", type=TAG, multiple=True, help="Tag of your own on everything; repeatable.")
 @flag("--ssh-user", "user", type=LOGIN, metavar="NAME", help="Login on an image of your own.")
 @owner_option
@@ -101,11 +112,8 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
     """
     app = get_app(ctx)
     check_name(name)
-    if flags["park"] and flags["fallback"] != "none":
-        raise UsageError("--park and --fallback exclude each other", "A standing request waits for Spot alone.")
+    _check_together(region, flags)
     whose = app.owner(owner)
-    if ALL in region:
-        raise UsageError("up takes no `-r all`", "Name the regions to try, each with -r.")
     places = chosen(app, ctx, region)
     asked = _asked(ctx, app, name, places, flags)
     found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
@@ -114,22 +122,45 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
         with _staying(app, found.box):
             settle(app, found.box, asked.wait)
         found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
-    if found.box is None or found.box.state is State.FAILED:
+    if found.box is not None and found.box.state is State.KEPT:
+        asked = taking_back(app, found.box, asked)
+    if found.box is None or found.box.state in (State.FAILED, State.KEPT):
         found.check(asked.regions)
-        ask = _may_ask(app, told)
-        with making(name):
-            made = make_new(app, whose, asked, ask, found.ended)
-        if made.box is None:
-            for step in made.plan:
-                click.echo(safe(f"would {step}"))
-            return
-        with staying(app, made.box, f"spotbox up {name}"):
-            _report(app, made.box, made.asked, output, ask, made.gpus)
+        _make(app, whose, asked, found.ended, output, _may_ask(app, told))
         return
     with _staying(app, found.box):
         box = bring_up(app, found.box, asked)
         # It leaves nothing to ask for but the Include.
         _report(app, box, asked, output, not told and app.prompts.possible)
+
+
+def _check_together(region: tuple[str, ...], flags: dict[str, Any]) -> None:
+    """UsageError for flags that do not go together."""
+    if ALL in region:
+        raise UsageError("up takes no `-r all`", "Name the regions to try, each with -r.")
+    if flags["park"] and flags["fallback"] != "none":
+        raise UsageError("--park and --fallback exclude each other", "A standing request waits for Spot alone.")
+    if flags["checkpoints"] and not flags["profile_name"]:
+        raise UsageError(
+            "--checkpoint needs --iam-profile: the box writes to S3 with its instance profile alone",
+            "Give the name of a profile whose role may read and write there.",
+        )
+    check_checkpoints(flags["checkpoints"])
+
+
+def _make(app: App, owner: str, asked: Asked, ended: Mapping[str, int], output: str, ask: bool) -> None:
+    """A new box, or the plan of one."""
+    with making(asked.name, asked.kept.id if asked.kept else ""):
+        try:
+            made = make_new(app, owner, asked, ask, ended)
+        except SpotboxError as error:
+            made = make_new(app, owner, or_elsewhere(app, asked, error, ask), ask, ended)
+    if made.box is None:
+        for step in made.plan:
+            click.echo(safe(f"would {step}"))
+        return
+    with staying(app, made.box, f"spotbox up {asked.name}"):
+        _report(app, made.box, made.asked, output, ask, made.gpus)
 
 
 def _staying(app: App, box: Box) -> AbstractContextManager[None]:
@@ -150,6 +181,8 @@ def _asked(ctx: click.Context, app: App, name: str, regions: tuple[str, ...], fl
         ami=flags["ami"],
         disk=flags["disk"],
         disk_type=flags["disk_type"],
+        data=flags["data"],
+        checkpoints=flags["checkpoints"],
         key=flags["key"],
         cidrs=cidrs,
         subnet=flags["subnet"],

@@ -9,6 +9,7 @@ from decimal import Decimal
 from spotbox.core import meanings as m
 from spotbox.core.meanings import Meaning
 from spotbox.core.names import (
+    COPY_TAG,
     KEEP_TAG,
     MAX_PRICE_TAG,
     MOVE_ROLE,
@@ -78,8 +79,11 @@ class Box:
 
     @property
     def tags(self) -> Tags:
-        """The tags as the request carries them (a relaunched instance has none); else as an instance of it does."""
-        parts = [*self.instances, self.instance, self.request]
+        """The tags as the request carries them (a relaunched instance has none); where it lost them, and the instance
+        has none, as an earlier instance does: else a limit that was removed would come back with that one."""
+        parts: list[Instance | Request | None] = [self.instance, self.request]
+        if not any(part and NAME_TAG in part.tags for part in parts):
+            parts = [*self.instances, *parts]
         return {key: value for part in parts if part for key, value in part.tags.items()}
 
     @property
@@ -283,6 +287,28 @@ def _last(instances: list[Instance], request: Request | None) -> Instance | None
 def data_volumes(box: Box) -> tuple[Volume, ...]:
     """The volumes that carry `spotbox:role=data`."""
     return tuple(v for v in box.volumes if v.tags.get(ROLE_TAG) == "data")
+
+
+IN_USE = "used"
+
+
+def copied_from(tags: Tags) -> str | None:
+    """Of which volume a data volume is the copy; None where it is none."""
+    return tags.get(COPY_TAG, "").partition(" ")[0] or None
+
+
+def is_whole(volume: Volume) -> bool:
+    """Whether a data volume counts as one: a copy does not before it is in use; until then its original does, and the
+    copy may be of long ago."""
+    original = copied_from(volume.tags)
+    used = original is None or volume.tags[COPY_TAG] == copy_mark(original, IN_USE)
+    return used or volume.instance_id is not None or KEEP_TAG in volume.tags
+
+
+def copy_mark(volume_id: str, what_for: str) -> str:
+    """The value of the tag on a copy of that volume and on its snapshot: for which instance it was made, as what was
+    made for another may be of long ago; or that it is in use by now, and its original out of date."""
+    return f"{volume_id} {what_for}"
 
 
 def kept_tags(tags: Tags) -> bool:

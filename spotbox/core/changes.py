@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spotbox.core.boxes import Box
+from spotbox.core.disks import resize_data
 from spotbox.core.limits import limit_steps
 from spotbox.core.records import Rule
 from spotbox.core.states import State
@@ -46,6 +47,7 @@ def differences(box: Box, wanted: Mapping[str, Any]) -> Changes:
         if wanted.get(key):
             remarks.append(f"{flag} counts at the first launch only; {anew}")
     steps += _disk(box, wanted.get("disk"), remarks)
+    steps += resize_data(box, wanted.get("data"), remarks)
     root = next((v for v in box.volumes if v.delete_on_termination), None)
     if root and wanted.get("disk_type", root.type) != root.type:
         remarks.append(f"the disk of {box.name} is {root.type}, not {wanted['disk_type']}; {anew}")
@@ -61,6 +63,7 @@ _FIXED = {
     "subnet": "--subnet",
     "profile_name": "--iam-profile",
     "user_data": "--user-data",
+    "checkpoints": "--checkpoint",
     "user": "--ssh-user",
     "gpu": "--gpu",
     "min_vram": "--min-vram",

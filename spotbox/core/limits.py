@@ -8,8 +8,6 @@ from spotbox.core.names import EXPIRES_TAG, IDLE_TAG, Tags
 from spotbox.core.states import State
 from spotbox.core.steps import SetLimit
 
-NOT_OBEYED = "recorded as tags; nothing on the box acts on them yet"
-
 
 def expiry(now: datetime, seconds: int) -> str:
     """The value of `spotbox:expires`: `seconds` from now as UTC in ISO 8601; empty (no limit) for 0."""

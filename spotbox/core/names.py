@@ -14,7 +14,10 @@ EXPIRES_TAG, IDLE_TAG = "spotbox:expires", "spotbox:idle-stop"
 # A move: on the box that is to move, where to; on all that is made of it, of which instance, and when that had last
 # been launched.
 MOVING_TAG, MOVED_TAG, MOVE_ROLE = "spotbox:moving", "spotbox:moved-from", "move"
-DATA_TAG = "spotbox:data-volume"  # id of the data volume, where the guard on the box looks for it
+# The data volume: its id, where the guard on the box looks for it, and its size; on instance and request.
+DATA_TAG, DATA_SIZE_TAG = "spotbox:data-volume", "spotbox:data-size"
+# On the copy of a data volume and its snapshot, while it moves to another zone: the volume, and for which instance.
+COPY_TAG = "spotbox:copied-from"
 USER_TAG, ROLE_TAG, KEEP_TAG, MAX_PRICE_TAG = "spotbox:user", "spotbox:role", "spotbox:keep", "spotbox:max-price"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 # What instance metadata takes as a tag key (EC2 User Guide, "Access tags using instance metadata"): no space, no "/".

@@ -7,7 +7,7 @@ spotbox's own is ever named in a step; a step that was carried out already does 
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
-from spotbox.core.boxes import Belongings, Box, Sight, gather, unshown
+from spotbox.core.boxes import Belongings, Box, Sight, copied_from, gather, is_whole, unshown
 from spotbox.core.names import (
     KEEP_TAG,
     NAME_TAG,
@@ -93,7 +93,8 @@ def plan_tags(box: Box) -> Plan:
     steps: list[Step] = [TagAgain(box.region, others, tags)] if others else []
     steps += [TagAgain(box.region, volumes, {**tags, ROLE_TAG: "root"})] if volumes else []
     instance = box.instance
-    if instance and instance.state in ("running", "stopped") and instance.http_tokens == "optional":
+    open_to = instance and (instance.http_tokens == "optional" or instance.metadata_tags == "disabled")
+    if instance and open_to and instance.state in ("running", "stopped"):
         steps.append(RequireImdsV2(box.region, instance.id))
     return tuple(steps)
 
@@ -221,10 +222,12 @@ def _remove(region: str, parts: Belongings, keep_data: bool) -> list[Step]:
         steps.append(Terminate(region, ending))
     doomed = {i.id for i in parts.instances}
     dying = {i.id for i in parts.instances if i.state in ("shutting-down", "terminated")}
+    ids = {volume.id for volume in parts.volumes}
     for volume in parts.volumes:
         if volume.state in ("deleting", "deleted") or (volume.delete_on_termination and volume.instance_id in dying):
             continue
-        if keep_data and volume.tags.get(ROLE_TAG) == "data":
+        whole = is_whole(volume) or copied_from(volume.tags) not in ids  # else a copy that was never in use
+        if keep_data and volume.tags.get(ROLE_TAG) == "data" and whole:
             if KEEP_TAG not in volume.tags:
                 steps.append(KeepVolume(region, volume.id, volume.size_gib))
         elif not (volume.delete_on_termination and volume.instance_id in doomed):

@@ -47,6 +47,7 @@ class Instance:
     volume_ids: tuple[str, ...] = ()
     root_device: str | None = None
     http_tokens: str | None = None
+    metadata_tags: str | None = None  # enabled | disabled: whether the guard on the box can read the tags
     tags: Tags = field(default_factory=dict)
     profile: str | None = None  # name of its IAM instance profile
 

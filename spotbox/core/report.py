@@ -88,7 +88,10 @@ def _rows(key: str, value: Any) -> list[tuple[str, str]]:
     match key:
         case "volumes":
             return [
-                ("volume", safe(f"{v['id']}  {v['size_gib']} GiB {v['type']}  {v['device'] or 'detached'}"))
+                (
+                    "data" if v["data"] else "volume",
+                    safe(f"{v['id']}  {v['size_gib']} GiB {v['type']}  {v['device'] or 'detached'}"),
+                )
                 for v in value
             ]
         case "spot" | "on_demand" | "max_price":

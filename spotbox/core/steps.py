@@ -9,13 +9,14 @@ from spotbox.core.wishes import Launch, MakeGroup, MakeKey, MakeSpotRole, Park
 
 @dataclass(frozen=True)
 class RequireImdsV2:
-    """Require IMDSv2 of an instance that a standing request launched: that call cannot say so."""
+    """Require IMDSv2 of an instance that a standing request launched, and let its guard read its tags there: that
+    call cannot say so."""
 
     region: str
     instance_id: str
 
     def __str__(self) -> str:
-        return safe(f"require IMDSv2 of {self.instance_id}")
+        return safe(f"require IMDSv2 of {self.instance_id}, and show it its tags")
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,31 @@ class GrowDisk:
 
     def __str__(self) -> str:
         return safe(f"grow {self.volume_id} to {self.size_gib} GiB (the file system grows at the next boot)")
+
+
+@dataclass(frozen=True)
+class GiveData:
+    """Attach the box's data volume to its instance, which runs; make it first where there is none in that zone.
+
+    `volume_id` is the volume where there is one in the zone; `away_id` one in another zone, whose content the new one
+    gets by a snapshot, and which goes once the new one is attached.
+    """
+
+    region: str
+    zone: str
+    instance_id: str
+    size_gib: int
+    tags: Tags  # of a volume that is to be made
+    volume_id: str | None = None
+    away_id: str | None = None
+
+    def __str__(self) -> str:
+        if self.away_id:
+            what = f"move the data volume {self.away_id} to {self.zone} by a snapshot, attach it to {self.instance_id}"
+            return safe(f"{what}, then delete the old volume and the snapshot")
+        if self.volume_id:
+            return safe(f"attach data volume {self.volume_id} ({self.size_gib} GiB) to {self.instance_id}")
+        return safe(f"make a data volume of {self.size_gib} GiB in {self.zone} and attach it to {self.instance_id}")
 
 
 @dataclass(frozen=True)
@@ -208,6 +234,7 @@ Step = (
     | Start
     | Stop
     | GrowDisk
+    | GiveData
     | Admit
     | Cancel
     | Terminate

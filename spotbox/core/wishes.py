@@ -56,6 +56,23 @@ class Ground:
 
 
 @dataclass(frozen=True)
+class Data:
+    """The data volume that a new box is to have: a new one, or the kept one `volume_id`, which `moves` to the zone of
+    the box where it lies in another one."""
+
+    size_gib: int
+    volume_id: str | None = None
+    moves: bool = False
+
+    def __str__(self) -> str:
+        if self.volume_id and self.moves:
+            return f"move its kept data volume {self.volume_id} ({self.size_gib} GiB) to that zone by a snapshot"
+        if self.volume_id:
+            return f"attach its kept data volume {self.volume_id} ({self.size_gib} GiB)"
+        return f"make and attach a data volume of {self.size_gib} GiB"
+
+
+@dataclass(frozen=True)
 class Wish:
     """What the user wants of a new box, with every default decided; no two runs of one wish differ."""
 
@@ -68,9 +85,10 @@ class Wish:
     grounds: Mapping[str, Ground]  # region -> ground, for every region of the offers
     bids: Mapping[tuple[str, str], Decimal | None]  # (region, type) -> cap to send in USD/h; None sends none
     tags: Tags
-    user_data: str | bytes = ""
+    user_data: bytes = b""
     profile: str | None = None  # IAM instance profile
-    data: tuple[ImageDisk, ...] = ()  # the image's disks beside its root, which outlive the instance
+    data: Data | None = None
+    disks: tuple[ImageDisk, ...] = ()  # the image's disks beside its root, which outlive the instance
     besides: frozenset[str] = frozenset()  # ids of the request and instance that this one is to replace
 
     @property
@@ -107,7 +125,8 @@ class Launch:
             return safe(f"where Spot has nothing within --wait: launch on demand {pools}")
         elsewhere = self.wish.regions[1:]
         more = f" (key and group are made in {', '.join(elsewhere)} only where it comes to that)" if elsewhere else ""
-        return safe(f"submit a persistent Spot request for {pools}{more}")
+        data = f"; then {self.wish.data}" if self.wish.data else ""
+        return safe(f"submit a persistent Spot request for {pools}{more}{data}")
 
 
 @dataclass(frozen=True)
@@ -118,7 +137,8 @@ class Park:
     offer: Offer
 
     def __str__(self) -> str:
-        return safe(f"leave a standing Spot request for {self.offer.type.name} in {self.offer.zone} with AWS")
+        data = f"; once it is fulfilled, the next command will {self.wish.data}" if self.wish.data else ""
+        return safe(f"leave a standing Spot request for {self.offer.type.name} in {self.offer.zone} with AWS{data}")
 
 
 _SHOWN = 8  # pools named in a sentence

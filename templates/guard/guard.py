@@ -175,7 +175,7 @@ class Guard:
 
     def expects_data(self):
         """Whether this box has a data volume that is ours to mount."""
-        return bool(self.settings.data)
+        return bool(self.settings.data or self.tags["spotbox:data-volume"])  # the tag alone: one that came later
 
     def mount(self):
         """Mount the data volume, tried at every look until it is there."""

@@ -154,9 +154,9 @@ def test_a_cap_is_sent_and_tagged_only_where_one_was_asked():
 
 
 def test_user_data_and_profile_where_given():
-    """UserData goes as text (botocore encodes it), the profile by name; both are left out where there is none."""
-    params = launch_params(wish(user_data="#!/bin/sh\n", profile="gpu"), A, "sg-1", 0)
-    assert params["UserData"] == "#!/bin/sh\n"
+    """UserData goes as bytes (botocore encodes it), the profile by name; both are left out where there is none."""
+    params = launch_params(wish(user_data=b"#!/bin/sh\n", profile="gpu"), A, "sg-1", 0)
+    assert params["UserData"] == b"#!/bin/sh\n"
     assert params["IamInstanceProfile"] == {"Name": "gpu"}
     assert not {"UserData", "IamInstanceProfile"} & set(launch_params(wish(), A, "sg-1", 0))
 

@@ -43,7 +43,7 @@ class Parking(World):
 def test_the_standing_request():
     """Persistent and stop, an encrypted disk, one interface with group and subnet, a token of its own, nothing that
     expires; tags for the request alone, for the call refuses others."""
-    params = park_params(wish(profile="gpu", user_data="#!/bin/sh\n"), A, "sg-1", 2)
+    params = park_params(wish(profile="gpu", user_data=b"#!/bin/sh\n"), A, "sg-1", 2)
     assert params == {
         "ClientToken": client_token("alice", "dev", REGION, "us-east-1a", "g5.xlarge", "park", 2),
         "InstanceCount": 1,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from spotbox.core import steps as s
 from spotbox.core.errors import SpotboxError
-from spotbox.core.names import KEEP_TAG, MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags
-from spotbox.core.records import Group, Request
+from spotbox.core.names import DATA_TAG, KEEP_TAG, MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags
+from spotbox.core.records import Group, Request, Volume
 from tests.commands.imaging import add_data
 
 
@@ -16,6 +16,7 @@ def launched(world, wish, offer, spot=True):
     at = world.launched(request, tags, tags | {ROLE_TAG: "root"}, _key(wish, offer), _groups(world, wish, offer),
                         wish.disk_gib)  # fmt: skip
     add_data(world, wish, at)
+    world.user_data[at] = wish.user_data
     if not spot:
         del world.requests[request.id]
         world.instances[at] = replace(world.instances[at], lifecycle=None, request_id=None)
@@ -26,6 +27,7 @@ def parked(world, wish, offer):
     """AWS takes a standing request; the test says when it is fulfilled (World.relaunch)."""
     request = _request(world, wish, offer, True)
     world.requests[request.id] = replace(request, state="open", code="capacity-not-available")
+    world.user_data[request.id] = wish.user_data
     world.grounds[request.id] = (_key(wish, offer), _groups(world, wish, offer))
     return world.requests[request.id]
 
@@ -74,7 +76,9 @@ def _tag(world, step):
 
 
 def _require_imds_v2(world, step):
-    world.instances[step.instance_id] = replace(world.instances[step.instance_id], http_tokens="required")
+    world.instances[step.instance_id] = replace(
+        world.instances[step.instance_id], http_tokens="required", metadata_tags="enabled"
+    )
 
 
 def _set_limit(world, step):
@@ -105,6 +109,26 @@ def _stop(world, step):
 
 def _grow(world, step):
     world.volumes[step.volume_id] = replace(world.volumes[step.volume_id], size_gib=step.size_gib)
+
+
+def _give_data(world, step):
+    """CreateVolume and AttachVolume, each of which a test may refuse; then the tags."""
+    volume_id = step.volume_id
+    if volume_id is None:
+        world.meets("CreateVolume", step.region)
+        volume_id = f"vol-{world.number()}"
+        world.volumes[volume_id] = Volume(volume_id, step.region, step.zone, step.size_gib, "gp3", "available", None,
+                                          None, False, created=world.now(), tags=dict(step.tags))  # fmt: skip
+        world.meets("CreateVolume", step.region, after=True)
+    box, disk = world.instances[step.instance_id], world.volumes[volume_id]
+    if box.state != "running" or disk.zone != box.zone or disk.instance_id not in (None, box.id):
+        raise SpotboxError(f"{volume_id} cannot be attached to {box.id}", code="IncorrectState")
+    kept = {key: value for key, value in disk.tags.items() if key != KEEP_TAG}
+    world.volumes[volume_id] = replace(disk, instance_id=box.id, device="/dev/sdf", state="in-use", tags=kept)
+    world.instances[box.id] = replace(box, volume_ids=tuple(dict.fromkeys((*box.volume_ids, volume_id))),
+                                      tags={**box.tags, DATA_TAG: volume_id})  # fmt: skip
+    if step.away_id:
+        del world.volumes[step.away_id]
 
 
 def _cancel(world, step):
@@ -162,6 +186,7 @@ EFFECTS = {
     s.Start: _start,
     s.Stop: _stop,
     s.GrowDisk: _grow,
+    s.GiveData: _give_data,
     s.Cancel: _cancel,
     s.Terminate: _terminate,
     s.DeleteVolume: _delete_volume,

@@ -36,6 +36,7 @@ ACTIONS = {
     s.Start: "StartInstances",
     s.Stop: "StopInstances",
     s.GrowDisk: "ModifyVolume",
+    s.GiveData: "AttachVolume",
     s.Cancel: "CancelSpotInstanceRequests",
     s.Terminate: "TerminateInstances",
     s.DeleteVolume: "DeleteVolume",

@@ -89,7 +89,7 @@ def _made(world, step):
 
 def add_data(world, wish, at):
     """The volumes of a launch beside its root: they get the same tags, and stay when it goes."""
-    for disk in wish.data:
+    for disk in wish.disks:
         id_ = f"vol-{world.number()}"
         box = world.instances[at]
         world.volumes[id_] = Volume(

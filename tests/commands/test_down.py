@@ -217,7 +217,7 @@ def test_keep_data_keeps_the_data_volume(user):
     user.world.volumes["vol-d"] = data
     said = user.run("down", "-y", "--keep-data")
     assert (said.code, user.world.left()) == (0, ["vol-d"])
-    assert "kept volume vol-d (us-east-1)\n" in said.out
+    assert "kept volume vol-d (us-east-1): 100 GiB, $8.00/month until `spotbox down dev`" in said.out
     assert "kept" in user.run("status").out
     assert user.run("down", "-y").code == 0
     assert user.world.left() == []

@@ -13,7 +13,8 @@ NOTHING = "  Nothing of dev exists any more; make it anew with `spotbox up dev`"
 BOTH = "go on with `spotbox up dev`, remove with `spotbox down dev`"
 NOTHING_HERE = NOTHING.replace("up dev", "up -r us-east-1 dev")  # where the region was typed
 BOTH_HERE = BOTH.replace("up dev", "up -r us-east-1 dev")
-FLAGS = ("-r", "us-east-1", "-t", "g4dn.xlarge", "-z", "us-east-1a", "--max-price", "on-demand", "--disk-size", "100")
+FLAGS = ("-r", "us-east-1", "-t", "g4dn.xlarge", "-z", "us-east-1a", "--max-price", "on-demand", "--disk-size", "100",
+         "--idle-stop", "0")  # fmt: skip
 AGREED = ("Go ahead", True)
 
 

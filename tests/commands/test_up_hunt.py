@@ -258,6 +258,8 @@ def test_fallback_is_told_before_and_asked_once(user):
         "on-demand",
         "--disk-size",
         "100",
+        "--idle-stop",
+        "0",
     ]
     said = user.run("up", *flags, *FALLBACK, answers=[("Go ahead?", True), ("Add spotbox's", False)])
     assert said.code == 0

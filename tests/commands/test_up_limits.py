@@ -20,8 +20,8 @@ def test_a_new_box_has_its_limits(user):
     assert "  - record its limits, ttl 8h and idle-stop 1h30m, as tags\n" in said.err
     assert "forgotten" not in said.err
     assert (
-        "Its limits (until 2026-03-01T20:00:00Z, stop after 1h30m idle) are recorded as tags; "
-        "nothing on the box acts on them yet.\n" in said.err
+        "It bills until you stop or remove it, or it stops itself by its limits "
+        "(until 2026-03-01T20:00:00Z, stop after 1h30m idle).\n" in said.err
     )
     assert "--ttl 8h --idle-stop 1h30m" in said.out
 
@@ -61,10 +61,9 @@ def test_limits_are_set_in_every_state_that_can_run(user, was):
     assert set(tags(user.world, IDLE_TAG)) == {"2h"}
 
 
-@pytest.mark.parametrize("was", ["orphaned", "kept"])
-def test_what_up_refuses_it_does_not_tag(user, was):
-    """An orphaned or kept box is not touched."""
-    user.world.has_box("dev", was)
+def test_what_up_refuses_it_does_not_tag(user):
+    """An orphaned box is not touched."""
+    user.world.has_box("dev", "orphaned")
     assert user.run("up", "-y", "--ttl", "8h").code == 1
     assert set(tags(user.world, EXPIRES_TAG)) == {None}
 
@@ -143,3 +142,14 @@ def test_a_standing_request_whose_limit_cannot_be_recorded_stays(user):
     assert said.code == 5
     assert "dev waits with AWS, but its limits could not be recorded" in said.err
     assert [request.state for request in user.world.requests.values()] == ["open"]
+
+
+def test_a_removed_limit_stays_removed_where_aws_launched_again(user):
+    """The terminated instance bears it still, and the new one is tagged as the request is now."""
+    assert user.run("up", "-y", "--ttl", "8h").code == 0
+    user.world.gone(next(iter(user.world.instances)))
+    user.world.sleep(20)
+    assert user.run("up", "-y", "--ttl", "0").code == 0
+    alive = [i for i in user.world.instances.values() if i.state == "running"]
+    assert [i.tags.get(EXPIRES_TAG) for i in alive] == [None]
+    assert user.run("status", "dev", "-o", "json").json["expires_at"] is None

@@ -47,6 +47,7 @@ ASKED = [
     ("Availability Zone", ...),
     ("Maximum price", ...),
     ("Disk", ...),
+    ("Stop when idle", ...),
     ("Go ahead?", ...),
     ("Add spotbox's boxes", False),
 ]
@@ -77,6 +78,7 @@ def test_all_defaults_by_the_enter_key(user):
 def test_what_a_flag_answered_is_not_asked(user):
     """A flag is an answer: nothing but the confirmation is asked when all are given."""
     flags = ["-r", "eu-west-1", "-t", "g5.xlarge", "-z", "eu-west-1a", "--max-price", "60%", "--disk-size", "120"]
+    flags += ["--idle-stop", "0"]
     said = user.run("up", *flags, answers=[("Go ahead?", True), ("Add spotbox's", False)])
     assert said.code == 0
     (request,) = live(user.world)
@@ -88,10 +90,11 @@ def test_what_a_flag_answered_is_not_asked(user):
 def test_answers_are_taken(user):
     """What is answered is what is made, and the printed command repeats it."""
     answers = [("Region", "eu-west-1"), ("Instance type", "g5.xlarge"), ("Zone", "eu-west-1a"), ("Maximum", "0.5"),
-               ("Disk", "200"), ("Go ahead?", True), ("Add spotbox's", True)]  # fmt: skip
+               ("Disk", "200"), ("Stop when idle", "90m"), ("Go ahead?", True), ("Add spotbox's", True)]  # fmt: skip
     said = user.run("up", "train", answers=answers)
     assert said.code == 0
-    assert "spotbox up train -r eu-west-1 -t g5.xlarge -z eu-west-1a --max-price 0.5 --disk-size 200 -y\n" in said.out
+    same = "spotbox up train -r eu-west-1 -t g5.xlarge -z eu-west-1a --max-price 0.5 --disk-size 200 --idle-stop 1h30m"
+    assert f"{same} -y\n" in said.out
     assert (user.home.parent / ".ssh" / "config").read_text() == f'Include "{user.home}/ssh_config"\n'
 
 
@@ -107,7 +110,7 @@ def test_the_printed_command_makes_the_same_box(user):
 
 def test_no_is_no(user):
     """Without consent nothing is made."""
-    said = user.run("up", answers=[*ASKED[:5], ("Go ahead?", False)])
+    said = user.run("up", answers=[*ASKED[:6], ("Go ahead?", False)])
     assert (said.code, user.world.left()) == (1, [])
     assert "nothing was made, as you said" in said.err
 
@@ -255,7 +258,7 @@ def test_the_list_says_which_types_the_quota_admits(user):
     user.world.demand |= {b200.name: Decimal("113.9328")}
     user.world.quota = Decimal(8)
     user.world.interruption = {}
-    user.run("up", answers=[*ASKED[:5], ("Go ahead?", False)])
+    user.run("up", answers=[*ASKED[:6], ("Go ahead?", False)])
     listed = [line for line in "\n".join(user.app.prompts.asked).split("\n") if "192" in line or "g4dn" in line]
     assert listed == [
         "g4dn.xlarge       1x T4                        16     4     0.5260   0.1578   70.00%      unknown  ok",
@@ -283,7 +286,7 @@ PAST = [(24 * 40, "0.30"), (24 * 15, "0.50")]  # 0.30 for the first half of 30 d
 def test_what_a_bid_would_have_held(user):
     """While the maximum is typed the share of the past hours is shown, after the answer it is said, and summed up."""
     user.world.changes = {("g5.xlarge", "us-east-1a"): PAST}
-    answers = [*ASKED[:1], ("Instance type", "g5.xlarge"), ("Zone", "us-east-1a"), ("Maximum", "0.4"), *ASKED[4:5]]
+    answers = [*ASKED[:1], ("Instance type", "g5.xlarge"), ("Zone", "us-east-1a"), ("Maximum", "0.4"), *ASKED[4:6]]
     said = user.run("up", answers=[*answers, ("Go ahead?", False)])
     line = "0.4 would have held 50.0 % (us-east-1a) of the last 30 days' hours"
     assert user.app.prompts.hints == ["", "", line]

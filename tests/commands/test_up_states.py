@@ -9,7 +9,7 @@ from spotbox.core.records import Rule
 from tests.commands.fakes import FakeCloud, live
 from tests.commands.world import HOME
 
-REFUSED = ["orphaned", "kept"]
+REFUSED = ["orphaned"]
 
 
 def state(world, region="us-east-1", name="dev"):
@@ -75,7 +75,7 @@ def test_up_with_wait_0_looks_once(user):
 
 @pytest.mark.parametrize("was", REFUSED)
 def test_up_refuses_what_is_left_over(user, was):
-    """An orphaned or kept box is not touched: exit 1, and `down` is named."""
+    """An orphaned box is not touched: exit 1, and `down` is named."""
     user.world.has_box("dev", was)
     before = user.world.left()
     said = user.run("up", "-y")

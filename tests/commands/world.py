@@ -82,6 +82,7 @@ class World:
     shown_keys: tuple[str, ...] = ()  # what ssh-keyscan sees
     deaf: bool = False  # no SSH server answers
     lets_in: bool = True  # and who has the key may log in
+    user_data: dict[str, bytes] = field(default_factory=dict)  # instance or standing request -> what it was given
     pushed: list[tuple[str, str]] = field(default_factory=list)  # (instance, user) of Instance Connect
     image: Image = IMAGE
     regions: dict[str, str] = field(
@@ -226,7 +227,7 @@ class World:
             key, groups = (old.key_name, old.group_ids) if old else self.grounds.get(request_id, bare)
             at = self.launched(request, {}, {}, key, groups)
             if not old:  # RequestSpotInstances has no MetadataOptions
-                self.instances[at] = replace(self.instances[at], http_tokens="optional")
+                self.instances[at] = replace(self.instances[at], http_tokens="optional", metadata_tags="disabled")
 
     def restart(self, at: str) -> None:
         """AWS has capacity again and restarts what it interrupted."""

@@ -63,7 +63,7 @@ def test_full_lines_are_for_a_terminal():
     assert lines["reason"] == "a\\x1b[31m\\nb"
     assert lines["untagged"] == "i-1\\x07"
     assert "ssh" not in lines
-    assert [value for label, value in rows if label == "volume"] == [
-        "vol-1  100 GiB gp3  /dev/sda1",
-        "vol-d  100 GiB gp3  /dev/sdf",
+    assert [row for row in rows if row[0] in ("volume", "data")] == [
+        ("volume", "vol-1  100 GiB gp3  /dev/sda1"),
+        ("data", "vol-d  100 GiB gp3  /dev/sdf"),
     ]

@@ -6,6 +6,7 @@ import pytest
 
 from spotbox.core import steps as s
 from spotbox.core.records import Rule
+from spotbox.core.wishes import Data
 from tests.core.worlds import REGION, offer, wish
 
 NASTY = "x\x1b[31m\r\n\u202ey\x9b\u2028"
@@ -36,7 +37,7 @@ EXAMPLES = [
         "where Spot has nothing within --wait: launch on demand g5.xlarge in us-east-1a, then us-east-1b",
     ),
     (s.Park(wish(), offer()), "leave a standing Spot request for g5.xlarge in us-east-1a with AWS"),
-    (s.RequireImdsV2(REGION, "i-1"), "require IMDSv2 of i-1"),
+    (s.RequireImdsV2(REGION, "i-1"), "require IMDSv2 of i-1, and show it its tags"),
     (s.TagAgain(REGION, ("i-1", "vol-1"), {}), "tag i-1, vol-1 again"),
     (
         s.SetLimit(REGION, ("sir-1", "i-1"), {"spotbox:expires": "2026-11-22T20:00:00Z"}, ("spotbox:idle-stop",)),
@@ -46,6 +47,25 @@ EXAMPLES = [
     (s.DeregisterImage(REGION, "ami-1"), "deregister image ami-1 in us-east-1"),
     (s.Stop(REGION, "i-1"), "stop i-1"),
     (s.GrowDisk(REGION, "vol-1", 200), "grow vol-1 to 200 GiB (the file system grows at the next boot)"),
+    (
+        s.GiveData(REGION, "us-east-1a", "i-1", 200, {}),
+        "make a data volume of 200 GiB in us-east-1a and attach it to i-1",
+    ),
+    (s.GiveData(REGION, "us-east-1a", "i-1", 200, {}, "vol-d"), "attach data volume vol-d (200 GiB) to i-1"),
+    (
+        s.GiveData(REGION, "us-east-1b", "i-1", 200, {}, None, "vol-d"),
+        "move the data volume vol-d to us-east-1b by a snapshot, attach it to i-1, then delete the old volume and the "
+        "snapshot",
+    ),
+    (
+        s.Launch(wish(data=Data(200))),
+        "submit a persistent Spot request for g5.xlarge in us-east-1a; then make and attach a data volume of 200 GiB",
+    ),
+    (
+        s.Park(wish(data=Data(200, "vol-d")), offer()),
+        "leave a standing Spot request for g5.xlarge in us-east-1a with AWS; once it is fulfilled, the next command "
+        "will attach its kept data volume vol-d (200 GiB)",
+    ),
     (s.Admit(REGION, "sg-1", Rule("192.0.2.1/32")), "admit 192.0.2.1/32 to port 22"),
     (
         s.Admit(REGION, "sg-1", Rule("192.0.2.1/32"), Rule("192.0.2.2/32")),

@@ -43,6 +43,8 @@ def box(here):
     child.send(ENTER)
     child.expect("Disk in GiB")
     child.send(ENTER)
+    child.expect("Stop when idle")
+    child.send(ENTER)
     child.expect("Go ahead")
     summary = "".join(screen)
     child.send("y")

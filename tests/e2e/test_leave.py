@@ -13,7 +13,8 @@ from spotbox.sandbox import process
 from tests.e2e.conftest import SPOTBOX, left_anywhere, make_here, needs_ssh
 
 pytestmark = needs_ssh
-POOL = ("-r", "us-east-1", "-t", "g4dn.xlarge", "-z", "us-east-1a", "--max-price", "on-demand", "--disk-size", "100")
+POOL = ("-r", "us-east-1", "-t", "g4dn.xlarge", "-z", "us-east-1a", "--max-price", "on-demand", "--disk-size", "100",
+         "--idle-stop", "0")  # fmt: skip
 UP = ("--sandbox", "up", *POOL)
 DOWN, ENTER, CTRL_C = "\x1b[B", "\r", "\x03"
 REGION = ["us-east-1"]

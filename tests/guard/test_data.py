@@ -78,6 +78,24 @@ def test_an_empty_volume_is_formatted_once_and_mounted(disk):
     assert mount(disk) == (0, "")  # it is mounted: nothing to do
 
 
+def test_the_file_system_grows_with_its_volume(disk):
+    """EBS grows the volume; the guard lets the file system follow when it mounts it."""
+
+    def blocks():
+        env = {**os.environ, "PATH": PATH}
+        words = ["dumpe2fs", "-h", disk]
+        text = subprocess.run(words, capture_output=True, text=True, env=env, check=True).stdout
+        return next(int(line.split()[-1]) for line in text.splitlines() if line.startswith("Block count:"))
+
+    mount(disk)
+    before = blocks()
+    (disk.parent / "mounted").unlink()
+    with disk.open("r+b") as file:
+        file.truncate(2 * disk.stat().st_size)
+    assert mount(disk)[0] == 0
+    assert blocks() == 2 * before
+
+
 @pytest.mark.parametrize("at", [0, 511, 4096, (1 << 20) - 1])
 def test_one_byte_is_data(disk, at):
     """A byte in the first MiB that belongs to no file system is somebody's data: the volume is left as it is."""

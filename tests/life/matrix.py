@@ -13,6 +13,9 @@ DOWN = ("down", "dev", "-y")
 STOP, START = ("stop", "dev"), ("start", "dev")
 MOVE = ("move", "dev", "-z", "us-east-1b", "-y")
 AWAY = ("move", "dev", "-r", "us-west-2", "-y")
+DATA = (*UP, "--data-size", "5")
+KEEP = (*DOWN, "--keep-data")
+BACK, BESIDE = ("up", "dev", "-t", "g4dn.xlarge", "-y"), ("up", "dev", "-t", "g4dn.xlarge", "-z", "us-east-1b", "-y")
 # name -> the command, and the commands that lead to where it begins
 COMMANDS = {
     "up": (UP, ()),
@@ -23,9 +26,16 @@ COMMANDS = {
     "move away": (AWAY, (UP, STOP)),
     "down": (DOWN, (UP,)),
     "down a stopped box": (DOWN, (UP, STOP)),
+    "up with data": (DATA, ()),
+    "down of a box with data": (DOWN, (DATA,)),
+    "down that keeps the data": (KEEP, (DATA,)),
+    "up that takes the data back": (BACK, (DATA, KEEP)),
+    "up that moves the data": (BESIDE, (DATA, KEEP)),
 }
-ENDS = {"up": "running", "stop": "stopped", "start": "running", "up a stopped box": "running"} | {
+ENDS = {
+    "up": "running", "stop": "stopped", "start": "running", "up a stopped box": "running", "up with data": "running",
     "move": "running", "move away": "running",
+    "down that keeps the data": "", "up that takes the data back": "running", "up that moves the data": "running",
 }  # fmt: skip
 PLACES = {"move": "us-east-1b", "move away": "us-west-2"}
 # What the sample draws from: the calls that change something, and how many calls a usual run makes at least.
@@ -129,6 +139,10 @@ def killed(drive: Drive, case: Case, story: list[str]) -> bool:
 
 def check_one_box(drive: Drive, case: Case, story: list[str]) -> None:
     """Exactly one request and one instance, in the state that the command is for."""
+    if " data" in case.command:
+        check_data(drive, case, story)
+    if not ENDS[case.command]:
+        return
     found = drive.independent.boxes()
     states = [i["State"]["Name"] for r in drive.independent.regions() for i in drive.independent.instances(r)]
     if found != (1, 1) or states != [ENDS[case.command]]:
@@ -157,6 +171,22 @@ def check_moved(drive: Drive, case: Case, story: list[str]) -> None:
     there = len(zones) == 1 and zones[0].startswith(PLACES[case.command])
     if kinds != ["group", "instance", "key", "request", "volume"] or not there:
         raise Broken("\n".join([*story, f"not moved, or not alone: {zones}", *left]))
+
+
+def check_data(drive: Drive, case: Case, story: list[str]) -> None:
+    """Exactly one volume that outlives its instance: attached to it, or kept where the command keeps it."""
+    found = [
+        volume
+        for region in drive.independent.regions()
+        for volume in drive.independent.client("ec2", region).describe_volumes()["Volumes"]
+        if not any(attached["DeleteOnTermination"] for attached in volume["Attachments"])
+    ]
+    held = [bool(volume["Attachments"]) for volume in found]
+    kept = [any(tag["Key"] == "spotbox:keep" for tag in volume["Tags"]) for volume in found]
+    runs = bool(ENDS[case.command])
+    snapshots = [line for line in drive.independent.left() if "snapshot" in line]
+    if held != [runs] or kept != [not runs] or snapshots:
+        raise Broken("\n".join([*story, f"data volumes: held {held}, kept {kept}; {snapshots}"]))
 
 
 def check_nothing(drive: Drive, story: list[str]) -> None:
