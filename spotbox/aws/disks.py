@@ -202,7 +202,8 @@ class _Copy:
 
 
 def _snapshots(hands: Hands, step: s.GiveData, mark: str) -> list[_Copy]:
-    """The snapshots of data volumes of this box whose mark begins so."""
+    """The snapshots of data volumes of this box whose mark begins so, made of the volume that the mark names: a backup
+    of its copy may bear the copy's tags, and is not ours."""
     filters = [
         *tag_filters("snapshots", step.tags[OWNER_TAG], step.tags[NAME_TAG]),
         {"Name": "tag-key", "Values": [COPY_TAG]},
@@ -211,5 +212,6 @@ def _snapshots(hands: Hands, step: s.GiveData, mark: str) -> list[_Copy]:
     found = [
         _Copy(one["SnapshotId"], one.get("State", ""), one.get("Progress") or "0%", tags(one).get(COPY_TAG, ""))
         for one in answer.get("Snapshots") or ()
+        if one.get("VolumeId") == mark.partition(" ")[0]
     ]
     return [one for one in found if one.mark.startswith(mark)]

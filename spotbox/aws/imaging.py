@@ -48,20 +48,20 @@ def images(aws: Aws, region: str, owner: str | None, name: str | None = None) ->
     """The account's own images that moves made, pending ones too (DescribeImages shows them in every state)."""
     with translating("ec2:DescribeImages", region):
         pages = aws.client("ec2", region).get_paginator("describe_images")
-        found = pages.paginate(Owners=["self"], Filters=_filters(owner, name))
+        found = pages.paginate(Owners=["self"], Filters=_filters(owner, name, MOVE_ROLE))
         return tuple(parse.own_image(region, item) for page in found for item in page.get("Images") or ())
 
 
 def snapshots(aws: Aws, region: str, owner: str | None, name: str | None = None) -> tuple[Snapshot, ...]:
-    """The account's own snapshots that moves made."""
+    """The account's own snapshots that moves made, and those of data volumes: what copies one is told by its tags."""
     with translating("ec2:DescribeSnapshots", region):
         pages = aws.client("ec2", region).get_paginator("describe_snapshots")
-        found = pages.paginate(OwnerIds=["self"], Filters=_filters(owner, name))
+        found = pages.paginate(OwnerIds=["self"], Filters=_filters(owner, name, MOVE_ROLE, "data"))
         return tuple(parse.snapshot(region, item) for page in found for item in page.get("Snapshots") or ())
 
 
-def _filters(owner: str | None, name: str | None) -> list[dict[str, Any]]:
-    return [*tag_filters("images", owner, name), {"Name": f"tag:{ROLE_TAG}", "Values": [MOVE_ROLE]}]
+def _filters(owner: str | None, name: str | None, *roles: str) -> list[dict[str, Any]]:
+    return [*tag_filters("images", owner, name), {"Name": f"tag:{ROLE_TAG}", "Values": list(roles)}]
 
 
 def user_data(aws: Aws, region: str, instance_id: str) -> bytes:

@@ -126,6 +126,7 @@ def snapshot(region: str, item: Wire) -> Snapshot:
         created=item.get("StartTime"),
         tags=tags(item),
         progress=_percent(item.get("Progress")),
+        volume_id=item.get("VolumeId") or "",
     )
 
 

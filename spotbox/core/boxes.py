@@ -207,12 +207,14 @@ def gather(sight: Sight) -> dict[tuple[str, str], Belongings]:
     for group in sight.groups:
         if whose := key(group.tags):
             parts[whose].groups.append(group)
-    # Backup services copy the tags of a volume to what they make of it: only what a move made is the box's.
+    # Backup services copy the tags of a volume to what they make of it: only what a move made is the box's, and what
+    # was made to copy a data volume to another zone, which bears the id of the very volume that it is of.
     for image in sight.images:
         if (whose := key(image.tags)) and image.tags.get(ROLE_TAG) == MOVE_ROLE:
             parts[whose].images.append(image)
     for snapshot in sight.snapshots:
-        if (whose := key(snapshot.tags)) and snapshot.tags.get(ROLE_TAG) == MOVE_ROLE:
+        copies = bool(snapshot.volume_id) and copied_from(snapshot.tags) == snapshot.volume_id
+        if (whose := key(snapshot.tags)) and (copies or snapshot.tags.get(ROLE_TAG) == MOVE_ROLE):
             parts[whose].snapshots.append(snapshot)
     return dict(parts)
 

@@ -113,6 +113,7 @@ class Snapshot:
     created: datetime | None = None
     tags: Tags = field(default_factory=dict)
     progress: int | None = None  # percent
+    volume_id: str = ""  # of which it was made
 
 
 @dataclass(frozen=True)

@@ -194,8 +194,10 @@ def test_a_limit_is_told_as_it_is(world):
 def snapshots(world, *states, mark=MARK):
     tag = [{"Key": COPY_TAG, "Value": mark}]
     rows = [
-        {"SnapshotId": f"snap-{n}", "State": state, "Progress": "40%", "Tags": tag} for n, state in enumerate(states)
+        {"SnapshotId": f"snap-{n}", "State": state, "Progress": "40%", "Tags": tag, "VolumeId": "vol-away"}
+        for n, state in enumerate(states)
     ]
+    rows.append({**rows[0], "SnapshotId": "snap-of-the-copy", "VolumeId": "vol-d"} if rows else {"SnapshotId": "x"})
     params = {"OwnerIds": ["self"], "Filters": [*NAMED, {"Name": "tag-key", "Values": [COPY_TAG]}]}
     world.answers("describe_snapshots", {"Snapshots": rows}, params)
 

@@ -26,6 +26,7 @@ FILTERS = [
     {"Name": "tag:spotbox:name", "Values": ["dev"]},
     {"Name": "tag:spotbox:role", "Values": ["move"]},
 ]
+WITH_DATA = [*FILTERS[:2], {"Name": "tag:spotbox:role", "Values": ["move", "data"]}]
 FIND = {"Owners": ["self"], "Filters": FILTERS}
 MAKE = MakeImage(REGION, "i-1", "spotbox-dev-i-1-0123456789ab", TAGS, 100)
 COPY = CopyImage(REGION, "eu-west-1", "ami-src", "spotbox-dev-i-1-0123456789ab", TAGS)
@@ -53,7 +54,7 @@ def shows(world, *states):
             world.answers(
                 "describe_snapshots",
                 {"Snapshots": [{"SnapshotId": "snap-1", "Progress": "40%", "VolumeSize": 100, "Tags": WIRE}]},
-                {"OwnerIds": ["self"], "Filters": FILTERS},
+                {"OwnerIds": ["self"], "Filters": WITH_DATA},
             )
 
 

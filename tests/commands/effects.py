@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from spotbox.core import steps as s
 from spotbox.core.errors import SpotboxError
-from spotbox.core.names import DATA_TAG, KEEP_TAG, MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags
-from spotbox.core.records import Group, Request, Volume
+from spotbox.core.boxes import copy_mark
+from spotbox.core.names import COPY_TAG, DATA_TAG, KEEP_TAG, MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags
+from spotbox.core.records import Group, Request, Snapshot, Volume
 from tests.commands.imaging import add_data
 
 
@@ -113,7 +114,11 @@ def _grow(world, step):
 
 def _give_data(world, step):
     """CreateVolume and AttachVolume, each of which a test may refuse; then the tags."""
-    volume_id = step.volume_id
+    volume_id, copy = step.volume_id, f"snap-{step.away_id}"
+    if step.away_id:
+        marked = {**step.tags, COPY_TAG: copy_mark(step.away_id, step.instance_id)}
+        world.snapshots[copy] = Snapshot(copy, step.region, "completed", step.size_gib, world.now(), marked,
+                                         volume_id=step.away_id)  # fmt: skip
     if volume_id is None:
         world.meets("CreateVolume", step.region)
         volume_id = f"vol-{world.number()}"
@@ -128,7 +133,7 @@ def _give_data(world, step):
     world.instances[box.id] = replace(box, volume_ids=tuple(dict.fromkeys((*box.volume_ids, volume_id))),
                                       tags={**box.tags, DATA_TAG: volume_id})  # fmt: skip
     if step.away_id:
-        del world.volumes[step.away_id]
+        del world.volumes[step.away_id], world.snapshots[copy]
 
 
 def _cancel(world, step):

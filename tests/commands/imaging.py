@@ -57,7 +57,7 @@ def _mine(thing, region, owner, name):
     tags = thing.tags
     named = tags.get(NAME_TAG) == name if name else NAME_TAG in tags
     owned = tags.get(OWNER_TAG) == owner if owner else True
-    return thing.region == region and named and owned and tags.get(ROLE_TAG) == "move"
+    return thing.region == region and named and owned and tags.get(ROLE_TAG) in ("move", "data")
 
 
 def _made(world, step):
