@@ -1,12 +1,10 @@
 """Data volumes where a box moves, or where they move: nothing of them is lost, left billing unseen, or made twice."""
 
-from dataclasses import replace
-
 import pytest
 
-from spotbox.core.names import COPY_TAG, KEEP_TAG
+from spotbox.core.names import COPY_TAG
 from spotbox.core.records import Snapshot
-from tests.commands.test_data import data, is_whole, kept
+from tests.commands.test_data import data, kept
 
 
 @pytest.mark.parametrize("keep", [(), ("--keep-data",)])
