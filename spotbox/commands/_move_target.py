@@ -51,6 +51,8 @@ def find_way(app: App, old: Box, asked: Asked) -> Way:
     UsageError for what does not exist or cannot boot the box's disk; SpotboxError 3 or 4 where no pool may be tried.
     """
     noted = parse_target(old.moving)
+    if noted and noted.region not in app.enabled_regions:
+        noted = None  # no move of ours wrote that
     if noted and not asked.any:
         target = noted
     else:
