@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from spotbox.core.boxes import Belongings, Sight, gather
+from spotbox.core.moved import parse_target
 from spotbox.core.names import MOVING_TAG, OWNER_TAG
 from spotbox.core.states import LIVE
 from spotbox.core.steps import (
@@ -74,8 +75,13 @@ def youngest(sights: Sequence[Sight], owner: str, names: Sequence[str] | None) -
 
 
 def concerned(sights: Sequence[Sight], owner: str, names: Sequence[str] | None) -> list[str]:
-    """The regions that have anything of these boxes, or a key of their owner's: what comes late comes there."""
+    """The regions that have anything of these boxes, or a key of their owner's, or where one of them moves to: what
+    comes late comes there."""
     regions = {region for region, _ in _chosen(sights, owner, names)}
+    notes = {r.tags.get(MOVING_TAG, "") for _, parts in _chosen(sights, owner, names) for r in parts.requests}
+    notes |= {i.tags.get(MOVING_TAG, "") for _, parts in _chosen(sights, owner, names) for i in parts.instances}
+    # The note is outside input: only what was looked at already is looked at again.
+    regions |= {sight.region for sight in sights} & {target.region for note in notes if (target := parse_target(note))}
     regions |= {sight.region for sight in sights if any(k.tags.get(OWNER_TAG) == owner for k in sight.keys)}
     return sorted(regions)
 
