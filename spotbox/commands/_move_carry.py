@@ -14,7 +14,7 @@ from spotbox.commands._remove import patiently
 from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.hunt import Unclear
-from spotbox.core.moved import Scene, Target, doomed, origin
+from spotbox.core.moved import Scene, Target, doomed, gone, origin
 from spotbox.core.moving import Next, Phase, behold, lacking, retirement, settle, surrender, whats_next
 from spotbox.core.names import join_names
 from spotbox.core.plans import plan_stop, plan_tags
@@ -52,6 +52,22 @@ def see(app: App, regions: Sequence[str], owner: str, name: str, *, whole: bool 
     return scene
 
 
+def lost(scene: Scene) -> SpotboxError:
+    """There is no box to move; what a move has made may be all that is left of it."""
+    name = scene.name
+    if not (scene.images or scene.snapshots) or (scene.old and not gone(scene.old)):
+        hint = f"Look with: spotbox status {name}"
+        return SpotboxError(f"{name} cannot be moved: its Spot request is cancelled, or it is gone", hint)
+    whole = min((i for i in scene.images if i.state == "available"), key=lambda i: (i.region, i.id), default=None)
+    left = join_names([*(image.id for image in scene.images), *(each.id for each in scene.snapshots)])
+    anew = f"Make a box of it with: spotbox up NEW --ami {whole.id} -r {whole.region}. " if whole else ""
+    return SpotboxError(
+        f"{name} is gone; what a move has made of it is left, and bills: {left}",
+        f"{anew}Remove all that is left with: spotbox down {name}",
+        Exit.NO_SUCH_BOX,
+    )
+
+
 @dataclass
 class Mover:
     """One run of a move. `regions` are those that it looks in: the box's own and the target."""
@@ -64,6 +80,7 @@ class Mover:
     wait: float
     user_data: bytes
     images: int = 0
+    given_up: bool = False  # all that it has made is removed, and the box stays
     retired: bool = False  # what moved is gone: when its traces are too, the move is complete
 
     def run(self) -> Box:
@@ -99,10 +116,7 @@ class Mover:
             case Phase.PROVE:
                 self._replace(scene)
             case _:
-                raise SpotboxError(
-                    f"{self.name} cannot be moved: its Spot request is cancelled, or it is gone",
-                    f"Look with: spotbox status {self.name}",
-                )
+                raise lost(scene)
 
     def _again(self) -> str:
         return f"Go on with: spotbox move {self.name}"
@@ -237,6 +251,7 @@ class Mover:
             return SpotboxError(error.message, f"{error.hint} {self._again()}".strip(), error.exit_code, error.code)
         self.app.remark(f"the move is given up: {safe(error.message)}")
         self._apply(surrender(scene))
+        self.given_up = True
         told = self._brought_back(old)
         hint = f"{told} Nothing else is left of the move. {error.hint}".strip()
         return SpotboxError(error.message, hint, error.exit_code, error.code)

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 import click
 
 from spotbox.app import App, get_app
+from spotbox.commands._data import try_data
 from spotbox.commands._find import others, priced
-from spotbox.commands._move_carry import Mover, see
+from spotbox.commands._move_carry import Mover, lost, see
 from spotbox.commands._move_target import Asked, Way, find_way
 from spotbox.commands._move_user_data import user_data
 from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.hunt import pool_words
-from spotbox.core.moved import Scene
-from spotbox.core.moving import retirement
-from spotbox.core.names import check_name
+from spotbox.core.moved import Scene, Target, apart
+from spotbox.core.moving import Phase, retirement, whats_next
+from spotbox.core.names import KEEP_TAG, check_name, join_names
 from spotbox.core.prices import savings_pct
 from spotbox.core.records import Offer
 from spotbox.core.states import State
@@ -63,6 +64,8 @@ def move(ctx: click.Context, /, name: str, region: str | None, owner: str | None
         if not asked.any or asked.dry_run:
             return
     if scene.old is None:
+        if scene.images or scene.snapshots:
+            raise lost(scene)
         hint = others(app, app.enabled_regions, whose)
         raise SpotboxError(f"there is no box named {name}", hint, Exit.NO_SUCH_BOX)
     _move(app, scene, scene.old, asked, bool(flags["yes"]))
@@ -76,6 +79,8 @@ def _cleaned(app: App, scene: Scene, asked: Asked) -> Scene:
     """Finish a move whose old box is gone already: what is left of it goes."""
     new = scene.new
     assert new  # noqa: S101
+    if whats_next(scene, Target("", (), ())).phase is Phase.LOST:
+        raise lost(scene)
     if asked.dry_run:
         for step in retirement(scene):
             click.echo(safe(f"would {step}"))
@@ -96,6 +101,8 @@ def _move(app: App, scene: Scene, old: Box, asked: Asked, yes: bool) -> None:
         app.remark(f"a move of {name} to {safe(scene.new.zone)} is under way: going on with that one")
         asked = Asked(wait=asked.wait, ask=asked.ask, dry_run=asked.dry_run)
     way = find_way(app, old, asked) if scene.new is None or old.moving else None
+    if way and scene.new is None:
+        _check_apart(old, way)
     outline = _outline(scene, old, way)
     if asked.dry_run:
         for line in outline:
@@ -118,6 +125,13 @@ def _move(app: App, scene: Scene, old: Box, asked: Asked, yes: bool) -> None:
             f"Go on with: spotbox move {name}; see what is there: spotbox status; remove all: spotbox down {name}",
             Exit.INTERRUPTED,
         ) from None
+    except SpotboxError as error:
+        if f"spotbox move {name}" in error.hint or f"spotbox down {name}" in error.hint or mover.given_up:
+            raise
+        hint = f"{error.hint} The move of {name} is not complete; go on with: spotbox move {name}".strip()
+        raise SpotboxError(error.message, hint, error.exit_code, error.code) from error
+    if any(KEEP_TAG not in volume.tags for volume in apart(box)):  # one that is kept waits for the next `up`
+        box = try_data(app, box)
     (box,) = priced(app, [box])
     price = show_usd(box.spot if box.market == "spot" else box.on_demand)
     app.echo(f"{name} has moved: {safe(box.instance_type)} in {safe(box.zone)}, {price}/h. A shell: spotbox ssh {name}")
@@ -142,6 +156,16 @@ def _check(scene: Scene, old: Box) -> None:
         f"{old.name} is {old.state}: {old.reason}; there is nothing to move",
         hint.get(old.state, f"Look with: spotbox status {old.name}"),
     )
+
+
+def _check_apart(old: Box, way: Way) -> None:
+    """SpotboxError where a data volume would be left behind in the old region; in its own it follows by a snapshot."""
+    left = join_names([volume.id for volume in apart(old)])
+    if left and way.target.region != old.region:
+        raise SpotboxError(
+            f"the data volume of {old.name} ({left}) is not attached to it, and would be left behind in {old.region}",
+            f"Attach it with: spotbox up {old.name}; after a move within {old.region} it follows by a snapshot",
+        )
 
 
 def _there(old: Box, asked: Asked) -> bool:

@@ -51,6 +51,8 @@ def plan_data(box: Box) -> Plan:
         return ()
     tags = box_tags(box.name, box.owner, {**without_own(box.tags), ROLE_TAG: "data"})
     if volume is None:
+        if box.moved_from:  # it has one, of the image, whose role the end of the move tells
+            return ()
         return (GiveData(box.region, instance.zone, instance.id, size or 0, tags),)
     if volume.zone != instance.zone:  # a kept one, and the box was launched in another zone on purpose
         moving = GiveData(box.region, instance.zone, instance.id, volume.size_gib, tags, None, volume.id)

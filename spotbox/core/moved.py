@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from hashlib import sha256
 
-from spotbox.core.boxes import Box, Sight, gather
+from spotbox.core.boxes import Box, Sight, data_volumes, gather
 from spotbox.core.errors import UsageError
 from spotbox.core.names import (
     DATA_TAG,
@@ -159,6 +159,12 @@ def own_volumes(box: Box) -> list[Volume]:
     """The volumes that move: those attached to it."""
     at = box.instance.id if box.instance else None
     return [volume for volume in box.volumes if at and volume.instance_id == at and KEEP_TAG not in volume.tags]
+
+
+def apart(box: Box) -> list[Volume]:
+    """Its data volumes that its instance has not: no image of it holds them."""
+    at = box.instance.id if box.instance else None
+    return [volume for volume in data_volumes(box) if volume.instance_id != at]
 
 
 def pair(boxes: Sequence[Box]) -> tuple[Box | None, Box | None]:

@@ -108,7 +108,9 @@ def whats_next(scene: Scene, target: Target) -> Next:
     old, new = scene.old, scene.new
     if new is not None:
         if old is None or gone(old):
-            return Next(Phase.CLEAN, (*retirement(scene), *arrived(new)))
+            if _dead(new):  # then what the move has made is all that there is of the box
+                return Next(Phase.LOST)
+            return Next(Phase.CLEAN, (*settle(new), *retirement(scene), *arrived(new)))
         if _dead(new) or (scene.stale and not doomed(old)):
             return Next(Phase.TIDY, discard(scene))
         return Next(Phase.PROVE)
@@ -144,12 +146,17 @@ def _dead(new: Box) -> bool:
 
 
 def mark(old: Box, target: Target) -> tuple[SetLimit, ...]:
-    """Note on request, instance and volumes where the box goes; nothing where all of them say so."""
+    """Note on request, instance and volumes where the box goes, and on no other volume; nothing where all say so."""
     parts = [(part.id, part.tags) for part in (old.request, old.instance) if part]
     parts += [(volume.id, volume.tags) for volume in own_volumes(old)]
     text = target.text()
     stale = tuple(id_ for id_, tags in parts if tags.get(MOVING_TAG) != text)
-    return (SetLimit(old.region, stale, {MOVING_TAG: text}),) if stale else ()
+    steps = [SetLimit(old.region, stale, {MOVING_TAG: text})] if stale else []
+    # What an earlier instance had, and this one has not, is in no image of it: it must not be retired as if it were.
+    own = {id_ for id_, _ in parts}
+    if apart := tuple(v.id for v in old.volumes if v.id not in own and MOVING_TAG in v.tags):
+        steps.append(SetLimit(old.region, apart, {}, (MOVING_TAG,)))
+    return tuple(steps)
 
 
 def unmark(old: Box) -> tuple[SetLimit, ...]:
@@ -182,7 +189,7 @@ def settle(new: Box, old: Box | None = None) -> Plan:
     steps: list[Step] = []
     if stale := tuple(v.id for v in data if v.tags.get(ROLE_TAG) != "data"):
         steps.append(TagAgain(new.region, stale, {ROLE_TAG: "data"}))
-    if data and new.own_tags.get(DATA_TAG) != data[0].id:
+    if data and new.own_tags.get(DATA_TAG) not in {v.id for v in (data if old is None else data[:1])}:
         ids = tuple(part.id for part in (new.request, instance) if part)
         steps.append(TagAgain(new.region, ids, {DATA_TAG: data[0].id}))
     return tuple(steps)

@@ -1,10 +1,15 @@
 """Data volumes where a box moves, or where they move: nothing of them is lost, left billing unseen, or made twice."""
 
+from dataclasses import replace
+
 import pytest
 
-from spotbox.core.names import COPY_TAG
+from spotbox.core.names import COPY_TAG, DATA_SIZE_TAG, DATA_TAG, KEEP_TAG, MOVING_TAG
 from spotbox.core.records import Snapshot
 from tests.commands.test_data import data, kept
+from tests.commands.test_move import alive, has_box, has_data, one_box
+from tests.commands.test_move_meanwhile import cut_after
+from tests.commands.world import public_key
 
 
 @pytest.mark.parametrize("keep", [(), ("--keep-data",)])
@@ -28,3 +33,138 @@ def test_a_backup_of_a_copied_data_volume_is_not_the_boxs(user):
     user.world.snapshots["snap-b"] = Snapshot("snap-b", "us-east-1", "completed", 200, None, tags, volume_id=disk.id)
     assert user.run("down", "-y").code == 0
     assert user.world.left() == ["snap-b"]
+
+
+def relaunched(world, at="i-1"):
+    """AWS terminated the instance, by whoever's hand, and launched the next with an empty disk."""
+    world.gone(at)
+    world.sleep(20)
+
+
+def test_a_data_volume_that_is_not_attached_is_not_taken_for_moved(user):
+    """A move was begun, AWS launched the box anew without its data volume, and the move goes on: the volume is in no
+    image of it, so it is not retired, and the new box has it."""
+    has_data(user.world, has_box(user))
+    cut_after(user, "CreateTags")
+    relaunched(user.world)
+    said = user.run("move", "-y", "-z", "us-east-1b")
+    assert said.code == 0, said.err
+    (disk,) = data(user.world)
+    assert disk.size_gib == 200
+
+
+@pytest.mark.parametrize("tag", [{}, {KEEP_TAG: "true"}])
+def test_a_data_volume_that_is_not_attached_holds_the_box_in_its_region(user, tag):
+    """It would be left behind in the old region, where nothing but `audit` knows it: refused, with what to do."""
+    has_data(user.world, has_box(user, "stopped"))
+    (user.home / "keys" / "k.pub").write_text(public_key() + "\n")
+    disk = user.world.volumes["vol-data"]
+    user.world.volumes["vol-data"] = replace(
+        disk, instance_id=None, device=None, state="available", tags={**disk.tags, **tag}
+    )
+    said = user.run("move", "-y", "-r", "eu-west-1")
+    assert said.code == 1
+    assert "vol-data" in said.err
+    assert "spotbox up dev" in said.err
+    assert alive(user.world) == [("us-east-1a", "g4dn.xlarge", "stopped")]
+    assert (user.world.images, user.world.snapshots) == ({}, {})
+
+
+def test_the_last_copy_of_a_box_is_not_cleaned_away(user):
+    """What was launched died, and the old box is gone by somebody's hand: image and data volume are all that is left
+    of it, and only `down` removes them."""
+    has_data(user.world, has_box(user, "stopped"))
+    cut_after(user, "RunInstances")
+    world = user.world
+    for at in ("i-1", next(i for i in world.instances if i != "i-1")):
+        world.request_of(at, state="cancelled", code="instance-terminated-by-user")
+        world.gone(at)
+    images, snapshots = dict(world.images), dict(world.snapshots)
+    assert images
+    said = user.run("move", "-y")
+    assert said.code != 0
+    assert "spotbox down dev" in said.err
+    assert (world.images, world.snapshots, "vol-data" in world.volumes) == (images, snapshots, True)
+    assert user.run("down", "-y").code == 0
+    assert world.left() == []
+
+
+def test_what_replaces_a_removed_box_gets_its_roles(user):
+    """The old box was removed before the new one was proven: the next `move` names its data volume all the same, or
+    `down --keep-data` would delete it."""
+    has_data(user.world, has_box(user, "stopped"))
+    (user.home / "keys" / "k.pub").write_text(public_key() + "\n")
+    cut_after(user, "RunInstances", "-r", "eu-west-1")
+    assert user.run("down", "-y", "-r", "us-east-1").code == 0
+    user.world.sleep(60)
+    assert user.run("move", "-y").code == 0
+    (disk,) = data(user.world)
+    (box,) = (i for i in user.world.instances.values() if i.state == "running")
+    assert (disk.instance_id, box.tags[DATA_TAG]) == (box.id, disk.id)
+
+
+def test_no_second_data_volume_is_made_beside_the_moved_one(user):
+    """Until the move is complete the volumes of what it launched have no roles: `ssh -r` makes none for it."""
+    number = has_box(user, "stopped")
+    has_data(user.world, number)
+    for things, id_ in ((user.world.requests, "sir-1"), (user.world.instances, "i-1")):
+        things[id_] = replace(things[id_], tags={**things[id_].tags, DATA_SIZE_TAG: "200"})
+    (user.home / "keys" / "k.pub").write_text(public_key() + "\n")
+    cut_after(user, "RunInstances", "-r", "eu-west-1")
+    user.world.sleep(60)
+    before = set(user.world.volumes)
+    user.run("ssh", "-r", "eu-west-1")
+    assert set(user.world.volumes) == before
+
+
+def test_what_a_move_left_of_a_box_that_is_gone_is_named(user):
+    """`audit` says `spotbox move dev` of an image; where there is no box any more, that names what removes it."""
+    has_box(user, "stopped")
+    cut_after(user, "CreateImage")
+    user.world.request_of("i-1", state="cancelled", code="instance-terminated-by-user")
+    user.world.gone("i-1")
+    said = user.run("move", "-y")
+    assert said.code == 7
+    assert "spotbox down dev" in said.err
+    assert user.run("down", "-y").code == 0
+    assert not user.world.images
+    assert not user.world.snapshots
+
+
+@pytest.mark.parametrize("note", ["x\nevil/a/g4dn.xlarge/ran", "evil.example.com/#/us-east-1b/g4dn.xlarge"])
+def test_a_note_that_no_move_wrote_leads_nowhere(user, note):
+    """`spotbox:moving` is outside input: a region that is none is not asked."""
+    has_box(user, "stopped")
+    for things, id_ in ((user.world.requests, "sir-1"), (user.world.instances, "i-1")):
+        things[id_] = replace(things[id_], tags={**things[id_].tags, MOVING_TAG: note})
+    assert user.run("status").code == 0
+    said = user.run("move", "-y")
+    assert said.code == 0, said.err
+    one_box(user.world)
+
+
+def test_trouble_in_the_middle_says_how_to_go_on(user):
+    """Whatever ends it, the hint names the move: something of it may bill."""
+    has_box(user)
+    user.world.refuses("TerminateInstances", "UnauthorizedOperation")
+    said = user.run("move", "-y")
+    assert said.code == 5
+    assert "spotbox move dev" in said.err
+
+
+def test_down_looks_where_a_copy_was_asked_for(user):
+    """CopyImage was asked for a moment ago and the other region shows nothing yet: `down` waits for it there."""
+    has_box(user, "stopped")
+    (user.home / "keys" / "k.pub").write_text(public_key() + "\n")
+    cut_after(user, "CopyImage", "-r", "eu-west-1")
+    world = user.world
+    late = {id_: image for id_, image in world.images.items() if image.region == "eu-west-1"}
+    held = {id_: each for id_, each in world.snapshots.items() if each.region == "eu-west-1"}
+    assert late
+    for id_ in late:
+        del world.images[id_]
+    for id_ in held:
+        del world.snapshots[id_]
+    world.later(5, lambda: (world.images.update(late), world.snapshots.update(held)))
+    said = user.run("down", "-y")
+    assert (said.code, world.left()) == (0, []), said.err

@@ -201,7 +201,7 @@ def test_the_phases_of_a_move_within_a_region():
     clean = whats_next(scene(*gone, images=[image()], new=new_parts()), target)
     assert clean.phase is Phase.CLEAN
     assert [type(step).__name__ for step in clean.steps] == [
-        "DeleteVolume", "DeregisterImage", "DeleteSnapshot", "SetLimit",
+        "TagAgain", "TagAgain", "DeleteVolume", "DeregisterImage", "DeleteSnapshot", "SetLimit",
     ]  # fmt: skip
 
 
