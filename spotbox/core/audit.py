@@ -185,8 +185,13 @@ def _requests(corner: _Corner) -> Iterator[Finding]:
 
 
 def _volumes(corner: _Corner) -> Iterator[Finding]:
-    """Volumes that no healthy box has and that do not go with an instance by themselves."""
+    """Volumes that no healthy box has and that do not go with an instance by themselves; and such as are kept beside a
+    box that does not use them."""
     if corner.healthy:
+        for volume in corner.parts.volumes:
+            if KEEP_TAG in volume.tags and not volume.instance_id and volume.state == "available":
+                why = f"kept, as asked by `down --keep-data`, and not attached to {corner.name}"
+                yield corner.finding("volume", volume.id, why, volumes=(volume,), kept=True)
         return
     own = {i.id for i in corner.parts.instances}
     leaving = {i.id for i in corner.parts.instances if i.state == "shutting-down"}
