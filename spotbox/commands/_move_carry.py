@@ -1,10 +1,10 @@
 """Carry a move out: look, do what comes next, look again, until the box is elsewhere or all is as it was."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from spotbox.app import App
-from spotbox.aws.errors import unknown_outcome
+from spotbox.aws.calls import passing
 from spotbox.commands._arrive import arrive, begin
 from spotbox.commands._connect import admit_caller, forget_host, write_entry
 from spotbox.commands._find import again, tell_failed
@@ -79,7 +79,7 @@ class Mover:
     name: str
     wait: float
     user_data: bytes
-    images: int = 0
+    images: set[str] = field(default_factory=set)  # names of those that were made
     given_up: bool = False  # all that it has made is removed, and the box stays
     retired: bool = False  # what moved is gone: when its traces are too, the move is complete
 
@@ -151,8 +151,9 @@ class Mover:
 
     def _make(self, step: Next) -> OwnImage:
         assert step.make  # noqa: S101
-        self.images += step.phase is Phase.IMAGE
-        if self.images > _IMAGES:
+        if step.phase is Phase.IMAGE:
+            self.images.add(step.make.name)
+        if len(self.images) > _IMAGES:
             error = SpotboxError("AWS restarts the box again and again, so that no image of it is up to date")
             raise self._given_up(error)
         self.app.progress.show(str(step.make))
@@ -242,8 +243,9 @@ class Mover:
         return runs or (instance is not None and instance.state == "stopped" and origin(instance) != new.moved_from)
 
     def _given_up(self, error: SpotboxError) -> SpotboxError:
-        """The error, once the box is as it was; where AWS may not have answered, all is left for the next run."""
-        if isinstance(error, Unclear) or unknown_outcome(error):
+        """The error, once the box is as it was; where it passes by itself, or AWS may not have answered, all is left
+        for the next run."""
+        if isinstance(error, Unclear) or passing(error):
             return SpotboxError(error.message, f"{error.hint} {self._again()}".strip(), error.exit_code, error.code)
         scene = see(self.app, self.regions, self.owner, self.name)
         old = scene.old

@@ -162,9 +162,9 @@ def own_volumes(box: Box) -> list[Volume]:
 
 
 def apart(box: Box) -> list[Volume]:
-    """Its data volumes that its instance has not: no image of it holds them."""
-    at = box.instance.id if box.instance else None
-    return [volume for volume in data_volumes(box) if volume.instance_id != at]
+    """Its data volumes that do not move with it: its instance has not got them, or not for good yet."""
+    own = own_volumes(box)
+    return [volume for volume in data_volumes(box) if volume not in own]
 
 
 def pair(boxes: Sequence[Box]) -> tuple[Box | None, Box | None]:

@@ -208,7 +208,7 @@ def lacking(scene: Scene) -> tuple[str, ...]:
 def retirement(scene: Scene) -> Plan:
     """Steps that remove all that the new box replaces, once it is proven: by the laws of `down`, and nothing of it.
 
-    A detached volume goes only if it bears the mark of the move.
+    A volume goes only if it bears the mark of the move, or where the move was launched twice and the other one has it.
     """
     new = scene.new
     assert new is not None  # noqa: S101
@@ -224,7 +224,9 @@ def _needed(step: Step, scene: Scene, new: Box) -> bool:
             return region == new.region
         case DeleteVolume(_, id_):
             volumes = {v.id: v for sight in scene.sights for v in sight.volumes}
-            return MOVING_TAG not in volumes[id_].tags or KEEP_TAG in volumes[id_].tags
+            rivals = {i.id for i in new.instances if new.instance and i.id != new.instance.id}
+            goes = MOVING_TAG in volumes[id_].tags or volumes[id_].instance_id in rivals
+            return not goes or KEEP_TAG in volumes[id_].tags
         case DeregisterImage(_, id_):
             return id_ not in {image.id for image in scene.images if made_of(image.tags) == instance_in(new.moved_from)}
         case DeleteSnapshot(_, id_):
@@ -252,7 +254,8 @@ def discard(scene: Scene) -> Plan:
     assert new is not None and old is not None  # noqa: S101, PT018
     requests = tuple(r.id for r in new.requests if r.state in LIVE)
     instances = tuple(i.id for i in new.instances if i.state != "terminated")
-    volumes = [v for v in new.volumes if not (v.delete_on_termination and v.instance_id in instances)]
+    made = [v for v in new.volumes if KEEP_TAG not in v.tags]
+    volumes = [v for v in made if not (v.delete_on_termination and v.instance_id in instances)]
     steps: list[Step] = [Cancel(new.region, requests)] if requests else []
     steps += [Terminate(new.region, instances)] if instances else []
     steps += [DeleteVolume(new.region, v.id, v.size_gib) for v in volumes]

@@ -23,7 +23,9 @@ class FakeImaging:
                 failed[sight.region] = error
                 continue
             kinds = {
-                kind: tuple(x for x in things.values() if _mine(x, sight.region, owner, name))
+                kind: tuple(
+                    x for x in things.values() if _mine(x, sight.region, owner, name) and x.id not in self.world.hidden
+                )
                 for kind, things in (("images", self.world.images), ("snapshots", self.world.snapshots))
             }
             sights.append(replace(sight, **kinds))

@@ -168,3 +168,62 @@ def test_down_looks_where_a_copy_was_asked_for(user):
     world.later(5, lambda: (world.images.update(late), world.snapshots.update(held)))
     said = user.run("down", "-y")
     assert (said.code, world.left()) == (0, []), said.err
+
+
+def test_two_launches_of_one_move_leave_one_box(user):
+    """Of two terminals that moved it at once, or where AWS did not show the first launch: the other goes, with its
+    data volume."""
+    has_data(user.world, has_box(user, "stopped"))
+    world = user.world
+    before = {*world.requests, *world.instances, *world.volumes}
+    cut_after(user, "RunInstances")
+    world.hidden |= {*world.requests, *world.instances, *world.volumes} - before
+    cut_after(user, "RunInstances")
+    world.hidden.clear()
+    assert len(alive(world)) == 3
+    said = user.run("move", "-y")
+    assert said.code == 0, said.err
+    one_box(world)
+
+
+def test_an_image_that_aws_shows_late_is_no_restart_of_the_box(user):
+    """The image is complete, and the next looks do not show it yet: it is waited for, and not given up."""
+    has_box(user, "stopped")
+    world = user.world
+    meets = world.meets
+
+    def hides(action, region=None, zone=None, after=False):
+        meets(action, region, zone, after)
+        if action == "CreateImage" and after:
+            world.hidden |= {*world.images, *world.snapshots}
+            world.later(60 * 8, world.hidden.clear)
+
+    world.meets = hides
+    said = user.run("move", "-y")
+    assert said.code == 0, said.err
+    one_box(world)
+
+
+def test_weather_gives_no_move_up(user):
+    """AWS has had enough of our calls: what was made stays, hours of snapshots perhaps, and the next run goes on."""
+    has_box(user, "stopped")
+    cut_after(user, "CreateImage")
+    user.world.refuses("Snapshots", "RequestLimitExceeded", times=1)
+    said = user.run("move", "-y")
+    assert said.code == 1
+    assert "spotbox move dev" in said.err
+    assert user.world.images
+    assert user.run("move", "-y").code == 0
+    one_box(user.world)
+
+
+def test_audit_shows_what_is_kept_beside_a_box(user):
+    """A kept volume that its box does not use bills: shown, never removed, and no reason for exit 6."""
+    has_box(user)
+    user.world.has_box("dev", "kept")
+    (volume,) = (v.id for v in user.world.volumes.values() if KEEP_TAG in v.tags)
+    said = user.run("audit", "-o", "json")
+    assert [(row["kind"], row["id"]) for row in said.json] == [("volume", volume)]
+    assert said.code == 0
+    assert user.run("audit", "--fix", "-y").code == 0
+    assert volume in user.world.volumes
