@@ -150,7 +150,7 @@ def _check(scene: Scene, old: Box) -> None:
         return
     hint = {
         State.WAITING: f"It has no disk yet: spotbox down {old.name}, then spotbox up {old.name} elsewhere",
-        State.KEPT: f"Remove it with: spotbox down {old.name}",
+        State.KEPT: f"Take it back with: spotbox up {old.name}; remove it with: spotbox down {old.name}",
     }
     raise SpotboxError(
         f"{old.name} is {old.state}: {old.reason}; there is nothing to move",

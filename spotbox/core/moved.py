@@ -26,7 +26,7 @@ from spotbox.core.names import (
     without_aws,
 )
 from spotbox.core.records import Instance, OwnImage, Snapshot, Volume
-from spotbox.core.states import LIVE
+from spotbox.core.states import LIVE, State
 from spotbox.core.units import show_duration
 
 LEAVING = ("shutting-down", "terminated")
@@ -171,7 +171,8 @@ def pair(boxes: Sequence[Box]) -> tuple[Box | None, Box | None]:
     """Of boxes of one name the one that moves and the one that was launched to replace it."""
     for new in boxes:
         for old in boxes:
-            if new is not old and new.moved_from and (_stems_from(new, old) or _marked(old)):
+            launched = new.moved_from and new.state is not State.KEPT  # else its disk is all that is left of it
+            if new is not old and launched and (_stems_from(new, old) or _marked(old)):
                 return old, new
     return None, None
 

@@ -25,7 +25,7 @@ from spotbox.core.moved import (
 from spotbox.core.names import DATA_TAG, KEEP_TAG, MOVED_TAG, MOVING_TAG, ROLE_TAG, Tags
 from spotbox.core.plans import plan_down
 from spotbox.core.records import Instance, Snapshot
-from spotbox.core.states import LIVE
+from spotbox.core.states import LIVE, State
 from spotbox.core.steps import (
     Cancel,
     DeleteGroup,
@@ -48,7 +48,7 @@ def behold(sights: Sequence[Sight], owner: str, name: str) -> tuple[Scene, tuple
     if new is None and len(boxes) == 1:
         (box,) = boxes
         # One that still says what it was made of has moved, but not all is gone of what it replaced.
-        old, new = (None, box) if box.moved_from else (box, None)
+        old, new = (None, box) if box.moved_from and box.state is not State.KEPT else (box, None)
     return Scene(owner, name, old, new, tuple(sights)), tuple(box for box in boxes if box not in (old, new))
 
 

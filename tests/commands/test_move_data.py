@@ -227,3 +227,24 @@ def test_audit_shows_what_is_kept_beside_a_box(user):
     assert said.code == 0
     assert user.run("audit", "--fix", "-y").code == 0
     assert volume in user.world.volumes
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+def test_what_is_kept_of_a_cut_off_move_is_taken_back(user, region):
+    """`down --keep-data` keeps the data volumes of both sides: `move` has nothing to go on with, and `up` takes the one
+    of the region that is named."""
+    has_data(user.world, has_box(user, "stopped"))
+    (user.home / "keys" / "k.pub").write_text(public_key() + "\n")
+    zone = ("-z", "us-east-1b") if region == "us-east-1" else ()
+    cut_after(user, "CancelSpotInstanceRequests", "-r", region, *zone)
+    assert user.run("down", "-y", "--keep-data").code == 0
+    assert {row["state"] for row in user.run("status", "-o", "json").json} == {"kept"}
+    said = user.run("move", "-y")
+    assert said.code == 1
+    assert "spotbox up dev" in said.err or "-r REGION" in said.err
+    said = user.run("up", "-y", "-r", region)
+    assert said.code == 0, said.err
+    (held,) = (v for v in data(user.world) if v.instance_id)
+    assert held.zone.startswith(region)
+    assert user.run("down", "-y").code == 0
+    assert user.world.left() == []
