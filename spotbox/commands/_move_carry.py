@@ -14,7 +14,7 @@ from spotbox.commands._remove import patiently
 from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.hunt import Unclear
-from spotbox.core.moved import Scene, Target, doomed, gone, origin
+from spotbox.core.moved import Scene, Target, doomed, gone, instance_in, origin
 from spotbox.core.moving import Next, Phase, behold, lacking, retirement, settle, surrender, whats_next
 from spotbox.core.names import join_names
 from spotbox.core.plans import plan_stop, plan_tags
@@ -216,6 +216,8 @@ class Mover:
 
         Between the last look and the cancel AWS may restart what it had interrupted: then nothing is terminated.
         """
+        if scene.old and scene.new and not doomed(scene.old):
+            self._check_same(scene.old, scene.new)
         steps = retirement(scene)
         cancels: Plan = tuple(step for step in steps if isinstance(step, Cancel))
         if cancels:
@@ -235,6 +237,26 @@ class Mover:
             forget_host(self.app, {scene.old.instance.id})
         if scene.new:
             write_entry(self.app, scene.new)
+
+    def _check_same(self, old: Box, new: Box) -> None:
+        """SpotboxError where another instance stands in the place of the one that was moved: AWS launched it anew, or
+        another terminal's move was quicker. Then neither goes: what is on the one need not be on the other."""
+        there, here = old.instance, new.instance
+        if there is None or here is None or there.id == instance_in(new.moved_from):
+            return
+        cancel = (
+            f"aws ec2 cancel-spot-instance-requests --region {old.region} "
+            f"--spot-instance-request-ids {there.request_id}, then "
+            if there.request_id
+            else ""
+        )
+        raise SpotboxError(
+            f"{there.id} has taken the place of {safe(instance_in(new.moved_from))}, of which {here.id} was made: "
+            "both bill, and neither was removed",
+            f"Fetch what you need. To keep {here.id}: {cancel}aws ec2 terminate-instances --region {old.region} "
+            f"--instance-ids {there.id}, then spotbox move {self.name}; spotbox down {self.name} removes both",
+            Exit.STILL_BILLS,
+        )
 
     @staticmethod
     def _ran(old: Box, new: Box) -> bool:

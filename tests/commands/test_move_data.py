@@ -6,6 +6,7 @@ import pytest
 
 from spotbox.core.names import COPY_TAG, DATA_SIZE_TAG, DATA_TAG, KEEP_TAG, MOVING_TAG
 from spotbox.core.records import Snapshot
+from spotbox.core.states import LIVE
 from tests.commands.test_data import data, kept
 from tests.commands.test_move import alive, has_box, has_data, one_box
 from tests.commands.test_move_meanwhile import cut_after
@@ -246,5 +247,22 @@ def test_what_is_kept_of_a_cut_off_move_is_taken_back(user, region):
     assert said.code == 0, said.err
     (held,) = (v for v in data(user.world) if v.instance_id)
     assert held.zone.startswith(region)
+    assert user.run("down", "-y").code == 0
+    assert user.world.left() == []
+
+
+def test_another_instance_in_its_place_is_not_cancelled(user):
+    """AWS launched the box anew while the move was cut off, or another terminal moved it meanwhile: what is on that
+    instance is not in what replaces it, so both stay, and the user is told how to choose."""
+    has_box(user, "stopped")
+    cut_after(user, "RunInstances")
+    relaunched(user.world)
+    before = sorted(alive(user.world))
+    said = user.run("move", "-y")
+    assert said.code == 6
+    assert "has taken the place of i-1" in said.err
+    assert "aws ec2 cancel-spot-instance-requests --region us-east-1" in said.err
+    assert sorted(alive(user.world)) == before
+    assert all(r.state in LIVE for r in user.world.requests.values())
     assert user.run("down", "-y").code == 0
     assert user.world.left() == []
