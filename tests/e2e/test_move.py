@@ -46,7 +46,8 @@ def test_a_box_moves_to_another_zone(box):
 def test_an_interrupted_box_moves_to_another_region(box):
     """AWS has no capacity where it is: it moves without running, and runs elsewhere."""
     before = host_keys(box)
-    box.sandbox("sandbox", "capacity", "g4dn.xlarge", "us-east-1b", "closed")
+    (record,) = box.json("status")
+    box.sandbox("sandbox", "capacity", "g4dn.xlarge", record["zone"], "closed")
     box.sandbox("sandbox", "interrupt", "dev")
     for _ in range(60):
         (record,) = box.json("status")
