@@ -10,7 +10,7 @@ slot as they were. Two things `aws s3 sync` would not notice are seen to here: a
 (S3 dates it later than the change: it is uploaded again) and a slot that another box wrote (it is emptied first).
 
 Run as the box's user by the guard: checkpoint.py every|first|last NUMBER SECONDS SETTINGS...
-Exit code: 0 what is in the folder is in S3 (or it holds nothing), 3 it changed all the time, 4 another runs, 1 else.
+Exit code: 0 what is in the folder is in S3, 3 it changed all the time, 4 another runs, 5 nothing is in it, 1 else.
 """
 
 import fcntl
@@ -29,6 +29,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from box import Settings, read, say, utc, write
 
+EMPTY = 5
 PASSES = 3  # how often a folder that changes meanwhile is synced in one go
 CHUNK = 200  # names on one command line
 AT_REST = ("--only-show-errors",)
@@ -73,9 +74,11 @@ class Checkpoint:
         self._settled("done", "restored %d files of %s into %s" % (len(tree), marker["time"], self.local))
 
     def sync(self):
-        """Make what is in the folder the complete state; True when it is (an empty folder is no state to keep)."""
+        """Make what is in the folder the complete state; True when it is, None for an empty one, which is no state."""
         tree = listing(self.local)
-        if not tree or self.known.get("complete") == tree:
+        if not tree:
+            return None
+        if self.known.get("complete") == tree:
             return True
         marker = self.marker()
         if marker not in self.known.get("markers", []):  # another box wrote here: what it left in a slot is not known
@@ -242,7 +245,10 @@ def main(words):
     try:
         if mode == "every":
             checkpoint.restore()
-        if checkpoint.sync():
+        done = checkpoint.sync()
+        if done is None:
+            return EMPTY
+        if done:
             return 0
     except (Failed, OSError) as error:
         say("%s is not safe in S3: %s" % (checkpoint.local, error))
