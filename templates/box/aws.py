@@ -7,6 +7,7 @@ those of the AWS CLI 2; the rest of it is not here.
 import argparse
 import fnmatch
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,6 +110,10 @@ class S3:
                     info = os.stat(path)
                 except OSError:
                     self.warn(f"warning: Skipping file {path}. File does not exist.")
+                    continue
+                if not stat.S_ISREG(info.st_mode):  # reading a pipe would wait for its writer
+                    what = "File is character special device, block special device, FIFO, or socket."
+                    self.warn(f"warning: Skipping file {path}. {what}")
                     continue
                 yield Item(os.path.relpath(path, folder).replace(os.sep, "/"), path, info.st_size, info.st_mtime)
 
