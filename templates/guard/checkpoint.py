@@ -128,10 +128,8 @@ class Checkpoint:
         names = sorted(again)
         for start in range(0, len(names), CHUNK):
             only = [word for name in names[start : start + CHUNK] for word in ("--include", glob.escape(name))]
-            self._aws("cp", self.local, place, "--recursive", "--exclude", "*", *only, *AT_REST)
-        code, said = self._try("sync", self.local, place, "--delete", *AT_REST)
-        if code and not (code == 2 and only_no_files(said)):
-            raise Failed(last_line(code, said))
+            self._up("cp", self.local, place, "--recursive", "--exclude", "*", *only)
+        self._up("sync", self.local, place, "--delete")
         self.known["slots"][slot]["again"] = []
         write(self.memory, self.known)
 
@@ -146,6 +144,11 @@ class Checkpoint:
         write(self.memory, self.known)
         if text:
             say(text)
+
+    def _up(self, *words):
+        code, said = self._try(*words, *AT_REST)
+        if code and not (code == 2 and only_no_files(said)):
+            raise Failed(last_line(code, said))
 
     def _aws(self, *words, text=""):
         code, output = self._try(*words, text=text)

@@ -164,6 +164,8 @@ class Guard:
     def worry(self, local, job):
         """Tell the terminals of a checkpoint whose sync begins to fail: nobody reads the journal unasked."""
         fails = bool(job) and job.code not in (0, 4, EMPTY)
+        if fails and job.code is not None and job.code < 0:
+            say("checkpoint %s: its sync took too long" % local)
         if fails and not self.failing.get(local):
             tell(self.settings, "the checkpoint of %s is not safe in S3: journalctl -u spotbox-guard says why" % local)
         self.failing[local] = fails

@@ -213,7 +213,10 @@ def test_a_link_to_nothing_or_a_pipe_is_no_file(box, ckpt):
     (ckpt / "last").symlink_to("gone")
     os.mkfifo(ckpt / "pipe")
     assert sync(box) == (0, "")
-    assert sorted(latest(box)[1]) == ["part-0", "part-1", "part-2"]
+    for step in (2, 3):
+        fill(ckpt, step)
+        assert sync(box) == (0, "")
+    assert latest(box)[1] == {f"part-{n}": "step 3" for n in range(3)}
 
 
 def test_a_link_that_leads_back_is_told(box, ckpt):
