@@ -2,7 +2,7 @@
 
     s3://bucket/prefix/A/...     one state, file by file
     s3://bucket/prefix/B/...     another
-    s3://bucket/prefix/LATEST    {"slot": "A", "files": 3, "bytes": 4096, "time": "..."}: the complete one
+    s3://bucket/prefix/LATEST    {"slot": "A", "files": 3, "bytes": 4096, "time": "...", "id": "..."}: complete
 
 A sync writes into the slot that LATEST does not name, and LATEST (one object, so it changes at once or not at all)
 only after it, and only if no size or time of a file changed meanwhile. A sync that is cut off leaves LATEST and its
@@ -92,6 +92,7 @@ class Checkpoint:
         else:
             return False
         value = {"slot": slot, "files": len(tree), "bytes": size(tree), "time": utc(time.time())}
+        value["id"] = os.urandom(8).hex()  # two boxes may write the rest alike in one second
         self.known["markers"] = [marker, value]  # either may stand there, should this be cut off
         write(self.memory, self.known)
         self._aws("cp", "-", self.remote + "/LATEST", *AT_REST, text=json.dumps(value))
