@@ -178,3 +178,4 @@ def test_what_is_no_file_is_passed_over(cli):
     assert "pipe" in said
     assert "last. File does not exist." in said
     assert cli.keys() == {"x/a": b"one"}
+    cli.run("s3", "cp", "ckpt", f"s3://{cli.bucket}/x", "--recursive", code=2)
