@@ -44,6 +44,8 @@ class Held:
         if not known:
             return f"unknown ({of})"
         best, worst = (extreme(known, key=lambda pair: pair[0]) for extreme in (max, min))
+        if best[0] == worst[0] and len(known) == len(found):
+            return f"{_percent(best[0])} (each {of})"
         said = " to ".join(f"{_percent(share)} ({_pool(offer, one_type)})" for share, offer in (best, worst))
         unknown = f", unknown in {len(found) - len(known)}" if len(known) < len(found) else ""
         return f"{said}, {of}{unknown},"

@@ -1,5 +1,6 @@
 """What the user gives `up`: its flags as one record, and the files and ranges they name, read and checked."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from spotbox.app import App
 from spotbox.commands._connect import OWN_KEY, machine_rule, own_key
 from spotbox.commands._userdata import box_user_data
+from spotbox.core.checkpoints import check_checkpoints, parse_checkpoint
 from spotbox.core.errors import UsageError
 from spotbox.core.names import key_fingerprint
 from spotbox.core.records import Rule, Volume
@@ -107,6 +109,22 @@ def read_user_data(asked: Asked) -> bytes:
         ) from None
     box_user_data(asked.user or "ubuntu", data, asked.checkpoints, True)  # now, before anything is asked
     return data
+
+
+def on_the_box(app: App, pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The checkpoints with folders of the box's own: a shell writes this machine's home for `~`, which is told.
+
+    UsageError where two then share a folder, or one is the whole home.
+    """
+    home, found = os.path.expanduser("~").rstrip("/"), []
+    for local, remote in pairs:
+        there = local
+        if home.startswith("/") and f"{local}/".startswith(f"{home}/"):
+            there = parse_checkpoint(f"~{local.removeprefix(home)}={remote}")[0]
+            app.remark(f"--checkpoint {safe(local)} is {there} on the box: your shell wrote your own home for ~")
+        found.append((there, remote))
+    check_checkpoints(found)
+    return tuple(found)
 
 
 def _why(error: Exception) -> str:

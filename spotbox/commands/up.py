@@ -12,14 +12,13 @@ from spotbox.commands._connect import offer_include, write_entry
 from spotbox.commands._data import or_elsewhere, taking_back
 from spotbox.commands._equivalent import equivalent
 from spotbox.commands._find import described, priced, search_box
-from spotbox.commands._inputs import Asked, canonical_cidrs
+from spotbox.commands._inputs import Asked, canonical_cidrs, on_the_box
 from spotbox.commands._leave import making, staying
 from spotbox.commands._limits import tell_cost
 from spotbox.commands._new import make_new
 from spotbox.commands._regions import ALL, chosen, enabled
 from spotbox.commands._resume import bring_up, settle
 from spotbox.core.boxes import Box
-from spotbox.core.checkpoints import check_checkpoints
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.names import check_name
 from spotbox.core.states import State
@@ -77,7 +76,7 @@ WAIT = 15 * 60
     "checkpoints",
     type=CHECKPOINT,
     multiple=True,
-    help="Folder that is synced to S3, with the instance profile; repeatable.",
+    help="Folder of the box kept in S3, such as ~/ckpt=s3://mine/dev; needs --iam-profile; repeatable.",
 )
 @flag("--tag", "tags", type=TAG, multiple=True, help="Tag of your own on everything; repeatable.")
 @flag("--ssh-user", "user", type=LOGIN, metavar="NAME", help="Login on an image of your own.")
@@ -145,7 +144,6 @@ def _check_together(region: tuple[str, ...], flags: dict[str, Any]) -> None:
             "--checkpoint needs --iam-profile: the box writes to S3 with its instance profile alone",
             "Give the name of a profile whose role may read and write there.",
         )
-    check_checkpoints(flags["checkpoints"])
 
 
 def _make(app: App, owner: str, asked: Asked, ended: Mapping[str, int], output: str, ask: bool) -> None:
@@ -182,7 +180,7 @@ def _asked(ctx: click.Context, app: App, name: str, regions: tuple[str, ...], fl
         disk=flags["disk"],
         disk_type=flags["disk_type"],
         data=flags["data"],
-        checkpoints=flags["checkpoints"],
+        checkpoints=on_the_box(app, flags["checkpoints"]),
         key=flags["key"],
         cidrs=cidrs,
         subnet=flags["subnet"],

@@ -29,7 +29,7 @@ def differences(box: Box, wanted: Mapping[str, Any]) -> Changes:
     steps: list[Step] = []
     remarks: list[str] = []
     move = f"spotbox move {box.name}"
-    anew = f"a Spot request cannot be changed: `spotbox down {box.name}`, then `up` again"
+    anew = f"a Spot request cannot be changed: `spotbox down {box.name}` (its disk goes too), then `up` again"
     if (there := wanted.get("region", box.region)) != box.region:
         remarks.append(f"{box.name} is in {box.region}, not {there}; to take it there: {move} -r {there}")
     if (zones := wanted.get("zones")) and box.zone and box.zone not in zones:

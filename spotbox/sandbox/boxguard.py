@@ -171,8 +171,8 @@ class Inside:
             "rocm_smi": [str(programs / "rocm-smi")],
             "loadavg": str(volatile / "loadavg"),
             "ss": ["ss", "-tinH", "state", "established", f"sport = :{self._port}"],
-            "data": False,  # it is there, or it is not: nothing on this machine is mounted or formatted
-            "data_mount": str(root / "data"),
+            "data": False,
+            "data_mount": "/",  # always mounted: nothing on this machine may be mounted or formatted, nor waited for
             "checkpoints": self._checkpoints(),
         }
 

@@ -7,6 +7,7 @@ those of the AWS CLI 2; the rest of it is not here.
 import argparse
 import fnmatch
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,7 +83,7 @@ class S3:
     def __init__(self, args: argparse.Namespace, client: Client):
         self.args = args
         self.client = client
-        self.failed = False
+        self.failed = self.warned = False
 
     def say(self, text: str) -> None:
         """One line for what was done, unless the user wants it quiet."""
@@ -110,11 +111,16 @@ class S3:
                 except OSError:
                     self.warn(f"warning: Skipping file {path}. File does not exist.")
                     continue
+                if not stat.S_ISREG(info.st_mode):  # reading a pipe would wait for its writer
+                    what = "File is character special device, block special device, FIFO, or socket."
+                    self.warn(f"warning: Skipping file {path}. {what}")
+                    continue
                 yield Item(os.path.relpath(path, folder).replace(os.sep, "/"), path, info.st_size, info.st_mtime)
 
     def warn(self, text: str) -> None:
-        """Something was left out: the command goes on, and ends with 2."""
-        self.failed = True
+        """Something failed, or was left out: the command goes on, and ends with 1, or 2 (AWS CLI, "Return codes")."""
+        self.failed |= not text.startswith("warning: ")
+        self.warned = True
         sys.stderr.write(text + "\n")
 
     def items(self, path: str) -> dict[str, Item]:
@@ -265,7 +271,7 @@ def run(argv: list[str]) -> int:
         raise Fatal(f"fatal error: {error}") from error
     except OSError as error:
         raise Fatal(f"fatal error: Could not connect to the endpoint URL: {error}") from error
-    return 2 if s3.failed and args.command != "cp" else int(s3.failed)
+    return FAILED if s3.failed else 2 * s3.warned
 
 
 def main(argv: list[str]) -> int:

@@ -39,7 +39,7 @@ DEFAULTS = {
     "probe_time": 10.0,  # seconds that a program which is asked may take
     "idle_gpu": 5.0,  # per cent of a GPU that still is idle
     "idle_load": 0.1,  # load per CPU that still is idle
-    "idle_traffic": 100.0,  # bytes a second and connection; VS Code at rest makes about 60, ssh's keep-alive about 10
+    "idle_traffic": 100.0,  # bytes a second and connection; ssh's keep-alive makes about 10, VS Code at rest perhaps 60
     "nvidia_smi": ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"],
     "nvidia_gpus": "/proc/driver/nvidia/gpus",  # there when NVIDIA's driver has found a GPU
     "rocm_smi": ["rocm-smi", "--showuse", "--json"],
@@ -135,7 +135,7 @@ def write_terminals(folder, text):
         names = []
     for name in names:
         try:
-            terminal = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+            terminal = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK)
         except OSError:
             continue
         try:

@@ -2,7 +2,7 @@
 
     s3://bucket/prefix/A/...     one state, file by file
     s3://bucket/prefix/B/...     another
-    s3://bucket/prefix/LATEST    {"slot": "A", "files": 3, "bytes": 4096, "time": "..."}: the complete one
+    s3://bucket/prefix/LATEST    {"slot": "A", "files": 3, "bytes": 4096, "time": "...", "id": "..."}: complete
 
 A sync writes into the slot that LATEST does not name, and LATEST (one object, so it changes at once or not at all)
 only after it, and only if no size or time of a file changed meanwhile. A sync that is cut off leaves LATEST and its
@@ -10,7 +10,7 @@ slot as they were. Two things `aws s3 sync` would not notice are seen to here: a
 (S3 dates it later than the change: it is uploaded again) and a slot that another box wrote (it is emptied first).
 
 Run as the box's user by the guard: checkpoint.py every|first|last NUMBER SECONDS SETTINGS...
-Exit code: 0 what is in the folder is in S3 (or it holds nothing), 3 it changed all the time, 4 another runs, 1 else.
+Exit code: 0 what is in the folder is in S3, 3 it changed all the time, 4 another runs, 5 nothing is in it, 1 else.
 """
 
 import fcntl
@@ -20,6 +20,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from box import Settings, read, say, utc, write
 
+EMPTY = 5
 PASSES = 3  # how often a folder that changes meanwhile is synced in one go
 CHUNK = 200  # names on one command line
 AT_REST = ("--only-show-errors",)
@@ -72,11 +74,15 @@ class Checkpoint:
         self._settled("done", "restored %d files of %s into %s" % (len(tree), marker["time"], self.local))
 
     def sync(self):
-        """Make what is in the folder the complete state; True when it is (an empty folder is no state to keep)."""
+        """Make what is in the folder the complete state; True when it is, None for an empty one, which is no state."""
         tree = listing(self.local)
-        if not tree or self.known.get("complete") == tree:
+        if not tree:
+            return None
+        if self.known.get("complete") == tree:
             return True
         marker = self.marker()
+        if marker not in self.known.get("markers", []):  # another box wrote here: what it left in a slot is not known
+            self.known["slots"] = {}
         slot = "B" if marker and marker["slot"] == "A" else "A"
         for _ in range(PASSES):
             self._upload(slot, tree)
@@ -86,6 +92,9 @@ class Checkpoint:
         else:
             return False
         value = {"slot": slot, "files": len(tree), "bytes": size(tree), "time": utc(time.time())}
+        value["id"] = os.urandom(8).hex()  # two boxes may write the rest alike in one second
+        self.known["markers"] = [marker, value]  # either may stand there, should this be cut off
+        write(self.memory, self.known)
         self._aws("cp", "-", self.remote + "/LATEST", *AT_REST, text=json.dumps(value))
         self.known["complete"] = tree
         write(self.memory, self.known)
@@ -120,8 +129,8 @@ class Checkpoint:
         names = sorted(again)
         for start in range(0, len(names), CHUNK):
             only = [word for name in names[start : start + CHUNK] for word in ("--include", glob.escape(name))]
-            self._aws("cp", self.local, place, "--recursive", "--exclude", "*", *only, *AT_REST)
-        self._aws("sync", self.local, place, "--delete", *AT_REST)
+            self._up("cp", self.local, place, "--recursive", "--exclude", "*", *only)
+        self._up("sync", self.local, place, "--delete")
         self.known["slots"][slot]["again"] = []
         write(self.memory, self.known)
 
@@ -137,11 +146,15 @@ class Checkpoint:
         if text:
             say(text)
 
+    def _up(self, *words):
+        code, said = self._try(*words, *AT_REST)
+        if code and not (code == 2 and only_no_files(said)):
+            raise Failed(last_line(code, said))
+
     def _aws(self, *words, text=""):
         code, output = self._try(*words, text=text)
         if code:
-            lines = output.decode("utf-8", "replace").strip().splitlines() or ["aws ended with %d" % code]
-            raise Failed(lines[-1])
+            raise Failed(last_line(code, output))
         return output
 
     def _try(self, *words, text=""):
@@ -155,21 +168,36 @@ class Checkpoint:
 
 
 def listing(folder):
-    """Size and time of every file below a folder, by its path there; links are followed, as `aws s3 sync` does."""
-    found, seen = {}, set()
+    """Size and time of every file below a folder, by its path there; links are followed, as `aws s3 sync` does: a file
+    that two links lead to is there twice. Failed where a link leads back to a folder that it lies in."""
+    found, chains = {}, {folder: ()}
     for at, folders, names in os.walk(folder, followlinks=True):
-        if os.path.realpath(at) in seen:
-            folders[:] = []
-            continue
-        seen.add(os.path.realpath(at))
+        above, here = chains.pop(at), os.path.realpath(at)
+        if here in above:
+            raise Failed("the link %s leads back to a folder that it lies in" % at)
+        chains.update((os.path.join(at, name), (*above, here)) for name in folders)
         for name in names:
             path = os.path.join(at, name)
             try:
                 status = os.stat(path)
             except OSError:
                 continue
-            found[os.path.relpath(path, folder)] = [status.st_size, status.st_mtime_ns]
+            if stat.S_ISREG(status.st_mode):
+                found[os.path.relpath(path, folder)] = [status.st_size, status.st_mtime_ns]
     return found
+
+
+def last_line(code, output):
+    """What `aws` says that is wrong."""
+    return (output.decode("utf-8", "replace").strip().splitlines() or ["aws ended with %d" % code])[-1]
+
+
+def only_no_files(output):
+    """Whether all that `aws s3 sync` skipped is no file: links to nothing, pipes, sockets, devices (AWS CLI User Guide,
+    "Return codes": 2; the words are those of its source, customizations/s3/filegenerator.py)."""
+    lines = output.decode("utf-8", "replace").splitlines()
+    ends = ("File does not exist.", "block special device, FIFO, or socket.")
+    return bool(lines) and all(line.startswith("warning: Skipping file ") and line.endswith(ends) for line in lines)
 
 
 def size(tree):
@@ -221,7 +249,10 @@ def main(words):
     try:
         if mode == "every":
             checkpoint.restore()
-        if checkpoint.sync():
+        done = checkpoint.sync()
+        if done is None:
+            return EMPTY
+        if done:
             return 0
     except (Failed, OSError) as error:
         say("%s is not safe in S3: %s" % (checkpoint.local, error))

@@ -16,7 +16,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from box import Once, Settings, clean, read, say, utc, watchdog, write
-from jobs import Job, account_options, own, sync_job, tell
+from jobs import EMPTY, Job, account_options, own, sync_job, tell
 from limits import Limits
 from metadata import Metadata, instant
 from notice import programs
@@ -163,7 +163,9 @@ class Guard:
 
     def worry(self, local, job):
         """Tell the terminals of a checkpoint whose sync begins to fail: nobody reads the journal unasked."""
-        fails = bool(job) and job.code not in (0, 4)
+        fails = bool(job) and job.code not in (0, 4, EMPTY)
+        if fails and job.code is not None and job.code < 0:
+            say("checkpoint %s: its sync took too long" % local)
         if fails and not self.failing.get(local):
             tell(self.settings, "the checkpoint of %s is not safe in S3: journalctl -u spotbox-guard says why" % local)
         self.failing[local] = fails

@@ -11,6 +11,7 @@ import time
 from box import clean, say, write_terminals
 
 LINES, BYTES = 100, 16384  # of one program's output that reach the journal; the rest is read and dropped
+EMPTY = 5  # the exit code of a sync that found nothing in its folder
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 
 

@@ -16,7 +16,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from box import Settings, clean, in_words, read, say, write
-from jobs import Job, sync_job, tell
+from jobs import EMPTY, Job, sync_job, tell
 
 MARGIN = 5.0  # seconds before AWS stops the box, by when all is over
 
@@ -50,7 +50,7 @@ class Story:
         self.done = read(self.journal)
         if self.done.get("time") != notice["time"] or self.done.get("boot") != notice["boot"]:
             self.done = {"time": notice["time"], "boot": notice["boot"], "hooks": {}}
-        self.deadline = notice["deadline"]
+        self.deadline, self.fates = notice["deadline"], []
         left = max(0.0, self.deadline - self.done.setdefault("begun", time.monotonic()))
         hooks, self.last, self.margin = shares(left, settings.hook_time, settings.last_sync)
         self.hooks_until = self.done["begun"] + hooks
@@ -101,11 +101,13 @@ class Story:
     def report(self, job):
         """What became of a hook."""
         if job.is_alive() or job.timed_out:
-            say("%s was ended: its time was over" % job.label)
+            fate = "%s was ended: its time was over" % job.label
         elif job.error or job.code:
-            say("%s failed: %s" % (job.label, job.error or "exit code %s" % job.code))
+            fate = "%s failed: %s" % (job.label, job.error or "exit code %s" % job.code)
         else:
-            say("%s done" % job.label)
+            fate = "%s done" % job.label
+        say(fate)
+        self.fates.append(clean(fate, 60))
 
     def first_syncs(self):
         """Every checkpoint, beside the hooks."""
@@ -117,11 +119,12 @@ class Story:
         return jobs if seconds > 0 else []
 
     def last_syncs(self, first):
-        """Every checkpoint once more, and again while it is not complete and there is time."""
+        """Every checkpoint once more, and again while it is not complete and there is time; what became of each."""
         until = self.deadline - self.margin
         for job in first:
             job.join(max(0.0, until - self.last - time.monotonic()))
-        open_ones = list(range(len(self.settings.checkpoints)))
+        pairs = self.settings.checkpoints
+        open_ones, empty = list(range(len(pairs))), set()
         while open_ones and until - time.monotonic() > 1:
             left = until - time.monotonic()
             jobs = [sync_job(self.settings, number, left - 0.5, "last") for number in open_ones]
@@ -129,12 +132,13 @@ class Story:
                 job.start()
             for job in jobs:
                 job.join(max(0.0, until - time.monotonic()))
-            open_ones = [number for number, job in zip(open_ones, jobs) if job.code != 0]
+            empty |= {number for number, job in zip(open_ones, jobs) if job.code == EMPTY}
+            open_ones = [number for number, job in zip(open_ones, jobs) if job.code not in (0, EMPTY)]
             if open_ones:
                 time.sleep(0.5)
-        for number, pair in enumerate(self.settings.checkpoints):
-            state = "not complete: the one before stands" if number in open_ones else "safe in S3"
-            say("checkpoint %s: %s" % (pair["local"], state))
+        states = dict.fromkeys(open_ones, "not complete: the one before stands")
+        states.update(dict.fromkeys(empty, "nothing there to be synced"))
+        return ["checkpoint %s: %s" % (pair["local"], states.get(n, "safe in S3")) for n, pair in enumerate(pairs)]
 
     def end_leftovers(self):
         """Hooks that an earlier run of this program started and that still run."""
@@ -155,9 +159,12 @@ class Story:
             before = [pid for path, pid in self.done["hooks"].items() if pid and runs(pid, path)]
             time.sleep(0.1)
         self.end_leftovers()
-        self.last_syncs(first)
+        became = [*self.last_syncs(first), *self.fates]
         self.keep(ended=True)
-        say("ready for the interruption, %s before it" % in_words(self.deadline - time.monotonic()))
+        left = in_words(self.deadline - time.monotonic())
+        told = tell(self.settings, "; ".join(["ready for the interruption, %s before it" % left, *became]))
+        if told:
+            told.join(min(5.0, max(0.0, self.deadline - time.monotonic())))
 
 
 def runs(pid, path):

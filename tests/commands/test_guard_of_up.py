@@ -104,3 +104,26 @@ def test_a_standing_request_that_was_fulfilled_can_read_its_tags(user):
     assert user.run("up", "-y").code == 0
     (box,) = user.world.instances.values()
     assert (box.http_tokens, box.metadata_tags) == ("required", "enabled")
+
+
+def test_the_home_that_a_shell_wrote_for_the_tilde_is_the_boxs(user, monkeypatch):
+    """`--checkpoint ~/ckpt=s3://...` unquoted reaches spotbox with this machine's home, which no box has."""
+    monkeypatch.setenv("HOME", "/home/alice")
+    words = ("--checkpoint", "/home/alice/ckpt=s3://mine/a", "--checkpoint", "/home/alicex/c=s3://mine/b")
+    ran = user.run("up", "-y", *words, "--iam-profile", "gpu")
+    assert ran.code == 0
+    folders = [pair["local"] for pair in settings(given(user))["checkpoints"]]
+    assert folders == ["~/ckpt", "/home/alicex/c"]
+    assert "--checkpoint /home/alice/ckpt is ~/ckpt on the box: your shell wrote your own home for ~" in ran.err
+    assert "--checkpoint '~/ckpt=s3://mine/a'" in ran.out
+    assert "alicex/c is" not in ran.err
+
+
+def test_a_whole_home_that_a_shell_wrote_is_refused(user, monkeypatch):
+    """`--checkpoint ~=s3://...` is refused in every spelling, and so are two of one folder."""
+    monkeypatch.setenv("HOME", "/root")
+    ran = user.run("up", "-y", "--checkpoint", "/root=s3://mine/a", "--iam-profile", "gpu")
+    assert (ran.code, "more than a checkpoint" in ran.err) == (2, True)
+    both = ("--checkpoint", "/root/c=s3://mine/a", "--checkpoint", "~/c=s3://mine/b", "--iam-profile", "gpu")
+    assert user.run("up", "-y", *both).code == 2
+    assert not user.world.user_data

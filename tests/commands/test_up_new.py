@@ -4,9 +4,11 @@ import shlex
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
+from spotbox.commands._bid import Held
 from spotbox.core.report import KEYS
 from tests.commands.fakes import live
 from tests.commands.market import PAST as PAST_CALL
@@ -306,6 +308,23 @@ def test_a_cap_is_weighed_without_questions_too(user, bid, told):
     said = user.run("up", "--dry-run", "-t", "g5.xlarge", "--max-price", bid)
     assert [line + "\n" for line in said.err.splitlines() if line.startswith("  held")] == [told] * bool(told)
     assert bool(told) is any(asked[0] == "history" for asked in user.world.asked)
+
+
+def test_the_share_of_many_zones_is_said_once_where_it_is_one():
+    """Of more zones than are named one by one: best and worst, or the one share that all have."""
+
+    class Known(Held):
+        def share(self, offer, bid):
+            return offer.share
+
+    def said(*shares):
+        kind = SimpleNamespace(name="g5.xlarge")
+        pools = [SimpleNamespace(type=kind, zone=f"z{n}", share=share) for n, share in enumerate(shares)]
+        return Known(pools, None, None, None).shares(None)
+
+    assert said(100, 100, 100, 100) == "100 % (each of 4 zones)"
+    assert said(100, 90, 100, 100) == "100 % (z0) to 90 % (z1), of 4 zones,"
+    assert said(100, None, 100, 100) == "100 % (z0) to 100 % (z0), of 4 zones, unknown in 1,"
 
 
 def test_a_past_that_cannot_be_read_stops_nothing(user):

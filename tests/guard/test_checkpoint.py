@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 
@@ -74,7 +75,7 @@ def test_nothing_new_costs_no_call(box, ckpt):
     assert sync(box)[0] == 0
     for path in ckpt.iterdir():
         path.unlink()
-    assert sync(box)[0] == 0
+    assert sync(box)[0] == 5
     assert len(box.calls()) == calls
     assert latest(box)[1]["part-0"] == "step 1"
 
@@ -163,6 +164,71 @@ def test_a_slot_of_another_box_is_emptied_first(box, ckpt):
     assert latest(box) == ("B", {f"part-{n}": "step 6" for n in range(3)})
 
 
+def test_a_slot_that_another_box_wrote_meanwhile_is_emptied(box, ckpt):
+    """Two boxes with one prefix, as after a move that went back: no state mixes files of both."""
+    fill(ckpt, 1)
+    sync(box)
+    (ckpt / "part-0").write_text("step 2")
+    sync(box)
+    mine = box.folder / "state/checkpoints"
+    kept = box.folder / "kept"
+    shutil.copytree(mine, kept)
+    (box.folder / "home/mine").mkdir()
+    for path in ckpt.iterdir():
+        shutil.copy2(path, box.folder / "home/mine")
+    fill(ckpt, 8)  # the other box: from the same disk, so with the same memory
+    sync(box)
+    fill(ckpt, 9)
+    sync(box)
+    shutil.rmtree(mine)
+    kept.rename(mine)
+    shutil.rmtree(ckpt)
+    (box.folder / "home/mine").rename(ckpt)
+    (ckpt / "part-0").write_text("step 3")
+    assert sync(box)[0] == 0
+    assert latest(box)[1] == {"part-0": "step 3", "part-1": "step 1", "part-2": "step 1"}
+
+
+def test_a_folder_with_two_names_comes_down_again(box, ckpt):
+    """`latest -> step-100` is uploaded as a folder of its own, as `aws s3 sync` follows links, and so counted."""
+    (ckpt / "step-100").mkdir()
+    fill(ckpt / "step-100", 100)
+    (ckpt / "latest").symlink_to("step-100")
+    assert sync(box) == (0, "")
+    assert len(latest(box)[1]) == 6
+    (ckpt / "latest").unlink()
+    fill(ckpt / "step-100", 200)
+    (ckpt / "best").symlink_to("step-100")
+    (ckpt / "latest").symlink_to("step-100")
+    assert sync(box) == (0, "")
+    shutil.rmtree(ckpt / "step-100")
+    fresh(box)
+    assert sync(box, restore=True)[0] == 0
+    assert (ckpt / "latest/part-2").read_text() == (ckpt / "best/part-2").read_text() == "step 200"
+
+
+def test_a_link_to_nothing_or_a_pipe_is_no_file(box, ckpt):
+    """What `aws s3 sync` skips because it is no file keeps no checkpoint from being complete; it is not counted."""
+    fill(ckpt, 1)
+    (ckpt / "last").symlink_to("gone")
+    os.mkfifo(ckpt / "pipe")
+    assert sync(box) == (0, "")
+    for step in (2, 3):
+        fill(ckpt, step)
+        assert sync(box) == (0, "")
+    assert latest(box)[1] == {f"part-{n}": "step 3" for n in range(3)}
+
+
+def test_a_link_that_leads_back_is_told(box, ckpt):
+    """A loop has no end to be uploaded: that is said, and nothing is written."""
+    fill(ckpt, 1)
+    (ckpt / "sub").mkdir()
+    (ckpt / "sub/up").symlink_to("..")
+    code, said = sync(box)
+    assert (code, "leads back" in said) == (1, True)
+    assert not [call for call in box.calls() if call["words"][1] == "sync"]
+
+
 @pytest.mark.parametrize("text", ["Unable to locate credentials"])
 def test_where_latest_cannot_be_read_no_slot_is_touched(box, ckpt, text):
     """An error is told in AWS's words, and nothing is written, as any slot may be the complete one."""
@@ -227,7 +293,7 @@ def test_a_fresh_box_gets_the_state_once(box, ckpt):
     assert (ckpt / "part-2").read_text() == "step 7"
     for path in ckpt.iterdir():
         path.unlink()
-    assert sync(box, restore=True)[0] == 0
+    assert sync(box, restore=True)[0] == 5
     assert not list(ckpt.iterdir())
 
 

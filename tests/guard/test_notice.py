@@ -167,6 +167,23 @@ def test_a_late_notice_scales_down(box):
     assert (box.folder / f"s3/mine/dev/{slot}/model").read_text() == "step 2\n"
 
 
+def test_what_became_of_it_is_told_on_the_terminals(box):
+    """Whoever still sits there reads what is safe, what had nothing to be synced, and how the hooks ended."""
+    (box.folder / "terminals/0").touch()
+    (box.folder / "home/ckpt").mkdir()
+    (box.folder / "home/ckpt/model").write_text("step 1")
+    box.hook("10-fails", "exit 3")
+    pairs = [{"local": f"~/{name}", "remote": f"s3://mine/{name}"} for name in ("ckpt", "no-such")]
+    box.start(checkpoints=pairs, restore=False, **TIMES)
+    box.metadata.notice(7)
+    box.wait("ready for the interruption", 8)
+    said = (box.folder / "terminals/0").read_text()
+    assert "checkpoint ~/ckpt: safe in S3" in said
+    assert "checkpoint ~/no-such: nothing there to be synced" in said
+    assert "10-fails failed: exit code 3" in said
+    assert "is not safe" not in said
+
+
 @pytest.mark.parametrize("offset", [-86400 * 30, 86400 * 365])
 def test_a_clock_that_is_wrong_breaks_nothing(box, offset):
     """The time left is told by the metadata service's clock: one of a month ago or a year ahead changes nothing."""

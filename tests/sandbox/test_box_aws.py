@@ -166,3 +166,16 @@ def test_no_answer_is_an_error_in_words(cli):
     """Where the sandbox does not answer, the program says so."""
     done = cli.run("s3", "ls", code=1, AWS_ENDPOINT_URL="http://127.0.0.1:9")
     assert b"Could not connect to the endpoint URL" in done.stderr
+
+
+def test_what_is_no_file_is_passed_over(cli):
+    """A pipe is told and skipped, not waited for; the exit code is then 2, as with a link to nothing."""
+    cli.write("ckpt/a", "one")
+    os.mkfifo(cli.folder / "ckpt/pipe")
+    (cli.folder / "ckpt/last").symlink_to("gone")
+    said = cli.run("s3", "sync", "ckpt", f"s3://{cli.bucket}/x", code=2).stderr.decode()
+    assert "FIFO" in said
+    assert "pipe" in said
+    assert "last. File does not exist." in said
+    assert cli.keys() == {"x/a": b"one"}
+    cli.run("s3", "cp", "ckpt", f"s3://{cli.bucket}/x", "--recursive", code=2)

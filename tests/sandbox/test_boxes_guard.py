@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from spotbox.commands._userdata import box_user_data
 from spotbox.sandbox.boxfiles import BoxFiles
 from spotbox.sandbox.boxguard import Outside
 from spotbox.sandbox.boxinit import place
@@ -106,7 +107,7 @@ def test_the_settings_say_where_the_box_is(lab):
     lab.boot(GUARDED)
     settings = json.loads(lab.files.root.joinpath("guard.json").read_text())
     root = str(lab.files.root)
-    for name in ("run_dir", "state_dir", "hooks", "home", "boot_id", "data_mount", "loadavg", "nvidia_gpus"):
+    for name in ("run_dir", "state_dir", "hooks", "home", "boot_id", "loadavg", "nvidia_gpus"):
         assert settings[name].startswith(root), name
     for name in ("aws", "wall", "shutdown", "nvidia_smi"):
         assert settings[name][0].startswith(root), name
@@ -115,6 +116,22 @@ def test_the_settings_say_where_the_box_is(lab):
     first = (lab.files.root / "volatile/boot_id").read_text()
     lab.boot()
     assert (lab.files.root / "volatile/boot_id").read_text() != first
+
+
+def test_a_data_volume_is_neither_looked_for_nor_waited_for(lab):
+    """No disk of this machine is looked at, let alone formatted, and on-resume.d runs at once: `../data` is there."""
+    lab.boot(box_user_data("ubuntu", "", (), True))
+    lab.facts = replace(lab.facts, tags={"spotbox:data-volume": "vol-0123456789abcdef0"})
+    hook = lab.home / ".spotbox/on-resume.d/10-train"
+    hook.parent.mkdir(parents=True)
+    hook.write_text("#!/bin/sh\necho ran >>resumed\n")
+    hook.chmod(0o755)
+    notice = lab.files.system / "var/lib/spotbox/notice.json"
+    notice.parent.mkdir(parents=True, exist_ok=True)
+    notice.write_text(json.dumps({"time": "2026-11-22T08:22:00Z", "boot": "another", "instance": SPEC.instance_id}))
+    lab.boot()
+    assert until(lambda: lines(lab.home / "resumed") == ["ran"])
+    assert "data volume" not in (lab.files.system / "var/log/spotbox-guard.log").read_text()
 
 
 def test_a_script_runs_once(lab):
