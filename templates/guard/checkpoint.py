@@ -52,11 +52,12 @@ class Checkpoint:
         self.known.setdefault("slots", {})
 
     def restore(self):
-        """Bring the complete state down, once for this box, into a folder that is not there or empty."""
+        """Bring the complete state down, once for this box, into a folder that is not there or empty; else beside it.
+
+        For a training that began before this did has a folder already, and its second sync would write over the state.
+        """
         if not self.settings.restore or self.known.get("restored"):
             return
-        if not self._empty():
-            return self._settled("kept", "%s has files already: nothing is restored into it" % self.local)
         marker = self.marker()
         if not marker:
             return self._settled("nothing", "")
@@ -70,7 +71,8 @@ class Checkpoint:
         try:
             os.rename(aside, self.local)  # takes the place of an empty folder, and of no other
         except OSError:
-            return self._settled("aside", "%s got files meanwhile; the checkpoint is in %s" % (self.local, aside))
+            beside = (self.local, marker["time"], aside)
+            return self._settled("aside", "%s has files already: the checkpoint of %s is in %s" % beside)
         self._settled("done", "restored %d files of %s into %s" % (len(tree), marker["time"], self.local))
 
     def sync(self):
@@ -133,12 +135,6 @@ class Checkpoint:
         self._up("sync", self.local, place, "--delete")
         self.known["slots"][slot]["again"] = []
         write(self.memory, self.known)
-
-    def _empty(self):
-        try:
-            return not os.listdir(self.local)
-        except FileNotFoundError:
-            return True
 
     def _settled(self, how, text):
         self.known["restored"] = how

@@ -298,14 +298,15 @@ def test_a_fresh_box_gets_the_state_once(box, ckpt):
 
 
 def test_a_restore_never_touches_what_is_there(box, ckpt):
-    """A folder with files in it is left alone, and that is told."""
+    """A folder with files in it is left alone; the state comes to lie beside it, for the next syncs write over it."""
     fill(ckpt, 7)
     sync(box)
     fresh(box)
     (ckpt / "part-0").write_text("my own")
     code, said = sync(box, restore=True)
     assert code == 0
-    assert "nothing is restored" in said
+    assert "has files already" in said
+    assert (box.folder / "home/.ckpt.restoring/part-2").read_text() == "step 7"
     assert [path.name for path in ckpt.iterdir()] == ["part-0"]
     assert (ckpt / "part-0").read_text() == "my own"
 
