@@ -158,7 +158,12 @@ def _attach(hands: Hands, step: s.GiveData, volume_id: str) -> None:
 def _ask_to_attach(hands: Hands, step: s.GiveData, volume_id: str) -> None:
     there = seen(hands, step.region, "volumes", "attachment.instance-id", [step.instance_id]) or ()
     used = {volume.device for volume in there}
-    device = next(name for name in DEVICES if name not in used)
+    device = next((name for name in DEVICES if name not in used), None)
+    if device is None:
+        raise SpotboxError(
+            f"{step.instance_id} has no device name left for {volume_id}: {DEVICES[0]} to {DEVICES[-1]} are all in use",
+            "Detach a volume of your own from it, and run the command again.",
+        )
     try:
         patient_call(
             hands, step.region, "attach_volume", VolumeId=volume_id, InstanceId=step.instance_id, Device=device

@@ -36,6 +36,7 @@ def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held 
         ("image", f"{image.name} ({image.id}), login {wish.user}"),
         ("disk", f"{wish.disk_gib} GiB {wish.disk_type}, encrypted: {month} while it exists"),
         *_data(wish, gp3),
+        *(("checkpoint", f"{local} in {remote}, every 5 minutes") for local, remote in asked.checkpoints),
     ]
     if not spot:
         day = best.on_demand * 24 if best.on_demand else None

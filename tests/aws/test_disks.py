@@ -7,6 +7,7 @@ import pytest
 from spotbox.aws.apply import apply
 from spotbox.aws.disks import ATTACH_WAIT, MADE_WAIT
 from spotbox.core.boxes import IN_USE, copy_mark
+from spotbox.core.disks import DEVICES
 from spotbox.core.errors import SpotboxError
 from spotbox.core.names import COPY_TAG, DATA_TAG, KEEP_TAG, ROLE_TAG, box_tags, client_token, wire_tags
 from spotbox.core.steps import GiveData
@@ -121,6 +122,15 @@ def test_another_device_where_the_user_has_a_disk_of_his_own(world):
     told(world)
     world.answers("delete_tags", {})
     done(world, OLD)
+
+
+def test_no_device_name_is_left(world):
+    """Eleven disks of the user's own: the error says so, and nothing is attached."""
+    shows(world, disk("available"))
+    users = [disk("in-use", AT, f"vol-users-{device[-1]}", device) for device in DEVICES]
+    shows(world, *users, params=by("attachment.instance-id", AT))
+    with pytest.raises(SpotboxError, match="no device name left for vol-d: /dev/sdf to /dev/sdp"):
+        done(world, OLD)
 
 
 def test_a_volume_that_detaches_still_is_waited_for(world):

@@ -33,7 +33,9 @@ def test_every_box_gets_the_guard(user):
 
 def test_what_was_asked_reaches_the_guard(user):
     """Login, checkpoints, and whether a data volume is to be mounted."""
-    assert user.run("up", "-y", *CKPT, "--data-size", "50", "--ssh-user", "me").code == 0
+    said = user.run("up", "-y", *CKPT, "--data-size", "50", "--ssh-user", "me")
+    assert said.code == 0
+    assert "checkpoint ~/ckpt in s3://mine/dev, every 5 minutes" in said.err
     pair = {"local": "~/ckpt", "remote": "s3://mine/dev"}
     assert settings(given(user)) == {"user": "me", "checkpoints": [pair], "data": True, "restore": True}
 
