@@ -128,6 +128,7 @@ def throttled(action, times=4):
     return {"action": action, "code": "RequestLimitExceeded", "http": 503, "times": times}
 
 
+@pytest.mark.slow  # a whole life in it: tests/life/test_weather.py
 @pytest.mark.parametrize("was", ["running", pytest.param("stopped", marks=pytest.mark.slow)])
 def test_down_in_bad_weather(clean, was):
     """Throttled more often than botocore repeats, connections that break after the work: all goes, exit 0."""
@@ -183,6 +184,7 @@ def test_a_standing_request_is_cancelled(clean):
     assert left_anywhere(clean, HOME) == []
 
 
+@pytest.mark.slow  # the same with fakes: tests/commands/test_owners.py
 def test_two_owners_in_one_account(clean):
     """Both have a `dev`. Each sees and removes the own one only, whatever the command."""
     alice, bob = ("--owner", "alice"), ("--owner", "bob")
@@ -210,6 +212,7 @@ def test_two_owners_in_one_account(clean):
     assert left_anywhere(clean, HOME) == []
 
 
+@pytest.mark.slow  # the same with fakes: tests/commands/test_hostile.py
 def test_hostile_tags_on_a_box(clean):
     """Tags that somebody with access to the account put on the instance end up in no option, file or terminal."""
     clean.sandbox("up", "-y")

@@ -93,6 +93,7 @@ def test_an_interruption_and_the_way_back(fresh):
     assert left_anywhere(fresh) == []
 
 
+@pytest.mark.slow  # the same with fakes, and in the laws: tests/core/test_laws.py
 def test_a_relaunch_without_tags_is_found_tagged_and_removed(fresh):
     """Terminate without cancel: AWS launches an untagged instance; status shows it, ssh tags it, down takes it."""
     fresh.sandbox("up", "-y")
@@ -231,6 +232,7 @@ def test_many_at_once_start_one_sandbox(fresh):
     assert len(pids) == 1
 
 
+@pytest.mark.slow  # its parts: tests/sandbox/test_process.py
 def test_the_sandbox_comes_back_with_its_box(fresh):
     """Stopped and started, and killed with -9, the sandbox still has the box and its files."""
     fresh.sandbox("up", "-y")

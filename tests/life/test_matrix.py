@@ -10,7 +10,7 @@ import pytest
 from tests.life.matrix import COMMANDS, Case, calls_of, cases_of, play, play_life
 
 SHARDS = 6
-LIVES = (1, 2)  # seeds of the sample
+LIVES = (1,)  # seeds of the sample
 
 
 @pytest.mark.parametrize("seed", LIVES)
@@ -27,12 +27,12 @@ def test_a_killed_up_is_removed(drive, action, when):
 
 
 MOVES = [
-    Case("move", 1, "after", again=True, action="RunInstances"),
     Case("move", 1, "after", again=True, action="CancelSpotInstanceRequests"),
 ]
 
 
 MORE_MOVES = [
+    Case("move", 1, "after", again=True, action="RunInstances"),
     Case("move", 1, "after", again=True, action="CreateImage"),
     Case("move away", 1, "after", again=False, action="CopyImage"),
     Case("move away", 1, "after", again=True, action="TerminateInstances"),
