@@ -3,6 +3,8 @@
 import json
 import subprocess
 
+import pytest
+
 from tests.e2e.conftest import SPOTBOX, left_anywhere, needs_ssh
 
 pytestmark = needs_ssh
@@ -62,6 +64,7 @@ def test_the_same_box_on_demand(fresh):
     assert left_anywhere(fresh, REGIONS) == []
 
 
+@pytest.mark.slow  # the same with fakes: tests/commands/test_up_rivals.py
 def test_two_terminals_in_two_regions_end_with_one_box(fresh):
     """Both find the name free and launch; the younger goes again, and both report the one that stays."""
     fresh.run("sandbox", "start")

@@ -160,6 +160,7 @@ def test_ctrl_c_in_the_hunt_and_park(aws):
     assert instances(aws) == []
 
 
+@pytest.mark.slow  # the same with fakes: tests/commands/test_leave.py
 def test_ctrl_c_in_the_hunt_and_leave(aws):
     """The third answer leaves key and group, which bill nothing, and no request."""
     line = hunting(aws).types(DOWN + DOWN + ENTER).ends()
@@ -181,6 +182,7 @@ def test_no_terminal_in_the_hunt(aws, how):
     assert left_anywhere(aws, REGION) == []
 
 
+@pytest.mark.slow  # the same with fakes: tests/commands/test_leave.py
 def test_ctrl_c_while_it_boots_and_leave(aws):
     """Left as it is, the box and its request are those that the last line names; `up` goes on with them."""
     terminal = Terminal(aws, *UP).agrees().sees("AWS accepted").types(CTRL_C).sees("What now")

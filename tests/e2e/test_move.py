@@ -43,6 +43,7 @@ def test_a_box_moves_to_another_zone(box):
     assert "nothing to do" in box.sandbox("move", "-y", "-z", "us-east-1b", timeout=300).stdout
 
 
+@pytest.mark.slow  # the same with fakes: tests/commands/test_move.py
 def test_an_interrupted_box_moves_to_another_region(box):
     """AWS has no capacity where it is: it moves without running, and runs elsewhere."""
     before = host_keys(box)

@@ -71,6 +71,7 @@ def test_up_cut_off_half_way_goes_on(fresh):
     assert left_anywhere(fresh) == []
 
 
+@pytest.mark.slow  # with the guard: tests/e2e/test_guard.py
 def test_an_interruption_and_the_way_back(fresh):
     """AWS takes the box and gives it back at a new address: status explains it, plain ssh finds it without help."""
     fresh.sandbox("up", "-y")

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pexpect
+import pytest
 
 from tests.e2e.conftest import SPOTBOX, needs_ssh
 

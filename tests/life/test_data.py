@@ -9,10 +9,10 @@ from tests.life.matrix import BACK, BESIDE, DATA, DOWN, KEEP, Case, play, ran
 
 # call -> what is left half done when it was killed before or after it
 SAMPLE = [
-    Case("down that keeps the data", 1, "before", True, "TerminateInstances"),
     Case("up that moves the data", 1, "after", True, "CreateVolume"),
 ]
 MORE = [
+    Case("down that keeps the data", 1, "before", True, "TerminateInstances"),
     Case("up with data", 1, "after", True, "CreateVolume"),
     *(Case("up with data", 1, when, True, "AttachVolume") for when in ("before", "after")),
     *(Case("up with data", 1, when, False, action) for when in ("before", "after")
