@@ -184,7 +184,6 @@ def test_a_standing_request_is_cancelled(clean):
     assert left_anywhere(clean, HOME) == []
 
 
-@pytest.mark.slow  # the same with fakes: tests/commands/test_owners.py
 def test_two_owners_in_one_account(clean):
     """Both have a `dev`. Each sees and removes the own one only, whatever the command."""
     alice, bob = ("--owner", "alice"), ("--owner", "bob")

@@ -7,7 +7,6 @@ import subprocess
 import time
 
 import pexpect
-import pytest
 
 from tests.e2e.conftest import SPOTBOX, needs_ssh
 
@@ -27,7 +26,6 @@ def until(here, done):
     return now
 
 
-@pytest.mark.slow  # the same with fakes: tests/commands/test_watch.py
 @needs_ssh
 def test_a_box_is_watched_through_what_happens_to_it(fresh):
     """Limits, an interruption, a terminate from outside: each is seen, explained, and the terminal given back."""
