@@ -1,4 +1,7 @@
-"""How the tests share the machine: each goes to whichever worker is free, and what takes longest begins first."""
+"""How the tests share the machine: each goes to whichever worker is free, and what takes longest begins first.
+
+What shares a sandbox that takes seconds to make stays together, so that it is made once.
+"""
 
 import os
 
@@ -6,6 +9,14 @@ import pytest
 
 # Their tests wait for boxes, for AWS's pace and for each other more than they compute.
 SLOW_FOLDERS = ("tests/e2e/", "tests/life/", "tests/guard/")
+TOGETHER = (  # files whose tests share one sandbox, with more in it than a start takes
+    "tests/e2e/test_overhead.py",
+    "tests/e2e/test_journey.py",
+    "tests/e2e/test_refusals.py",
+    "tests/e2e/test_prices.py",
+    "tests/e2e/test_prices_rough.py",
+    "tests/sandbox/test_boxes",
+)
 OWN_SANDBOX = "fresh"  # the fixture of a test that shares nothing with its neighbours; the others share a module's
 
 
@@ -14,9 +25,23 @@ def pytest_xdist_auto_num_workers(config):
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_xdist_make_scheduler(config, log):
+    """One file of those above to one worker; the rest test by test.
+
+    The groups of xdist 3.8 do not arrive: it writes them into an attribute that pytest 9.2 no longer reads.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return nodeid.split("::")[0] if nodeid.startswith(TOGETHER) else nodeid
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """The longest are handed out first: `loadgroup` without groups gives out test by test, in this order."""
+    """The longest are handed out first: the scheduler gives out in this order."""
     if not config.getoption("loadgroup", False):  # what xdist tells its workers of --dist loadgroup
         return
 
