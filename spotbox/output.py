@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import sys
+import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -106,14 +107,21 @@ def to_table(rows: Sequence[Sequence[Any]], headers: Sequence[str], right: Seque
     return tabulate(cells, headers=headers, tablefmt="simple", colalign=align if rows else None, disable_numparse=True)
 
 
+NARROWEST = 24  # columns that a cell of words is left with, before others have to go
+
+
 @dataclass(frozen=True)
 class Column:
-    """A column of `to_fitted`. `title` may have two lines; of the columns with a `rank` the highest goes first."""
+    """A column of `to_fitted`. `title` may have two lines; of the columns with a `rank` the highest goes first.
+
+    `words` says that its cells may be broken between words, over as many lines as that takes.
+    """
 
     title: str
     name: str
     right: bool = False
     rank: int = 0
+    words: bool = False
 
 
 def to_fitted(rows: Sequence[Sequence[Any]], columns: Sequence[Column], width: int | None) -> tuple[str, list[str]]:
@@ -125,18 +133,49 @@ def to_fitted(rows: Sequence[Sequence[Any]], columns: Sequence[Column], width: i
     lines = [[""] * (tall - len(head)) + head for head in heads]
     cells = [["" if cell is None else safe(cell) for cell in row] for row in rows]
     parts = [[*line, *column] for line, column in zip(lines, zip(*cells, strict=True), strict=True)]
-    widths = [max(map(len, part)) for part in parts]
-    kept, gone = list(range(len(columns))), list[str]()
-    while width is not None and sum(widths[i] + 2 for i in kept) - 2 > width:
+    widths = [max(map(columns_of, part)) for part in parts]
+    kept, gone, rooms = _fitting(columns, widths, width)
+    for i in kept:
+        if rooms[i] < widths[i]:
+            parts[i] = [_broken(cell, rooms[i]) for cell in parts[i]]
+    shown = [[*parts[i][:tall], "-" * rooms[i], *parts[i][tall:]] for i in kept]
+    align = ["right" if columns[i].right else "left" for i in kept]
+    text = tabulate(list(zip(*shown, strict=True)), tablefmt="plain", colalign=align, disable_numparse=True)
+    return "\n".join(line.rstrip() for line in text.split("\n")), [columns[i].name for i in gone]
+
+
+def _fitting(
+    columns: Sequence[Column], widths: Sequence[int], width: int | None
+) -> tuple[list[int], list[int], dict[int, int]]:
+    """The columns that stay, those that go, and how wide each of the first is to be."""
+    kept, gone, rooms = list(range(len(columns))), list[int](), dict(enumerate(widths))
+    if width is None:
+        return kept, gone, rooms
+    least = [min(wide, NARROWEST) if column.words else wide for column, wide in zip(columns, widths, strict=True)]
+    while sum(least[i] + 2 for i in kept) - 2 > width:
         last = max(kept, key=lambda i: columns[i].rank)
         if not columns[last].rank:
             break
         kept.remove(last)
-        gone.append(columns[last].name)
-    shown = [[*parts[i][:tall], "-" * widths[i], *parts[i][tall:]] for i in kept]
-    align = ["right" if columns[i].right else "left" for i in kept]
-    text = tabulate(list(zip(*shown, strict=True)), tablefmt="plain", colalign=align, disable_numparse=True)
-    return "\n".join(line.rstrip() for line in text.split("\n")), gone
+        gone.append(last)
+    over = sum(widths[i] + 2 for i in kept) - 2 - width
+    for i in kept:
+        if over > 0 and columns[i].words:
+            rooms[i] = max(least[i], widths[i] - over)
+            over -= widths[i] - rooms[i]
+    return kept, gone, rooms
+
+
+def _broken(cell: str, room: int) -> str:
+    return "\n".join(textwrap.wrap(cell, room, break_on_hyphens=False))
+
+
+def columns_of(text: str) -> int:
+    """How many columns of a terminal a line takes; East Asian characters and emoji take two."""
+    from wcwidth import wcswidth
+
+    wide: int = wcswidth(text)
+    return wide if wide >= 0 else len(text)
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:

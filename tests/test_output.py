@@ -75,3 +75,33 @@ def test_cells_are_safe():
     assert "\x1b" not in shown
     assert len(shown.split("\n")) == 4
     assert aligned([["a\n", "1"], ["b", "22"]], right=[1]) == ["a\\n   1", "b    22"]
+
+
+SEEN = (
+    Column("name", "name"),
+    Column("type", "type", rank=1),
+    Column("$/h", "price", right=True),
+    Column("reason", "reason", words=True),
+)
+
+
+@pytest.mark.parametrize("width", range(40, 130, 5))
+def test_words_break_and_figures_do_not(width):
+    """A narrow terminal breaks a reason between its words; nothing is wider than it, and every figure stays whole."""
+    reason = "AWS took the capacity back; only AWS can restart it, or take the box elsewhere with its disk"
+    text, gone = to_fitted([["dev", "g5.xlarge", "$0.1951", reason]], SEEN, width)
+    assert max(map(len, text.split("\n"))) <= width
+    assert "$0.1951" in text
+    column = text.split("\n")[0].index("reason")
+    assert " ".join(line[column:].strip() for line in text.split("\n")[2:]) == reason
+    assert (gone == ["type"]) == (width < 3 + 9 + 7 + 24 + 6)
+
+
+def test_wide_characters_stand_in_line():
+    """What takes two columns on the screen is counted as two: the column after it stands in line."""
+    text, _ = to_fitted([["東京", "1"], ["ab", "22"]], (Column("name", "name"), Column("n", "n", right=True)), None)
+    head, rule, wide, narrow = text.split("\n")
+    assert wide == "東京   1"
+    assert narrow == "ab    22"
+    assert rule == "----  --"
+    assert head == "name   n"

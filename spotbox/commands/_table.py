@@ -35,13 +35,14 @@ def show_table(app: App, rows: Sequence[Row], score: bool, quota: bool) -> None:
     put_table(app, cells, columns)
 
 
-def put_table(app: App, cells: Sequence[Sequence[str]], columns: Sequence[Column]) -> None:
-    """A table that fits the terminal; a remark names the columns that had to go."""
+def put_table(app: App, cells: Sequence[Sequence[object]], columns: Sequence[Column]) -> list[str]:
+    """A table that fits the terminal; gives the columns that had to go, which a remark names."""
     width = screen()
     text, gone = to_fitted(cells, columns, width)
     click.echo(text)
     if gone:
         app.remark(f"the terminal has {width} columns, so left out: {', '.join(gone)}")
+    return gone
 
 
 def quota_text(row: Row) -> str:

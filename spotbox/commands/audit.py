@@ -11,6 +11,7 @@ import click
 from spotbox.app import App, get_app
 from spotbox.commands._bills import find_rates
 from spotbox.commands._remove import Tally, carry_out, patiently
+from spotbox.commands._table import put_table
 from spotbox.core.audit import audit as judge
 from spotbox.core.audit import plan_fix
 from spotbox.core.billing import Rates
@@ -22,9 +23,18 @@ from spotbox.core.text import as_typed, plural, safe
 from spotbox.core.units import show_usd
 from spotbox.core.waiting import Look, wait
 from spotbox.options import Command, flag, output_option, region_option, typed, yes_option
-from spotbox.output import to_csv, to_json, to_table
+from spotbox.output import Column, to_csv, to_json
 
-COLUMNS = ("kind", "id", "region", "name", "owner", "$/month", "why", "remedy")
+COLUMNS = (
+    Column("kind", "kind"),
+    Column("id", "id"),
+    Column("region", "region"),
+    Column("name", "name", rank=1),
+    Column("owner", "owner", rank=2),
+    Column("$/month", "price", right=True),
+    Column("why", "why", words=True),
+    Column("remedy", "remedy", rank=3),
+)
 GONE_WAIT = 60  # seconds in which AWS stops showing what was removed
 
 
@@ -180,14 +190,15 @@ def _tell(app: App, seen: Seen, owner: str | None, output: str) -> None:
         click.echo(to_csv(rows, KEYS))
     elif rows:
         shown = [[*(row[key] for key in KEYS[:5]), _month(row), row["why"], row["remedy"]] for row in rows]
-        click.echo(to_table(shown, COLUMNS, right=(5,)))
+        if "remedy" in put_table(app, shown, COLUMNS):  # commands are to be copied, so they stand below, unbroken
+            click.echo("\n".join(["", "what removes it:", *dict.fromkeys(f"  {safe(row[-1])}" for row in shown)]))
     else:
         app.remark(f"nothing is left over: all of {'everyone' if owner is None else safe(owner)}'s is in healthy boxes")
     if seen.bills:
         known = sum((f.usd(seen.rates) or Decimal(0) for f in seen.findings if f.bills(seen.rates)), Decimal(0))
         raise SpotboxError(
             f"{plural(seen.bills, 'thing')} outside of healthy boxes: {show_usd(known, 2)}/month as far as known",
-            "The last column says what removes each; `spotbox audit --fix` removes what it may.",
+            "Each row names what removes it; `spotbox audit --fix` removes what it may.",
             Exit.STILL_BILLS,
         )
 

@@ -7,6 +7,7 @@ import click
 
 from spotbox.app import App, get_app
 from spotbox.commands._find import described, find_boxes, need_box, others, priced, records
+from spotbox.commands._table import put_table
 from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.explain import explain
@@ -14,9 +15,18 @@ from spotbox.core.names import IDLE_TAG
 from spotbox.core.report import KEYS, full_lines
 from spotbox.core.units import show_usd
 from spotbox.options import NAME, Command, flag, output_option, region_option
-from spotbox.output import to_csv, to_json, to_pairs, to_table
+from spotbox.output import Column, to_csv, to_json, to_pairs
 
 COLUMNS = ("name", "state", "type", "zone", "market", "$/h now", "savings", "address", "reason")
+# Which of them give way on a narrow terminal, the highest rank first; the reason is broken between words.
+_FITS = {title: Column(title, title) for title in COLUMNS} | {
+    "type": Column("type", "type", rank=1),
+    "address": Column("address", "address", rank=2),
+    "$/h now": Column("$/h now", "price", right=True),
+    "savings": Column("savings", "savings", right=True, rank=3),
+    "market": Column("market", "market", rank=4),
+    "reason": Column("reason", "reason", words=True),
+}
 
 
 @click.command(cls=Command)
@@ -95,7 +105,7 @@ def _all(app: App, found: list[dict[str, object]], output: str) -> None:
     elif not found:
         app.remark("no boxes. Make one with: spotbox up")
     else:
-        click.echo(to_table([row(record) for record in found], COLUMNS, right=(5, 6)))
+        put_table(app, [row(record) for record in found], [_FITS[title] for title in COLUMNS])
 
 
 def row(record: dict[str, object]) -> list[object]:

@@ -1,6 +1,9 @@
-"""The README is true: its session happens, its commands exist, its codes are the program's."""
+"""The README and its pages are true: the session happens, commands run, flags exist, codes are the program's."""
 
+import importlib.util
+import os
 import re
+import subprocess
 
 import click
 import pytest
@@ -9,16 +12,28 @@ from spotbox.cli import COMMANDS, cli
 from spotbox.core.errors import Exit
 from spotbox.core.states import State
 from tests.e2e import session
-from tests.e2e.conftest import needs_ssh
+from tests.e2e.conftest import SPOTBOX, needs_ssh
 
 TEXT = session.README.read_text(encoding="utf-8")
+PAGES = {page.stem: page.read_text(encoding="utf-8") for page in (session.README.parent / "docs").glob("*.md")}
+# Lines of the README that end otherwise in the sandbox, and why that is no fault of theirs.
+ENDS = {"jupyter": 127}  # there is no Jupyter on this machine's boxes
+
+
+def typed_lines() -> list[str]:
+    """What the README tells one to type, its recorded session left out."""
+    blocks = re.findall(r"^ *```\n(.*?)\n *```", TEXT, re.DOTALL | re.MULTILINE)
+    lines = [line.strip().split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("spotbox ")]
 
 
 @needs_ssh
 def test_the_session_is_real(fresh):
     """What the README shows is what the program prints, but for ids, addresses and times."""
     fresh.extra = {"SPOTBOX_HOME": str(fresh.home / ".spotbox")}
-    assert session.plain(session.perform(fresh)) == session.plain(session.shown())
+    done, shown = session.perform(fresh), session.shown()
+    for name in session.BLOCKS:
+        assert session.plain(done[name]) == session.plain(shown[name])
 
 
 def test_the_first_screen():
@@ -30,14 +45,48 @@ def test_the_first_screen():
     assert TEXT.index(blocks[1]) < 1200
 
 
+@needs_ssh
+def test_what_is_typed_runs(fresh):
+    """Every `spotbox` command that the README tells one to type runs, in their order, in one sandbox."""
+    fresh.extra = {"SPOTBOX_SANDBOX": "1"}
+    env = fresh.env | {"PATH": f"{SPOTBOX.parent}{os.pathsep}{fresh.env['PATH']}"}
+    lines = typed_lines()
+    assert len(lines) > 6
+    for line in lines:
+        done = subprocess.run(
+            ["bash", "-c", line], env=env, cwd=fresh.home, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        code = next((code for word, code in ENDS.items() if word in line), 0)
+        assert done.returncode == code, f"{line}\n{done.stdout}{done.stderr}"
+
+
+def test_links_lead_somewhere():
+    """Every relative link and picture of the README and of a page exists."""
+    root = session.README.parent
+    pages = {root: TEXT, **{root / "docs" / name: text for name, text in PAGES.items()}}
+    for place, text in pages.items():
+        folder = place if place is root else place.parent
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (folder / link).exists(), f"{place}: {link}"
+
+
+def test_the_help_page_is_the_programs():
+    """docs/commands.md is what `python docs/help.py` writes now."""
+    spec = importlib.util.spec_from_file_location("spotbox_docs_help", session.README.parent / "docs" / "help.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert PAGES["commands"] == module.page()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_its_section(command):
-    """Each command of the table is documented."""
-    assert f"`spotbox {command}" in TEXT
+def test_every_command_is_told(command):
+    """Each command stands in the README's table, and its help on the page of helps."""
+    assert f"`{command}`" in TEXT
+    assert f"## `spotbox {command}`" in PAGES["commands"]
 
 
 def test_every_flag_of_up_is_documented():
-    """Each long flag of `up` stands in the README."""
+    """Each long flag of `up` stands on the page of boxes."""
     up = cli.get_command(click.Context(cli), "up")
     flags = {o for p in up.params if isinstance(p, click.Option) and not p.hidden for o in p.opts if len(o) > 2}
     flags -= {
@@ -50,14 +99,15 @@ def test_every_flag_of_up_is_documented():
         "--verbose",
         "--version",
     }  # by their letter
-    flags -= {"--pool"} if "`--pool big`" in TEXT else set()
-    assert {flag for flag in flags if f"`{flag}" not in TEXT} == set()
+    flags -= {"--config", "--profile", "--sandbox"}  # every command has them
+    flags -= {"--pool"} if "`--pool big`" in PAGES["configuration"] else set()
+    assert {flag for flag in flags if f"`{flag}" not in PAGES["boxes"]} == set()
 
 
 def test_every_flag_of_prices_is_documented():
     """Each flag of `prices` stands in the table of its section, and every sort with it."""
     prices = cli.get_command(click.Context(cli), "prices")
-    section = TEXT[TEXT.index("### `spotbox prices`") : TEXT.index("### `spotbox status")]
+    section = PAGES["prices"]
     common = {"--verbose", "--sandbox", "--config", "--profile", "--version", "--help"}
     options = [p for p in prices.params if isinstance(p, click.Option) and not common & set(p.opts)]
     assert len(options) > 10
@@ -68,5 +118,5 @@ def test_every_flag_of_prices_is_documented():
 
 def test_states_and_exit_codes_are_the_programs():
     """The tables name exactly what the program knows."""
-    assert {state for state in State if f"| `{state}` |" in TEXT} == set(State)
+    assert {state for state in State if f"| `{state}` |" in PAGES["boxes"]} == set(State)
     assert {code for code in Exit if f"`{code.value}` " in TEXT} == set(Exit)
