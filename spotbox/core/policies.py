@@ -26,11 +26,14 @@ _PLACEHOLDER = re.compile("BUCKET/PREFIX|BUCKET|PREFIX|ACCOUNT|SERVICE|ROLE")
 
 # What looking at prices takes, and what of it nothing else does; a test holds both against the templates.
 LOOKING = frozenset(
-    "ec2:DescribeInstanceTypeOfferings ec2:DescribeInstanceTypes ec2:DescribeRegions ec2:DescribeSpotPriceHistory "
-    "ec2:GetSpotPlacementScores pricing:GetProducts servicequotas:GetAWSDefaultServiceQuota "
-    "servicequotas:GetServiceQuota".split()
+    {
+        *("ec2:DescribeInstanceTypes", "ec2:DescribeRegions", "ec2:DescribeSpotPriceHistory"),
+        *("ec2:GetSpotPlacementScores", "pricing:GetProducts"),
+        *("servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"),
+    }
 )
 ONLY_LOOKING = frozenset({"ec2:GetSpotPlacementScores"})
+_ONLY_TRAINING = frozenset({"servicequotas:ListServiceQuotas"})
 _OF_BOX = frozenset({"ec2", "ec2-instance-connect", "iam", "ssm", "pricing", "servicequotas"})
 _OF_TRAIN = frozenset({"sagemaker", "logs", "s3"})
 
@@ -43,7 +46,9 @@ STRICT_LOSSES = {
         "- what lost its tags by hand, also for `spotbox audit --fix`",
         "- so `up --park` is not allowed at all: AWS launches from it without tags",
     ),
-    "train": ("under --strict a job that carries no `spotbox:owner` tag, such as one of a pipeline, cannot be stopped",),
+    "train": (
+        "under --strict a job that carries no `spotbox:owner` tag, such as one of a pipeline, cannot be stopped",
+    ),
 }
 
 
@@ -100,7 +105,7 @@ def holders(action: str, operation: str = "") -> tuple[str, ...]:
         return ("prices",)
     if action in LOOKING:
         return ("box", "prices")
-    if service in _OF_TRAIN:
+    if service in _OF_TRAIN or action in _ONLY_TRAINING:
         return ("train",)
     return ("box",) if service in _OF_BOX else ()
 
