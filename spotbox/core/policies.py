@@ -41,8 +41,8 @@ STRICT_LOSSES = {
     "prices": ("reading prices changes nothing: --strict is the same policy",),
     "box": (
         "under --strict what carries no `spotbox:owner` tag cannot be tagged, stopped or removed:",
-        "- an instance that AWS launched anew from a standing request, and its volumes: they carry no tags and bill."
-        " `spotbox down` cancels the request; whoever may do more must terminate the instance",
+        "- an instance that AWS launched anew from a box's request, and its volumes: they carry no tags and bill;",
+        "  `spotbox down` cancels the request, and whoever may do more must then terminate the instance",
         "- what lost its tags by hand, also for `spotbox audit --fix`",
         "- so `up --park` is not allowed at all: AWS launches from it without tags",
     ),

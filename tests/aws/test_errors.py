@@ -114,7 +114,11 @@ def test_permission_names_the_action():
     ("operation", "text", "hint"),
     [
         ("RunInstances", "", "Allow ec2:RunInstances; `spotbox policy box` prints what is needed."),
-        ("GetSpotPlacementScores", "", "Allow ec2:GetSpotPlacementScores; `spotbox policy prices` prints what is needed."),
+        (
+            "GetSpotPlacementScores",
+            "",
+            "Allow ec2:GetSpotPlacementScores; `spotbox policy prices` prints what is needed.",
+        ),
         (
             "GetProducts",
             "",

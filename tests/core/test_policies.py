@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spotbox.core.errors import UsageError
@@ -60,6 +60,7 @@ def test_a_name_that_looks_like_a_placeholder(role):
 PLACES = st.lists(st.tuples(st.from_regex(r"[a-z]{3,9}", fullmatch=True), st.sampled_from(["", "a", "a/b", "PREFIX"])))
 
 
+@settings(max_examples=30)
 @given(PLACES)
 def test_every_sid_is_there_once(places):
     """IAM refuses a policy that has a Sid twice, or one with anything but letters and digits."""
