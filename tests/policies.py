@@ -43,9 +43,9 @@ def wanted(service: str, operation: str) -> set[str]:
         found.add("ec2:CreateTags")
     if service == "ec2" and operation in HANDS_ON_A_ROLE:
         found.add("iam:PassRole")
-    if service == "sagemaker" and operation == "CreateTrainingJob":
-        found |= {"sagemaker:AddTags", "iam:PassRole"}
-    if service == "sagemaker" and operation in ("CreatePipeline", "UpdatePipeline"):
+    if service == "sagemaker" and operation in ("CreatePipeline", "CreateTrainingJob"):
+        found.add("sagemaker:AddTags")
+    if service == "sagemaker" and operation in ("CreatePipeline", "CreateTrainingJob", "UpdatePipeline"):
         found.add("iam:PassRole")
     return found
 
