@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from spotbox.cli import COMMANDS
 from spotbox.core.names import OWNER_TAG
 from spotbox.sandbox import process
 from tests.e2e.conftest import needs_ssh
@@ -15,10 +16,11 @@ from tests.policies import NEEDED_BESIDES, allowed, wanted
 
 REGIONS = ["us-east-1", "us-west-2"]
 KEY = "spotbox-trainer"
-# Allowed by `box`, and called by no command against the sandbox.
+# Allowed, and called by no command against the sandbox.
 UNSEEN = {
     "servicequotas:GetAWSDefaultServiceQuota": "asked where an account has no quota of its own; the sandbox's has",
 }
+UNSEEN_OF_TRAIN = {**UNSEEN, "servicequotas:ListAWSDefaultServiceQuotas": "likewise"}
 
 
 class Story:
@@ -173,3 +175,25 @@ def test_boxes_call_what_their_policy_allows_and_nothing_less(story):
             assert actions - NEEDED_BESIDES <= policy, command
     seen = set().union(*(actions for command, actions in story.called.items() if command != "prices"))
     assert policy - seen == UNSEEN.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("train" not in COMMANDS, reason="there is no `train` yet")
+def test_jobs_call_what_their_policy_allows_and_nothing_less(story):
+    """A job from its upload to its end, looked at, listed and stopped, and a pipeline made and changed."""
+    here = story.here
+    (here.home / "fit.py").write_text("print('fitted')\n")
+    given = ("--role", "R", "--image", "pytorch", "--output-path", "s3://mine/out", "-t", "ml.g5.xlarge", "-y")
+    story.did("train", "./fit.py", *given, "--name", "one", "--checkpoint", "s3://mine/ckpt")
+    story.did("train", "status", "one")
+    story.did("train", "list")
+    (here.home / "fit.py").write_text("import time; time.sleep(600)\n")
+    story.did("train", "./fit.py", *given, "--name", "two", "--no-wait")
+    story.did("train", "stop", "two")
+    (here.home / "fit.py").write_text("print('fitted')\n")
+    story.did("train", "./fit.py", *given, "--pipeline", "nightly")
+    story.did("train", "./fit.py", *given, "--pipeline", "nightly")
+    policy = {action for action in story.printed("train", "--bucket", "mine") if not action.startswith("s3:")}
+    seen = story.called["train"]
+    assert seen - NEEDED_BESIDES <= policy
+    assert policy - seen == UNSEEN_OF_TRAIN.keys()
