@@ -194,6 +194,7 @@ KNOWN_FLAGS = frozenset(
         *("owner", "wait", "pool", "output", "forward", "keep-data", "notice", "park", "fallback"),
         *("sort", "limit", "score", "quota", "refresh", "history"),
         *("ttl", "idle-stop", "checkpoint", "watch"),
+        *("account", "bucket", "role", "strict"),
     }
 )
 

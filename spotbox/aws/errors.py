@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.policies import holders
 from spotbox.core.quotas import increase_command, on_demand_quota_of, quota_of
 from spotbox.core.refusals import DENIED, refusal
 from spotbox.core.text import safe
@@ -163,7 +164,7 @@ def _from_aws(error: Any, action: str, region: str, instance_type: str, vcpus: i
         return SpotboxError(what, _REPORT, Exit.FAILED, code)
     if known is DENIED:
         where = f" in {region}" if region else ""
-        what, hint = f"no permission for {action}{where}", f"Allow {action}; {known.hint}"
+        what, hint = f"no permission for {action}{where}", _allow(action, str(error.operation_name))
         if "explicit deny" in raw:
             hint = f"A policy denies {action} outright: ask whoever manages the account or organisation."
         return SpotboxError(what, hint, known.exit, code)
@@ -172,6 +173,15 @@ def _from_aws(error: Any, action: str, region: str, instance_type: str, vcpus: i
         what = f"{what}: {text}"
     hint = known.hint.replace("{region}", f" --region {region}" if region else "")
     return SpotboxError(what, hint or _quota_hint(code, region, instance_type, vcpus), known.exit, code)
+
+
+def _allow(action: str, operation: str) -> str:
+    """What to do about a refused action: which of spotbox's policies holds it."""
+    held = holders(action, operation)
+    if not held:
+        return f"Allow {action} in the policy of these credentials."
+    besides = "".join(f", `spotbox policy {use}` what {use} alone need" for use in held[1:])
+    return f"Allow {action}; `spotbox policy {held[0]}` prints what is needed{besides}."
 
 
 def _sentence(text: str, limit: int = 500) -> str:

@@ -36,7 +36,7 @@ _NO_VPC = Refusal("the region has no default VPC", _VPC, detail=False)
 _NOT_THERE = Refusal("", _GONE)
 _USAGE = Refusal("AWS does not accept what was asked", "Correct the value and run the command again.", Exit.USAGE)
 _CLOSED = Refusal("AWS has not opened this account for use", "Look into its e-mail and console.", Exit.DENIED)
-DENIED = Refusal("these credentials may not do this", "`spotbox policy box` prints what is needed.", Exit.DENIED)
+DENIED = Refusal("these credentials may not do this", "", Exit.DENIED)  # which policy holds it follows from the action
 QUOTA = Refusal("a limit of this AWS account is reached", "Ask for more in the Service Quotas console.", Exit.QUOTA)
 
 REFUSALS: dict[str, Refusal] = {

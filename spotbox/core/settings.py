@@ -8,7 +8,7 @@ from spotbox.core.text import did_you_mean, safe
 
 # Consent and destruction are said each time, never kept in a variable; nor in a file, with what makes no sense there.
 NO_VARIABLE = frozenset({"yes", "all", "fix", "help", "version", "stdio"})
-NEVER_KEPT = NO_VARIABLE | {"dry-run", "config", "print"}
+NEVER_KEPT = NO_VARIABLE | {"dry-run", "config", "print", "document"}
 Value = str | bool | list[str]
 
 

@@ -110,6 +110,33 @@ def test_permission_names_the_action():
     assert (denied.message, "pricing:GetProducts" in denied.hint) == ("no permission for pricing:GetProducts", True)
 
 
+@pytest.mark.parametrize(
+    ("operation", "text", "hint"),
+    [
+        ("RunInstances", "", "Allow ec2:RunInstances; `spotbox policy box` prints what is needed."),
+        (
+            "GetSpotPlacementScores",
+            "",
+            "Allow ec2:GetSpotPlacementScores; `spotbox policy prices` prints what is needed.",
+        ),
+        (
+            "GetProducts",
+            "",
+            "Allow pricing:GetProducts; `spotbox policy box` prints what is needed, `spotbox policy prices` what prices"
+            " alone need.",
+        ),
+        (
+            "RunInstances",
+            "User: arn:aws:iam::1:user/a is not authorized to perform: kms:CreateGrant on resource: x",
+            "Allow kms:CreateGrant in the policy of these credentials.",
+        ),
+    ],
+)
+def test_a_refused_action_names_the_policy_that_holds_it(operation, text, hint):
+    """The hint says which of `spotbox policy`'s documents allows the action, and none where none of them does."""
+    assert translate(refused("UnauthorizedOperation", text, operation)).hint == hint
+
+
 def test_an_explicit_deny_is_not_mended_by_allowing():
     """Where a policy denies outright the hint does not say to allow it."""
     text = (
