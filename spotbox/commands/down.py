@@ -14,6 +14,7 @@ from spotbox.commands._connect import drop_entry, forget_host
 from spotbox.commands._find import others
 from spotbox.commands._remove import GROUP_WAIT, Tally, carry_out, kept_lines, patiently, priced, reconcile, see_gone
 from spotbox.core.boxes import Sight, gather
+from spotbox.core.copies import keeping
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.findings import Survey
 from spotbox.core.names import check_name
@@ -93,6 +94,8 @@ def down(
         return
     plan, surveys = _leave_traces(app, seen.sights, plan, owner, tally)
     _show(app, plan, going_with_instances(seen.sights, owner, wanted.names), dry_run)
+    for text in keeping(seen.sights, owner, wanted.names).remarks if keep_data else ():
+        app.remark(safe(text))
     if dry_run:
         return
     if plan:

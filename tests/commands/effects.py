@@ -167,7 +167,7 @@ def _delete_snapshot(world, step):
 
 
 def _keep(world, step):
-    _tag(world, s.TagAgain(step.region, (step.volume_id,), {KEEP_TAG: "true"}))
+    _tag(world, s.TagAgain(step.region, (step.volume_id,), {KEEP_TAG: "true", ROLE_TAG: "data"}))
 
 
 def _delete_group(world, step):
