@@ -1,4 +1,4 @@
-"""`down --keep-data` in the middle of a move: of a data volume and its copy it keeps the one that holds all, and says so."""
+"""`down --keep-data` in the middle of a move: of a data volume and its copy it keeps the one that holds all."""
 
 from dataclasses import replace
 
