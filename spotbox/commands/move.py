@@ -115,6 +115,8 @@ def _move(app: App, scene: Scene, old: Box, asked: Asked, yes: bool) -> None:
     way = find_way(app, old, asked) if scene.new is None or old.moving else None
     if way and scene.new is None:
         _check_apart(old, way)
+    if way and way.network and scene.new is None:
+        app.remark(safe(way.network))
     outline = _outline(scene, old, way)
     if asked.dry_run:
         for line in outline:
