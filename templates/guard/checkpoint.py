@@ -263,7 +263,6 @@ def main(words):
         if mode == "every":
             checkpoint.restore()
         elif not checkpoint.settled():
-            say("%s is not synced: the state in S3 has not come down yet, and stands" % checkpoint.local)
             return BEFORE
         done = checkpoint.sync()
         if done is None:

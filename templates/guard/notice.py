@@ -22,7 +22,7 @@ MARGIN = 5.0  # seconds before AWS stops the box, by when all is over
 FATES = {  # of a checkpoint with which nothing more is to be done, by the exit code of its sync
     0: "safe in S3",
     EMPTY: "nothing there to be synced",
-    BEFORE: "the one in S3 had not come down yet, and stands",
+    BEFORE: "not begun: the one before stands",
 }
 
 
@@ -129,7 +129,7 @@ class Story:
         for job in first:
             job.join(max(0.0, until - self.last - time.monotonic()))
         pairs = self.settings.checkpoints
-        open_ones, settled = list(range(len(pairs))), {}
+        open_ones, fates = list(range(len(pairs))), {}
         while open_ones and until - time.monotonic() > 1:
             left = until - time.monotonic()
             jobs = [sync_job(self.settings, number, left - 0.5, "last") for number in open_ones]
@@ -137,12 +137,12 @@ class Story:
                 job.start()
             for job in jobs:
                 job.join(max(0.0, until - time.monotonic()))
-            settled.update((number, FATES[job.code]) for number, job in zip(open_ones, jobs) if job.code in FATES)
+            fates.update((number, FATES[job.code]) for number, job in zip(open_ones, jobs) if job.code in FATES)
             open_ones = [number for number, job in zip(open_ones, jobs) if job.code not in FATES]
             if open_ones:
                 time.sleep(0.5)
         late = "not complete: the one before stands"
-        return ["checkpoint %s: %s" % (pair["local"], settled.get(n, late)) for n, pair in enumerate(pairs)]
+        return ["checkpoint %s: %s" % (pair["local"], fates.get(n, late)) for n, pair in enumerate(pairs)]
 
     def end_leftovers(self):
         """Hooks that an earlier run of this program started and that still run."""
