@@ -172,7 +172,8 @@ class Checkpoint:
         """Exit code and output of `aws s3`, with the credentials of the instance profile and no others."""
         env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         env.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_PAGER="")
-        env.update(AWS_EC2_METADATA_SERVICE_ENDPOINT=self.settings.metadata, **self.settings.env)
+        place = self.settings.metadata.rstrip("/") + "/"  # AWS CLI 2.9 puts none before `latest`
+        env.update(AWS_EC2_METADATA_SERVICE_ENDPOINT=place, **self.settings.env)
         command = [*self.settings.aws, "s3", *words]
         done = subprocess.run(command, input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
         return done.returncode, done.stdout

@@ -81,19 +81,22 @@ def test_up_in_turns_and_down_again(box, ckpt, s3):
     (ckpt / "last").symlink_to("gone")
     (ckpt / "same").symlink_to("sub")
     os.mkfifo(ckpt / "pipe")
-    assert sync(box, seconds=60) == (0, "")
+    code, said = sync(box, seconds=60)
+    assert (code, said) == (0, ""), said
     both = {"sub/b [1]*?": "b", "same/b [1]*?": "b"}
     assert latest(box, s3) == ("A", {**{f"part-{n}": "step 1" for n in range(3)}, **both})
     asked = [path for _, path, status in box.metadata.asked if status == 200]
     assert "iam/security-credentials/role" in asked
     (ckpt / "sub/b [1]*?").write_text("c")
     fill(ckpt, 2)
-    assert sync(box, seconds=60) == (0, "")
+    code, said = sync(box, seconds=60)
+    assert (code, said) == (0, ""), said
     assert latest(box, s3)[0] == "B"
     fill(ckpt, 3)
     (ckpt / "part-2").unlink()
     (ckpt / "sub/b [1]*?").write_text("d")
-    assert sync(box, seconds=60) == (0, "")
+    code, said = sync(box, seconds=60)
+    assert (code, said) == (0, ""), said
     third = {"part-0": "step 3", "part-1": "step 3", "sub/b [1]*?": "d", "same/b [1]*?": "d"}
     assert latest(box, s3) == ("A", third)
     for name in ("last", "same", "pipe"):
