@@ -5,13 +5,18 @@ and only while the original cannot hold more: its instance has not run since (it
 then the original counts. Where that cannot be told both are kept, and said so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from spotbox.core.boxes import Sight, gather
 from spotbox.core.moved import LEAVING, made_of, origin
 from spotbox.core.names import KEEP_TAG, MOVED_TAG, MOVING_TAG, ROLE_TAG
 from spotbox.core.records import Instance, Volume
+from spotbox.core.states import LIVE
+
+_BY_USER = (
+    "instance-stopped-by-user"  # AWS restarts what it has stopped, and no other (EC2 User Guide, spot-request-status)
+)
 
 
 @dataclass(frozen=True)
@@ -37,15 +42,18 @@ def keeping(sights: Sequence[Sight], owner: str, names: Sequence[str] | None) ->
         volumes = [v for each in own for v in each.volumes if _stays(v)]
         pairs = _pairs(volumes)
         instances = [i for each in own for i in each.instances]
+        # What AWS has interrupted it may restart at any moment, until its request is cancelled.
+        wakes = {r.id for each in own for r in each.requests if r.state in LIVE and r.code != _BY_USER}
         for copy, original in pairs:
-            text = _judged(copy, original, pairs, instances, outdated, besides)
+            rested = original is not None and _rested(copy, original, instances, wakes)
+            text = _judged(copy, original, pairs, rested, outdated, besides)
             remarks += [f"{text}: {name} was being moved"] if text else []
     return Keeping(frozenset(outdated), frozenset(besides), tuple(remarks))
 
 
 def _judged(
     copy: Volume, original: Volume | None, pairs: Sequence[tuple[Volume, Volume | None]],
-    instances: Sequence[Instance], outdated: set[str], besides: set[str],
+    rested: bool, outdated: set[str], besides: set[str],
 ) -> str:  # fmt: skip
     proven = copy.tags.get(ROLE_TAG) == "data"
     if original is None:
@@ -56,7 +64,7 @@ def _judged(
         return f"{copy.id} is kept, as no other volume holds what is on it"
     if not proven:
         return f"{original.id} is kept, and not {copy.id}, a copy of it that was never in use"
-    if KEEP_TAG not in original.tags and _rested(copy, original, instances):
+    if KEEP_TAG not in original.tags and rested:
         outdated.add(original.id)
         return f"{copy.id} is kept, and not {original.id}, of which it is the newer copy"
     return f"{original.id} and its copy {copy.id} are both kept, and bill, as it cannot be told which one is newer"
@@ -88,10 +96,12 @@ def _may_be_of(copy: Volume, original: Volume) -> bool:
     return ours and original.size_gib <= copy.size_gib
 
 
-def _rested(copy: Volume, original: Volume, instances: Sequence[Instance]) -> bool:
-    """Whether nothing was written to the original after the copy was made of it, as far as AWS shows."""
+def _rested(copy: Volume, original: Volume, instances: Sequence[Instance], wakes: Collection[str]) -> bool:
+    """Whether nothing was written to the original after the copy was made of it, as far as AWS shows, nor can be."""
     source = next((i for i in instances if i.id == made_of(copy.tags)), None)
     if source is None or source.state not in ("stopped", *LEAVING) or origin(source) != copy.tags[MOVED_TAG]:
+        return False
+    if source.state == "stopped" and source.request_id in wakes:
         return False
     made = {i.id for i in instances if i.tags.get(MOVED_TAG) == copy.tags[MOVED_TAG]}
     others = {i.id for i in instances} - made - {source.id}  # AWS launched it anew, and that one may have had it

@@ -73,12 +73,16 @@ def test_cut_off_in_turn_it_ends_with_one(user, moved, at):
     assert kept(user.world) == [copy]
 
 
-@pytest.mark.parametrize("what", ["ran since", "another instance", "no longer shown"])
+@pytest.mark.parametrize("what", ["ran since", "may run", "another instance", "no longer shown"])
 def test_where_it_cannot_be_told_both_are_kept(user, moved, what):
     """The old box ran after the copy was made, or may have: no data is lost, and both are told with their price."""
     (copy,) = moved("CancelSpotInstanceRequests", "-z", "us-east-1b")
     world = user.world
-    if what == "ran since":
+    if what == "may run":
+        interrupted = {"state": "disabled", "code": "instance-stopped-no-capacity"}
+        world.requests["sir-1"] = replace(world.requests["sir-1"], **interrupted)
+        world.instances["i-1"] = replace(world.instances["i-1"], state="stopped")
+    elif what == "ran since":
         world.instances["i-1"] = replace(world.instances["i-1"], launched=world.now())
     elif what == "another instance":
         world.instances["i-9"] = replace(world.instances["i-1"], id="i-9", volume_ids=())
@@ -92,6 +96,31 @@ def test_where_it_cannot_be_told_both_are_kept(user, moved, what):
     assert set(kept(world)) == {"vol-data", copy}
     assert f"vol-data and its copy {copy} are both kept, and bill" in said.err
     assert said.out.count("200 GiB, $16.00/month until `spotbox down dev`") == 2
+
+
+def test_what_was_kept_a_moment_ago_is_not_deleted(user, moved):
+    """Both were kept, and AWS does not show the mark of one yet when it is looked again, by then without a doubt."""
+    (copy,) = moved("CancelSpotInstanceRequests", "-z", "us-east-1b")
+    world = user.world
+    world.requests["sir-1"] = replace(world.requests["sir-1"], state="disabled", code="instance-stopped-no-capacity")
+    world.instances["i-1"] = replace(world.instances["i-1"], state="stopped")
+    meets = world.meets
+
+    def show(tags):
+        if "vol-data" in world.volumes:
+            world.volumes["vol-data"] = replace(world.volumes["vol-data"], tags=tags)
+
+    def hides(action, region=None, zone=None, after=False):
+        meets(action, region, zone, after)
+        if action == "TerminateInstances" and after:
+            marked = world.volumes["vol-data"].tags
+            show({key: value for key, value in marked.items() if key != KEEP_TAG})
+            world.later(2, lambda: show(marked))
+
+    world.meets = hides
+    said = user.run("down", "-y", "--keep-data")
+    assert said.code == 0, said.err
+    assert set(kept(world)) == {"vol-data", copy}
 
 
 def test_the_last_copy_is_kept_though_nothing_was_proven(user, moved):
