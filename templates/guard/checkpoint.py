@@ -173,7 +173,8 @@ class Checkpoint:
         env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         env.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_PAGER="")
         place = self.settings.metadata.rstrip("/") + "/"  # AWS CLI 2.9 puts none before `latest`
-        env.update(AWS_EC2_METADATA_SERVICE_ENDPOINT=place, **self.settings.env)
+        # A busy box may not answer within the one second and the one attempt that `aws` has by itself.
+        env.update(AWS_EC2_METADATA_SERVICE_ENDPOINT=place, AWS_METADATA_SERVICE_NUM_ATTEMPTS="5", **self.settings.env)
         command = [*self.settings.aws, "s3", *words]
         done = subprocess.run(command, input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
         return done.returncode, done.stdout

@@ -112,7 +112,7 @@ def test_trouble_is_told_and_leaves_s3_as_it_is(box, ckpt, s3):
     """A bucket that is not there, credentials that are none, and an S3 that does not answer: in the words of AWS, and
     never taken for an empty S3."""
     fill(ckpt, 1)
-    assert sync(box, seconds=60)[0] == 0
+    assert sync(box, seconds=60) == (0, "")
     before = latest(box, s3)
     fill(ckpt, 2)
     box.metadata.status = 404
@@ -131,17 +131,17 @@ def test_a_change_meanwhile_and_a_foreign_slot(box, ckpt, s3):
     """What another box left in a slot, dated later, gets into no state; a file that is rewritten with the same size and
     an older date is uploaded all the same."""
     fill(ckpt, 1)
-    assert sync(box, seconds=60)[0] == 0
+    assert sync(box, seconds=60) == (0, "")
     for number in range(4):
         s3.put_object(Bucket="mine", Key=f"{box.prefix}/B/part-{number}", Body=b"step 9")
     (box.folder / "state/checkpoints").rename(box.folder / "lost")
     fill(ckpt, 2)
-    assert sync(box, seconds=60)[0] == 0
+    assert sync(box, seconds=60) == (0, "")
     assert latest(box, s3) == ("B", {f"part-{n}": "step 2" for n in range(3)})
     fill(ckpt, 3)
-    assert sync(box, seconds=60)[0] == 0
+    assert sync(box, seconds=60) == (0, "")
     fill(ckpt, 4)
     for number in range(3):
         os.utime(ckpt / f"part-{number}", (1_000_000_000,) * 2)
-    assert sync(box, seconds=60)[0] == 0
+    assert sync(box, seconds=60) == (0, "")
     assert latest(box, s3) == ("B", {f"part-{n}": "step 4" for n in range(3)})
