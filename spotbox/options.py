@@ -105,10 +105,16 @@ def _note_own(ctx: click.Context) -> None:
     ctx.find_root().meta["spotbox.common"] = replace(common(ctx), own=tuple(own), standing_owner=standing)
 
 
+def unsay_region(ctx: click.Context) -> None:
+    """No hint repeats the typed -r any more: the command has found that it is about another place."""
+    now = common(ctx)
+    ctx.find_root().meta["spotbox.common"] = replace(now, own=tuple(flag for flag in now.own if flag.flag != "-r"))
+
+
 def common(ctx: click.Context) -> Common:
     """The common options as given so far."""
     found = ctx.find_root().meta.get("spotbox.common", Common())
-    assert isinstance(found, Common)  # noqa: S101 - only _note writes it
+    assert isinstance(found, Common)  # noqa: S101 - only what is above writes it
     return found
 
 

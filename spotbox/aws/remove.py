@@ -6,7 +6,7 @@ from spotbox.aws.calls import patient_call, seen
 from spotbox.aws.hands import Hands
 from spotbox.core import steps as s
 from spotbox.core.errors import Exit, SpotboxError
-from spotbox.core.names import KEEP_TAG, wire_tags
+from spotbox.core.names import KEEP_TAG, ROLE_TAG, wire_tags
 from spotbox.core.states import LIVE
 from spotbox.core.waiting import Look
 
@@ -141,8 +141,9 @@ def deregister_image(hands: Hands, step: s.DeregisterImage) -> None:
 
 
 def keep_volume(hands: Hands, step: s.KeepVolume) -> None:
-    """Mark the volume as kept."""
-    patient_call(hands, step.region, "create_tags", Resources=[step.volume_id], Tags=wire_tags({KEEP_TAG: "true"}))
+    """Mark the volume as kept, and as data: the copy that a move made bears no role before it is proven."""
+    tags = wire_tags({KEEP_TAG: "true", ROLE_TAG: "data"})
+    patient_call(hands, step.region, "create_tags", Resources=[step.volume_id], Tags=tags)
 
 
 def delete_group(hands: Hands, step: s.DeleteGroup) -> None:

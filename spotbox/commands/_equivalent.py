@@ -1,12 +1,14 @@
 """The command line that makes the same box again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from spotbox.app import App
 from spotbox.commands._inputs import Asked
 from spotbox.core.boxes import Box
 from spotbox.core.disks import data_volume
 from spotbox.core.names import ROLE_TAG
+from spotbox.core.states import State
 from spotbox.core.text import shell
 from spotbox.core.units import Bid, exact_duration
 
@@ -38,6 +40,34 @@ def equivalent(app: App, box: Box, asked: Asked) -> str:
     words += ["--idle-stop", exact_duration(asked.idle_stop)] if asked.idle_stop else []
     words += ["--owner", box.owner] if box.owner != app.owner(None) else []
     return shell([*words, "-y"])
+
+
+def as_it_is(box: Box, asked: Asked) -> Asked:
+    """What was asked of a box that was there before, less what it is not: a flag that it did not follow, and such as
+    only a first launch takes, of which nothing tells whether this one had them."""
+    rules = {rule.cidr for group in box.groups for rule in group.rules}
+    root = next((v for v in box.volumes if v.delete_on_termination), None)
+    return replace(
+        asked,
+        regions=(box.region,),
+        zones=(box.zone,) if box.zone and box.zone in asked.zones else (),
+        types=(),
+        bid=Bid(box.max_price) if box.max_price is not None else None,
+        ami="dlami",
+        disk_type=root.type if root else "gp3",
+        key=None,
+        cidrs=tuple(cidr for cidr in asked.cidrs if cidr in rules),
+        subnet=None,
+        profile=box.instance.profile if box.instance else None,
+        user_data=None,
+        checkpoints=(),
+        tags=tuple((key, value) for key, value in asked.tags if box.tags.get(key) == value),
+        user=None,
+        park=asked.park and box.state is State.WAITING,
+        fallback=asked.fallback and box.market != "spot",
+        ttl=asked.ttl if "ttl" in asked.typed else None,
+        idle_stop=asked.idle_stop if "idle_stop" in asked.typed else None,
+    )
 
 
 def _repeated(option: str, values: Sequence[str]) -> list[str]:

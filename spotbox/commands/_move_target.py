@@ -13,7 +13,7 @@ from spotbox.core.hunt import in_order
 from spotbox.core.moved import Scene, Target, moved_tags, own_volumes, parse_target
 from spotbox.core.names import key_fingerprint
 from spotbox.core.plans import new_group, new_key
-from spotbox.core.records import Image, ImageDisk, InstanceType, Offer, OwnImage, Volume
+from spotbox.core.records import Image, ImageDisk, InstanceType, Offer, OwnImage, Subnet, Volume
 from spotbox.core.text import safe
 from spotbox.core.units import show_usd
 from spotbox.core.wishes import Ground, MakeKey, Wish
@@ -43,6 +43,7 @@ class Way:
     target: Target
     offers: tuple[Offer, ...]
     market: choose.Market
+    network: str = ""  # what becomes of a subnet of the user's own, in words
 
 
 def find_way(app: App, old: Box, asked: Asked) -> Way:
@@ -59,7 +60,11 @@ def find_way(app: App, old: Box, asked: Asked) -> Way:
         region = asked.region or _region_of(app, old, asked.zones)
         target = Target(region, asked.zones, asked.types or (old.instance_type or "",), noted.ran if noted else False)
     target = replace(target, ran=target.ran or old.state.value in ("running", "starting"))
-    market = _survey(app, target, old)
+    own = _own_subnet(app, old)
+    if own and asked.types and not asked.zones and target.region == old.region:
+        target = replace(target, zones=(own.zone,))  # another type has no need of another network
+    stays = own is not None and target.region == old.region and set(target.zones) == {own.zone}
+    market = _survey(app, target, [own] if own and stays else None)
     _check_architecture(app, old, market, target.types)
     if asked.ask and not asked.any and not noted:
         target = replace(target, zones=_ask_zone(app, old, market, target))
@@ -67,7 +72,7 @@ def find_way(app: App, old: Box, asked: Asked) -> Way:
     if old.market == "spot":
         market = choose.with_quotas(app, market, target.types)
         choose.check_quota(market, [offer.type.name for offer in offers])
-    return Way(target, offers, market)
+    return Way(target, offers, market, _network(old, own, stays, target) if own else "")
 
 
 def _region_of(app: App, old: Box, zones: Sequence[str]) -> str:
@@ -76,14 +81,31 @@ def _region_of(app: App, old: Box, zones: Sequence[str]) -> str:
     return max(here, key=len) if here and not zones[0].startswith(old.region) else old.region
 
 
-def _survey(app: App, target: Target, old: Box) -> choose.Market:
-    """What the region offers of the types: zones, prices, subnets."""
+def _own_subnet(app: App, old: Box) -> Subnet | None:
+    """The subnet of the box where `up --subnet` named it: none of the default VPC's, in which all others are."""
+    if old.instance is None or not old.instance.subnet_id:
+        return None
+    subnet: Subnet = app.cloud.subnet(old.region, old.instance.subnet_id)
+    return None if subnet.default_for_zone else subnet
+
+
+def _network(old: Box, own: Subnet, stays: bool, target: Target) -> str:
+    if stays:
+        return f"{old.name} stays in its subnet {own.id} ({own.zone}); with -z or -r it would go to the default VPC"
+    return (
+        f"{old.name} leaves its subnet {own.id} ({own.vpc_id}) for the default VPC of {target.region}: other private "
+        "addresses, routes and neighbours, a public address, and a new security group with the same rules"
+    )
+
+
+def _survey(app: App, target: Target, within: Sequence[Subnet] | None) -> choose.Market:
+    """What the region offers of the types: zones, prices, subnets (those of the default VPC, or `within` these)."""
     region, names, cloud = target.region, list(target.types), app.cloud
     app.progress.glance(f"reading prices of {region}")
     kinds, nets, offered, spot, demand = cloud.together(
         [
             lambda: cloud.instance_types(region, names),
-            lambda: cloud.subnets(region),
+            lambda: within or cloud.subnets(region),
             lambda: cloud.offerings(region, names),
             lambda: cloud.spot_prices(region, names),
             lambda: cloud.on_demand(region, names),

@@ -14,12 +14,13 @@ from spotbox.commands._connect import drop_entry, forget_host
 from spotbox.commands._find import others
 from spotbox.commands._remove import GROUP_WAIT, Tally, carry_out, kept_lines, patiently, priced, reconcile, see_gone
 from spotbox.core.boxes import Sight, gather
+from spotbox.core.copies import keeping
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.findings import Survey
 from spotbox.core.names import check_name
 from spotbox.core.plans import plan_down
 from spotbox.core.removal import concerned, doubt, going_with_instances, opened, parts_of
-from spotbox.core.steps import DeleteGroup, Plan
+from spotbox.core.steps import DeleteGroup, DeleteVolume, Plan, Step
 from spotbox.core.text import safe, shell
 from spotbox.core.units import show_usd
 from spotbox.options import (
@@ -93,6 +94,8 @@ def down(
         return
     plan, surveys = _leave_traces(app, seen.sights, plan, owner, tally)
     _show(app, plan, going_with_instances(seen.sights, owner, wanted.names), dry_run)
+    for text in keeping(seen.sights, owner, wanted.names).remarks if keep_data else ():
+        app.remark(safe(text))
     if dry_run:
         return
     if plan:
@@ -214,7 +217,7 @@ def _remove(
         seen = _all_of(app, regions, wanted.owner)
         reconcile(tally, seen.sights)
         going |= dict.fromkeys(going_with_instances(seen.sights, wanted.owner, wanted.names))
-        late = tuple(s for s in wanted.plan(seen.sights) if not tally.stuck & {part["id"] for part in parts_of(s)})
+        late = tuple(s for s in wanted.plan(seen.sights) if not _settled(s, tally))
         tally.busy.clear()
         carry_out(app, late, tally, settling, [i for sight in seen.sights for i in sight.instances], looks_again=True)
         now = app.system.now()
@@ -232,6 +235,13 @@ def _remove(
     see_gone(app, _not_held(going, [*sights, *seen.sights], tally), tally)
     _forget(app, [*sights, *seen.sights], wanted, tally)
     return list(seen.sights)
+
+
+def _settled(step: Step, tally: Tally) -> bool:
+    """Whether it need not be tried again: it resists, or it would delete what was kept, whose tag is not shown yet."""
+    ids = {part["id"] for part in parts_of(step)}
+    kept = {item["id"] for item in tally.kept} if isinstance(step, DeleteVolume) else set()
+    return bool(ids & (tally.stuck | kept))
 
 
 def _settle_up(failed: Mapping[str, SpotboxError], tally: Tally) -> None:

@@ -13,7 +13,7 @@ from spotbox.commands._move_user_data import user_data
 from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.hunt import pool_words
-from spotbox.core.moved import Scene, Target, apart
+from spotbox.core.moved import Scene, Target, apart, parse_target
 from spotbox.core.moving import Phase, retirement, whats_next
 from spotbox.core.names import KEEP_TAG, check_name, join_names
 from spotbox.core.prices import savings_pct
@@ -21,7 +21,17 @@ from spotbox.core.records import Offer
 from spotbox.core.states import State
 from spotbox.core.text import safe
 from spotbox.core.units import show_usd
-from spotbox.options import DURATION, Command, dry_run_option, flag, name_argument, owner_option, typed, yes_option
+from spotbox.options import (
+    DURATION,
+    Command,
+    dry_run_option,
+    flag,
+    name_argument,
+    owner_option,
+    typed,
+    unsay_region,
+    yes_option,
+)
 
 _MOVABLE = (State.RUNNING, State.STARTING, State.STOPPING, State.STOPPED, State.INTERRUPTED)
 
@@ -99,10 +109,14 @@ def _move(app: App, scene: Scene, old: Box, asked: Asked, yes: bool) -> None:
         return
     if scene.new is not None and asked.any:
         app.remark(f"a move of {name} to {safe(scene.new.zone)} is under way: going on with that one")
+        unsay_region(click.get_current_context())
+        get_app(click.get_current_context())  # it says its remarks with what is typed
         asked = Asked(wait=asked.wait, ask=asked.ask, dry_run=asked.dry_run)
     way = find_way(app, old, asked) if scene.new is None or old.moving else None
     if way and scene.new is None:
         _check_apart(old, way)
+    if way and way.network and scene.new is None:
+        app.remark(safe(way.network))
     outline = _outline(scene, old, way)
     if asked.dry_run:
         for line in outline:
@@ -114,7 +128,7 @@ def _move(app: App, scene: Scene, old: Box, asked: Asked, yes: bool) -> None:
     for line in outline:
         app.remark(f"  - {line}")
     _confirm(app, yes)
-    regions = list(dict.fromkeys([old.region, way.target.region if way else old.region, *_regions(scene)]))
+    regions = list(dict.fromkeys([old.region, way.target.region if way else old.region, *_regions(app, scene)]))
     mover = Mover(app, way, regions, old.owner, name, asked.wait, user_data(app, old))
     try:
         box = mover.run()
@@ -137,8 +151,11 @@ def _move(app: App, scene: Scene, old: Box, asked: Asked, yes: bool) -> None:
     app.echo(f"{name} has moved: {safe(box.instance_type)} in {safe(box.zone)}, {price}/h. A shell: spotbox ssh {name}")
 
 
-def _regions(scene: Scene) -> list[str]:
+def _regions(app: App, scene: Scene) -> list[str]:
+    """Where something of it is, or may come to light: an earlier run may have begun it to another region."""
     found = [box.region for box in (scene.old, scene.new) if box]
+    noted = parse_target(scene.old.moving) if scene.old else None
+    found += [noted.region] if noted and noted.region in app.enabled_regions else []
     return [*found, *(image.region for image in scene.images), *(each.region for each in scene.snapshots)]
 
 

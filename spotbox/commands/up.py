@@ -10,7 +10,7 @@ from spotbox.app import App, get_app
 from spotbox.commands._carry import report_lines
 from spotbox.commands._connect import offer_include, write_entry
 from spotbox.commands._data import or_elsewhere, taking_back
-from spotbox.commands._equivalent import equivalent
+from spotbox.commands._equivalent import as_it_is, equivalent
 from spotbox.commands._find import described, priced, search_box
 from spotbox.commands._inputs import Asked, canonical_cidrs, on_the_box
 from spotbox.commands._leave import making, staying
@@ -130,7 +130,7 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
     with _staying(app, found.box):
         box = bring_up(app, found.box, asked)
         # It leaves nothing to ask for but the Include.
-        _report(app, box, asked, output, not told and app.prompts.possible)
+        _report(app, box, as_it_is(box, asked), output, not told and app.prompts.possible)
 
 
 def _check_together(region: tuple[str, ...], flags: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from spotbox.core.boxes import Belongings, Box, Sight, assemble, gather
 from spotbox.core.errors import UsageError
 from spotbox.core.findings import TRACE, Finding, Survey, trace
+from spotbox.core.idle import idle_volumes
 from spotbox.core.names import (
     KEEP_TAG,
     MOVE_ROLE,
@@ -188,10 +189,9 @@ def _volumes(corner: _Corner) -> Iterator[Finding]:
     """Volumes that no healthy box has and that do not go with an instance by themselves; and such as are kept beside a
     box that does not use them."""
     if corner.healthy:
-        for volume in corner.parts.volumes:
-            if KEEP_TAG in volume.tags and not volume.instance_id and volume.state == "available":
-                why = f"kept, as asked by `down --keep-data`, and not attached to {corner.name}"
-                yield corner.finding("volume", volume.id, why, volumes=(volume,), kept=True)
+        whose = _whose(corner.owner, corner.me)
+        for volume, why, remedy in idle_volumes(corner.box, corner.parts.volumes, whose):
+            yield corner.finding("volume", volume.id, why, remedy, volumes=(volume,), kept=KEEP_TAG in volume.tags)
         return
     own = {i.id for i in corner.parts.instances}
     leaving = {i.id for i in corner.parts.instances if i.state == "shutting-down"}

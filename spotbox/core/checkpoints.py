@@ -10,6 +10,13 @@ _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 # S3's "safe characters" for keys (S3 User Guide, "Naming Amazon S3 objects") without `*`, and `=` of partitions.
 _PREFIX = re.compile(r"[A-Za-z0-9!_.'()=-]+(?:/[A-Za-z0-9!_.'()=-]+)*")
 _MINE = ("A", "B", "LATEST")  # what lies under a prefix
+# Folders of the system (Filesystem Hierarchy Standard 3.0): nobody's to write below but root's, or shared as a whole.
+_ROOTS = frozenset(
+    "bin boot dev etc lib lib32 lib64 libx32 lost+found proc root run sbin snap sys usr".split()  # noqa: SIM905
+)
+_SHARED = frozenset(
+    ("home", "media", "mnt", "opt", "srv", "tmp", "var", "opt/dlami", "opt/dlami/nvme", "var/lib", "var/log", "var/tmp")
+)
 
 
 def parse_checkpoint(text: str) -> tuple[str, str]:
@@ -26,8 +33,14 @@ def parse_checkpoint(text: str) -> tuple[str, str]:
 
 
 def check_checkpoints(pairs: Sequence[tuple[str, str]]) -> None:
-    """UsageError where two checkpoints share a folder, or one's place in S3 lies within another's."""
+    """UsageError where two checkpoints share a folder, or one's place in S3 lies within another's; and for a folder of
+    the system, which is seen here alone: a shell on a root's machine writes /root for `~`."""
     for number, (local, remote) in enumerate(pairs):
+        if local.startswith("/") and local.split("/")[1] in _ROOTS:
+            raise UsageError(
+                f"{local!r} is the system's: the login of the box cannot write there",
+                "Give a folder in the home, such as ~/ckpt, or below /data.",
+            )
         for other_local, other_remote in pairs[number + 1 :]:
             if local == other_local:
                 raise UsageError(f"two checkpoints of {local}", "Give each folder once.")
@@ -44,7 +57,8 @@ def _local(text: str) -> str:
         raise UsageError(
             f"{text!r} is not a folder for a checkpoint", "Give an absolute path or one in the home, such as ~/ckpt."
         )
-    if len(parts) < 2 or path == "/data" or (parts[:2] == ["", "home"] and len(parts) < 4):
+    shared = parts[0] == "" and "/".join(parts[1:]) in _SHARED
+    if len(parts) < 2 or path == "/data" or shared or (parts[:2] == ["", "home"] and len(parts) < 4):
         raise UsageError(f"{text!r} is more than a checkpoint", "Give a folder of its own, such as ~/ckpt.")
     return path
 

@@ -24,7 +24,7 @@ from spotbox.core.moved import (
 )
 from spotbox.core.names import DATA_TAG, KEEP_TAG, MOVED_TAG, MOVING_TAG, ROLE_TAG, Tags
 from spotbox.core.plans import plan_down
-from spotbox.core.records import Instance, Snapshot
+from spotbox.core.records import Instance, Snapshot, Volume
 from spotbox.core.states import LIVE, State
 from spotbox.core.steps import (
     Cancel,
@@ -226,12 +226,20 @@ def _needed(step: Step, scene: Scene, new: Box) -> bool:
             volumes = {v.id: v for sight in scene.sights for v in sight.volumes}
             rivals = {i.id for i in new.instances if new.instance and i.id != new.instance.id}
             goes = MOVING_TAG in volumes[id_].tags or volumes[id_].instance_id in rivals
-            return not goes or KEEP_TAG in volumes[id_].tags
+            return not (goes or _doubled(volumes[id_], new)) or KEEP_TAG in volumes[id_].tags
         case DeregisterImage(_, id_):
             return id_ not in {image.id for image in scene.images if made_of(image.tags) == instance_in(new.moved_from)}
         case DeleteSnapshot(_, id_):
             return id_ not in {s.id for s in scene.snapshots if made_of(s.tags) == instance_in(new.moved_from)}
     return False
+
+
+def _doubled(volume: Volume, new: Box) -> bool:
+    """Whether a volume is left of a second launch of the same move, whose instance is gone: the new box has its own."""
+    at = new.instance.id if new.instance else ""
+    own = [v for v in new.volumes if v.instance_id == at and not v.delete_on_termination]
+    same = bool(new.moved_from) and volume.tags.get(MOVED_TAG) == new.moved_from and volume.instance_id is None
+    return same and any(v.size_gib >= volume.size_gib and v.tags.get(MOVED_TAG) == new.moved_from for v in own)
 
 
 def _without(sight: Sight, new: Box) -> Sight:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 from spotbox.core.boxes import Belongings, Box, Sight, copied_from, gather, is_whole, unshown
+from spotbox.core.copies import Keeping, keeping
 from spotbox.core.names import (
     KEEP_TAG,
     NAME_TAG,
@@ -22,7 +23,7 @@ from spotbox.core.names import (
     without_aws,
     without_own,
 )
-from spotbox.core.records import KeyPair, Rule
+from spotbox.core.records import KeyPair, Rule, Volume
 from spotbox.core.states import LIVE, State
 from spotbox.core.steps import (
     Admit,
@@ -183,11 +184,12 @@ def plan_down(sights: Sequence[Sight], owner: str, names: Sequence[str] | None, 
     stands is launched again (EC2 User Guide, "Terminate a Spot Instance").
     """
     steps: list[Step] = []
+    keep = keeping(sights, owner, names) if keep_data else None
     for sight in sights:
         found = {name: parts for (whose, name), parts in gather(sight).items() if whose == owner}
         chosen = {name: parts for name, parts in found.items() if names is None or name in names}
         for parts in chosen.values():
-            steps += _remove(sight.region, parts, keep_data)
+            steps += _remove(sight.region, parts, keep)
         # A group without a box may be one that is being made this moment: it needs the key.
         others = any(_alive(parts) or parts.groups for name, parts in found.items() if name not in chosen)
         # With `--all` the key goes even from a region where no box is left at all.
@@ -209,7 +211,7 @@ def _alive(parts: Belongings) -> bool:
     )
 
 
-def _remove(region: str, parts: Belongings, keep_data: bool) -> list[Step]:
+def _remove(region: str, parts: Belongings, keep: Keeping | None) -> list[Step]:
     steps: list[Step] = []
     alive = [i for i in parts.instances if i.state != "terminated"]
     requests = [r.id for r in parts.requests if r.state in LIVE]
@@ -227,7 +229,7 @@ def _remove(region: str, parts: Belongings, keep_data: bool) -> list[Step]:
         if volume.state in ("deleting", "deleted") or (volume.delete_on_termination and volume.instance_id in dying):
             continue
         whole = is_whole(volume) or copied_from(volume.tags) not in ids  # else a copy that was never in use
-        if keep_data and volume.tags.get(ROLE_TAG) == "data" and whole:
+        if keep and whole and _is_kept(volume, keep):
             if KEEP_TAG not in volume.tags:
                 steps.append(KeepVolume(region, volume.id, volume.size_gib))
         elif not (volume.delete_on_termination and volume.instance_id in doomed):
@@ -236,3 +238,9 @@ def _remove(region: str, parts: Belongings, keep_data: bool) -> list[Step]:
     steps += [DeleteSnapshot(region, snapshot.id, snapshot.size_gib) for snapshot in parts.snapshots]
     steps += [DeleteGroup(region, group.id, group.name) for group in parts.groups]
     return steps
+
+
+def _is_kept(volume: Volume, keep: Keeping) -> bool:
+    """Whether `--keep-data` is about this volume."""
+    data = volume.tags.get(ROLE_TAG) == "data" and volume.id not in keep.outdated
+    return data or volume.id in keep.besides

@@ -10,7 +10,8 @@ slot as they were. Two things `aws s3 sync` would not notice are seen to here: a
 (S3 dates it later than the change: it is uploaded again) and a slot that another box wrote (it is emptied first).
 
 Run as the box's user by the guard: checkpoint.py every|first|last NUMBER SECONDS SETTINGS...
-Exit code: 0 what is in the folder is in S3, 3 it changed all the time, 4 another runs, 5 nothing is in it, 1 else.
+Exit code: 0 what is in the folder is in S3, 3 it changed all the time, 4 another runs, 5 nothing is in it,
+6 what is in S3 has not come down yet, 1 else.
 """
 
 import fcntl
@@ -29,7 +30,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from box import Settings, read, say, utc, write
 
-EMPTY = 5
+EMPTY, BEFORE = 5, 6
 PASSES = 3  # how often a folder that changes meanwhile is synced in one go
 CHUNK = 200  # names on one command line
 AT_REST = ("--only-show-errors",)
@@ -74,6 +75,20 @@ class Checkpoint:
             beside = (self.local, marker["time"], aside)
             return self._settled("aside", "%s has files already: the checkpoint of %s is in %s" % beside)
         self._settled("done", "restored %d files of %s into %s" % (len(tree), marker["time"], self.local))
+
+    def settled(self):
+        """Whether the complete state has come down, or there is none: else a sync would put a beginner's folder in its
+        place."""
+        if self.settings.restore and not self.known.get("restored"):
+            if self.marker():
+                return False
+            self._settled("nothing", "")
+        return True
+
+    def mounted(self):
+        """Whether the data volume is there, for a folder on it: what lies below its mount point is not the folder."""
+        mount = self.settings.data_mount.rstrip("/") + "/"
+        return not (self.settings.data and self.local.startswith(mount)) or os.path.ismount(mount)
 
     def sync(self):
         """Make what is in the folder the complete state; True when it is, None for an empty one, which is no state."""
@@ -157,7 +172,9 @@ class Checkpoint:
         """Exit code and output of `aws s3`, with the credentials of the instance profile and no others."""
         env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         env.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_PAGER="")
-        env.update(AWS_EC2_METADATA_SERVICE_ENDPOINT=self.settings.metadata, **self.settings.env)
+        place = self.settings.metadata.rstrip("/") + "/"  # AWS CLI 2.9 puts none before `latest`
+        # A busy box may not answer within the one second and the one attempt that `aws` has by itself.
+        env.update(AWS_EC2_METADATA_SERVICE_ENDPOINT=place, AWS_METADATA_SERVICE_NUM_ATTEMPTS="5", **self.settings.env)
         command = [*self.settings.aws, "s3", *words]
         done = subprocess.run(command, input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
         return done.returncode, done.stdout
@@ -243,8 +260,12 @@ def main(words):
         return 4
     checkpoint.known = dict({"slots": {}}, **read(checkpoint.memory))  # as the last one left it
     try:
+        if not checkpoint.mounted():
+            return EMPTY
         if mode == "every":
             checkpoint.restore()
+        elif not checkpoint.settled():
+            return BEFORE
         done = checkpoint.sync()
         if done is None:
             return EMPTY

@@ -11,7 +11,7 @@ import time
 from box import clean, say, write_terminals
 
 LINES, BYTES = 100, 16384  # of one program's output that reach the journal; the rest is read and dropped
-EMPTY = 5  # the exit code of a sync that found nothing in its folder
+EMPTY, BEFORE = 5, 6  # exit codes of a sync: nothing is in its folder; what is in S3 has not come down yet
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 
 

@@ -16,9 +16,14 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from box import Settings, clean, in_words, read, say, write
-from jobs import EMPTY, Job, sync_job, tell
+from jobs import BEFORE, EMPTY, Job, sync_job, tell
 
 MARGIN = 5.0  # seconds before AWS stops the box, by when all is over
+FATES = {  # of a checkpoint with which nothing more is to be done, by the exit code of its sync
+    0: "safe in S3",
+    EMPTY: "nothing there to be synced",
+    BEFORE: "not begun: the one before stands",
+}
 
 
 def shares(left, hook_time, last_sync):
@@ -124,7 +129,7 @@ class Story:
         for job in first:
             job.join(max(0.0, until - self.last - time.monotonic()))
         pairs = self.settings.checkpoints
-        open_ones, empty = list(range(len(pairs))), set()
+        open_ones, fates = list(range(len(pairs))), {}
         while open_ones and until - time.monotonic() > 1:
             left = until - time.monotonic()
             jobs = [sync_job(self.settings, number, left - 0.5, "last") for number in open_ones]
@@ -132,13 +137,12 @@ class Story:
                 job.start()
             for job in jobs:
                 job.join(max(0.0, until - time.monotonic()))
-            empty |= {number for number, job in zip(open_ones, jobs) if job.code == EMPTY}
-            open_ones = [number for number, job in zip(open_ones, jobs) if job.code not in (0, EMPTY)]
+            fates.update((number, FATES[job.code]) for number, job in zip(open_ones, jobs) if job.code in FATES)
+            open_ones = [number for number, job in zip(open_ones, jobs) if job.code not in FATES]
             if open_ones:
                 time.sleep(0.5)
-        states = dict.fromkeys(open_ones, "not complete: the one before stands")
-        states.update(dict.fromkeys(empty, "nothing there to be synced"))
-        return ["checkpoint %s: %s" % (pair["local"], states.get(n, "safe in S3")) for n, pair in enumerate(pairs)]
+        late = "not complete: the one before stands"
+        return ["checkpoint %s: %s" % (pair["local"], fates.get(n, late)) for n, pair in enumerate(pairs)]
 
     def end_leftovers(self):
         """Hooks that an earlier run of this program started and that still run."""

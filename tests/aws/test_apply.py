@@ -273,9 +273,9 @@ def test_limits_wait_until_aws_shows_what_it_made():
 
 
 def test_a_kept_volume_is_marked():
-    """spotbox:keep on the volume."""
+    """spotbox:keep on the volume, and its role, which the copy of a move does not bear yet."""
     world = World()
-    tags = [{"Key": "spotbox:keep", "Value": "true"}]
+    tags = [{"Key": "spotbox:keep", "Value": "true"}, {"Key": "spotbox:role", "Value": "data"}]
     world.answers("create_tags", params={"Resources": ["vol-1"], "Tags": tags})
     done(world, s.KeepVolume(REGION, "vol-1", 100))
 

@@ -18,6 +18,7 @@ def launched(world, wish, offer, spot=True):
                         wish.disk_gib)  # fmt: skip
     add_data(world, wish, at)
     world.user_data[at] = wish.user_data
+    world.instances[at] = replace(world.instances[at], subnet_id=wish.grounds[offer.region].subnets[offer.zone])
     if not spot:
         del world.requests[request.id]
         world.instances[at] = replace(world.instances[at], lifecycle=None, request_id=None)
@@ -46,8 +47,13 @@ def _key(wish, offer):
 
 
 def _groups(world, wish, offer):
-    name = wish.grounds[offer.region].group.name
-    return [g.id for g in world.groups.values() if g.name == name and g.region == offer.region]
+    group = wish.grounds[offer.region].group
+    return [g.id for g in world.groups.values() if _is(g, group)]
+
+
+def _is(group, made):
+    """Whether a group is that of the step: EC2 knows them by name within a VPC."""
+    return (group.name, group.region, group.vpc_id) == (made.name, made.region, made.vpc_id)
 
 
 def make_ground(world, ground):
@@ -57,7 +63,7 @@ def make_ground(world, ground):
 
 
 def _make_group(world, step):
-    have = [g for g in world.groups.values() if g.name == step.name and g.region == step.region]
+    have = [g for g in world.groups.values() if _is(g, step)]
     group = have[0] if have else Group(f"sg-{world.number()}", step.region, step.name, step.vpc_id, (), dict(step.tags))
     new = tuple(rule for rule in step.rules if rule.cidr not in {old.cidr for old in group.rules})
     world.groups[group.id] = replace(group, rules=group.rules + new)
@@ -167,7 +173,7 @@ def _delete_snapshot(world, step):
 
 
 def _keep(world, step):
-    _tag(world, s.TagAgain(step.region, (step.volume_id,), {KEEP_TAG: "true"}))
+    _tag(world, s.TagAgain(step.region, (step.volume_id,), {KEEP_TAG: "true", ROLE_TAG: "data"}))
 
 
 def _delete_group(world, step):

@@ -192,7 +192,8 @@ class FakeCloud(FakeSurveys, FakeImaging):
         return self.world.subnets(region)
 
     def subnet(self, region, subnet_id):
-        found = [net for net in self.world.subnets(region) if net.id == subnet_id]
+        every = (*self.world.subnets(region), *([self.world.own_subnet] if self.world.own_subnet else []))
+        found = [net for net in every if net.id == subnet_id]
         if not found:
             raise UsageError(f"there is no subnet {subnet_id} in {region}")
         return found[0]

@@ -129,3 +129,14 @@ def test_a_whole_home_that_a_shell_wrote_is_refused(user, monkeypatch):
     both = ("--checkpoint", "/root/c=s3://mine/a", "--checkpoint", "~/c=s3://mine/b", "--iam-profile", "gpu")
     assert user.run("up", "-y", *both).code == 2
     assert not user.world.user_data
+
+
+def test_a_root_of_this_machine_is_none_of_the_box(user, monkeypatch):
+    """`~/ckpt` typed by root here is the box's home; /root/ckpt of anybody else is the box's /root: refused."""
+    words = ("up", "-y", "--dry-run", "--iam-profile", "ckpt", "--checkpoint", "/root/ckpt=s3://mine/dev")
+    monkeypatch.setenv("HOME", "/root")
+    assert user.run(*words).code == 0
+    monkeypatch.setenv("HOME", "/home/alice")
+    said = user.run(*words)
+    assert said.code == 2
+    assert "cannot write there" in said.err

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.commands.world import public_key
+
 
 def hints(said):
     """Every `spotbox COMMAND ...` in what was said."""
@@ -64,3 +66,24 @@ def test_a_standing_owner_needs_no_repeating(user, monkeypatch):
     user.world.has_box("dev", "stopped", owner="bob")
     said = user.run("ssh")
     assert hints(said) == ["spotbox start dev"]
+
+
+@pytest.mark.parametrize("was", ["waiting", "kept", "orphaned", "stopped", "running", "none"])
+def test_a_move_of_somebody_elses_box_repeats_its_owner(user, was):
+    """Whatever ends a move, every command that it names is about the same owner's box, and none about where it goes."""
+    (user.home / "keys").mkdir(parents=True)
+    (user.home / "keys" / "k.pub").write_text(public_key() + "\n")
+    if was != "none":
+        user.world.has_box("dev", was, owner="bob")
+    user.world.has_box("other", owner="bob")
+    user.world.refuses("TerminateInstances", "UnauthorizedOperation", times=2)
+    said = user.run("move", "--owner", "bob", "dev", "-r", "eu-west-1", "-y", "--wait", "0")
+    assert said.code in (1, 5, 7)
+    found = re.findall(r"spotbox (?:up|ssh|status|stop|start|down|move)\b[^`;,\n]*", said.err)
+    assert bool(found) == (was != "none")
+    assert [hint for hint in found if "--owner bob" not in hint] == []
+    assert [hint for hint in found if "-r eu-west-1" in hint and not hint.startswith("spotbox move")] == []
+    if was in ("stopped", "running"):
+        user.world.has_box("late", "stopped", owner="bob")
+        said = user.run("status", "--owner", "bob", "dev")
+        assert "spotbox move --owner bob dev" in said.err

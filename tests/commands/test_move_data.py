@@ -187,6 +187,68 @@ def test_two_launches_of_one_move_leave_one_box(user):
     one_box(world)
 
 
+def launched_twice(user):
+    """A move that was launched twice and is cut off where both old instance and second launch are gone, and the data
+    volume of the second is left; its id."""
+    has_data(user.world, has_box(user, "stopped"))
+    world = user.world
+    before = {*world.requests, *world.instances, *world.volumes}
+    cut_after(user, "RunInstances")
+    world.hidden |= {*world.requests, *world.instances, *world.volumes} - before
+    cut_after(user, "RunInstances")
+    world.hidden.clear()
+    cut_after(user, "TerminateInstances")
+    (left,) = (v.id for v in data_or_copy(world) if v.id != "vol-data" and not v.instance_id)
+    return left
+
+
+def data_or_copy(world):
+    """Every volume that outlives its instance."""
+    return [v for v in world.volumes.values() if not v.delete_on_termination]
+
+
+def test_the_volume_of_a_second_launch_goes_with_the_move(user):
+    """Cut off after the second launch was ended, before its data volume went: the move goes on, and takes it."""
+    left = launched_twice(user)
+    said = user.run("move", "-y")
+    assert said.code == 0, said.err
+    assert left not in user.world.volumes
+    one_box(user.world)
+
+
+def test_audit_shows_the_volume_of_a_second_launch(user):
+    """It bills: shown with its price and what removes it, while the move is cut off; `move` alone removes it."""
+    left = launched_twice(user)
+    said = user.run("audit", "-o", "json")
+    rows = {row["id"]: row for row in said.json}
+    assert said.code == 6
+    assert (rows[left]["usd_per_month"], rows[left]["remedy"]) == (16.0, "spotbox move dev")
+    assert "that is not complete has left it" in rows[left]["why"]
+    assert rows["vol-data"]["remedy"] == "spotbox move dev"
+
+
+def test_audit_shows_a_second_data_volume(user):
+    """One that its box does not use, and that nobody asked to keep: told with the call that deletes it, and left."""
+    has_data(user.world, has_box(user))
+    other = replace(user.world.volumes["vol-data"], id="vol-x", instance_id=None, device=None, state="available")
+    user.world.volumes["vol-x"] = other
+    said = user.run("audit", "--fix", "-y", "-o", "json")
+    rows = user.run("audit", "-o", "json").json
+    assert said.code == 6
+    assert [(row["id"], row["remedy"]) for row in rows] == [
+        ("vol-x", "aws ec2 delete-volume --region us-east-1 --volume-id vol-x")
+    ]
+
+
+def test_a_data_volume_that_up_takes_is_no_finding(user):
+    """The only one, not attached yet or any more: it is the box's."""
+    has_data(user.world, has_box(user))
+    disk = user.world.volumes["vol-data"]
+    user.world.volumes["vol-data"] = replace(disk, instance_id=None, device=None, state="available")
+    said = user.run("audit", "-o", "json")
+    assert (said.code, said.json) == (0, [])
+
+
 def test_an_image_that_aws_shows_late_is_no_restart_of_the_box(user):
     """The image is complete, and the next looks do not show it yet: it is waited for, and not given up."""
     has_box(user, "stopped")

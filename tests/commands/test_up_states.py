@@ -162,6 +162,42 @@ def test_a_flag_that_differs_is_named(user, flags, words):
     assert user.world.requests["sir-1"] == request
 
 
+@pytest.mark.parametrize(
+    ("flags", "more"),
+    [
+        *((flags, []) for flags, _ in DIFFERENT),
+        (["--user-data", "FILE"], []),
+        (["--checkpoint", "~/c=s3://mine/dev", "--iam-profile", "p"], []),
+        (["--park", "-r", "eu-west-1", "--fallback", "none"], []),
+        (["-z", "us-east-1b", "-z", "us-east-1a"], ["-z", "us-east-1a"]),
+        (["--tag", "team=vision", "--allow-cidr", "192.0.2.0/24"],
+         ["--allow-cidr", "192.0.2.0/24", "--tag", "team=vision"]),
+        (["--idle-stop", "1h"], ["--idle-stop", "1h"]),
+    ],
+    ids=lambda v: " ".join(v),
+)  # fmt: skip
+def test_the_same_again_says_what_the_box_is(user, flags, more, tmp_path):
+    """Of the flags given for a box that was there before, the line at the end repeats those that it follows."""
+    (tmp_path / "script").write_text("#!/bin/sh\n")
+    user.world.has_box("dev")
+    said = user.run("up", "-y", *(str(tmp_path / "script") if word == "FILE" else word for word in flags))
+    assert said.code == 0, said.err
+    (line,) = (line for line in said.out.splitlines() if "the same again" in line)
+    found = line.split("again")[1].split()
+    at = found.index("--disk-size")
+    words = ["spotbox", "up", "dev", "-r", "us-east-1", "-t", "g4dn.xlarge"]
+    assert [*found[:at], *found[at + 2 :]] == [*words, *more, "-y"]
+
+
+def test_the_same_again_tells_profile_and_cap_of_the_box(user):
+    """What AWS shows of it is in the line, whoever typed it."""
+    user.world.has_box("dev", tags={"spotbox:max-price": "0.2"})
+    user.world.instances["i-1"] = replace(user.world.instances["i-1"], profile="gpu")
+    out = user.run("up", "-y").out
+    assert "--max-price 0.2 " in out
+    assert "--iam-profile gpu " in out
+
+
 def test_a_flag_that_agrees_is_not_named(user):
     """Flags that say what the box already is cause no remark."""
     user.world.has_box("dev")

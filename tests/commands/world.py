@@ -109,6 +109,7 @@ class World:
     grounds: dict[str, tuple[str, list[str]]] = field(default_factory=dict)  # standing request -> its key and groups
     events: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     made: int = 0
+    own_subnet: Subnet | None = None
 
     def __post_init__(self):
         for region in ("us-east-1", "eu-west-1"):
@@ -313,6 +314,15 @@ class World:
         """A default subnet in every zone that has an offer."""
         zones = sorted({zone for _, zone in self.market.get(region, {})})
         return tuple(Subnet(f"subnet-{zone}", "vpc-1", zone, True, True) for zone in zones)
+
+    def has_subnet(self, at: str, vpc: str = "vpc-own") -> str:
+        """That instance, and its group, are in a subnet of the user's own, beside the default VPC."""
+        box = self.instances[at]
+        self.own_subnet = Subnet("subnet-own", vpc, box.zone, False, False)
+        self.instances[at] = replace(box, subnet_id="subnet-own")
+        for id_ in box.group_ids:
+            self.groups[id_] = replace(self.groups[id_], vpc_id=vpc)
+        return "subnet-own"
 
 
 RAW = {  # state -> request state and code, instance state, StateReason code (EC2 User Guide, spot-request-status)

@@ -14,6 +14,9 @@ from spotbox.core.errors import UsageError
         ("/data/ckpt=s3://my.bucket-1/x/y=z", ("/data/ckpt", "s3://my.bucket-1/x/y=z")),
         ("/home/ubuntu/ckpt=s3://abc/A", ("/home/ubuntu/ckpt", "s3://abc/A")),
         ("~/a=b=s3://mine/dev", ("~/a=b", "s3://mine/dev")),
+        ("/opt/dlami/nvme/ckpt=s3://mine/dev", ("/opt/dlami/nvme/ckpt", "s3://mine/dev")),
+        ("/scratch=s3://mine/dev", ("/scratch", "s3://mine/dev")),
+        ("/mnt/root/etc=s3://mine/dev", ("/mnt/root/etc", "s3://mine/dev")),
     ],
 )
 def test_a_checkpoint_is_a_folder_and_its_place(text, pair):
@@ -33,6 +36,10 @@ def test_a_checkpoint_is_a_folder_and_its_place(text, pair):
         "/=s3://mine/dev",
         "/data=s3://mine/dev",
         "/home/ubuntu=s3://mine/dev",
+        "/home=s3://mine/dev",
+        "/tmp/=s3://mine/dev",
+        "/var/lib=s3://mine/dev",
+        "/opt/dlami/nvme=s3://mine/dev",
         "~/../x=s3://mine/dev",
         "~/a//b=s3://mine/dev",
         "~/a\nb=s3://mine/dev",
@@ -75,3 +82,12 @@ def test_checkpoints_lie_apart():
             continue
         with pytest.raises(UsageError):
             check_checkpoints([("~/a", "s3://mine/dev"), other])
+
+
+@pytest.mark.parametrize(
+    "folder", ["/root", "/root/ckpt", "/etc", "/etc/x", "/usr/local/ckpt", "/run/x", "/proc/1", "/lib"]
+)
+def test_a_folder_of_the_system_is_no_checkpoint(folder):
+    """The guard syncs as the box's login, which can neither write there nor make the folder: refused in words."""
+    with pytest.raises(UsageError, match="cannot write there"):
+        check_checkpoints([parse_checkpoint(f"{folder}=s3://mine/dev")])

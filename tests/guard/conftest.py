@@ -16,7 +16,8 @@ from spotbox.resources import template_path
 from tests.guard.metadata_server import MetadataServer
 
 AWS = Path(__file__).with_name("aws")
-PYTHON = next((path for path in ("/usr/bin/python3",) if os.path.exists(path)), sys.executable)
+HERE = (os.environ.get("TEST_GUARD_PYTHON", ""), "/usr/bin/python3")
+PYTHON = next((path for path in HERE if os.path.exists(path)), sys.executable)
 
 
 class Box:

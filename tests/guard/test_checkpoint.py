@@ -91,7 +91,8 @@ def test_credentials_are_the_instance_profiles_alone(box, ckpt, monkeypatch):
             "AWS_CONFIG_FILE": "/dev/null",
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
             "AWS_PAGER": "",
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT": box.metadata.url,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{box.metadata.url}/",
+            "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "5",
         }
 
 
