@@ -75,9 +75,7 @@ def no_room(pool: Pool, boxes: Sequence[Box], jobs: Sequence[TrainingJob], wante
     room = f"has room for {pool.max_boxes}, and {wanted} {'is' if wanted == 1 else 'are'} asked for"
     held = f"; it holds {join_names(there)}" if there else ""
     hint = f"Remove one with: spotbox down {boxes[0].name}; or raise" if boxes else "Raise"
-    return SpotboxError(
-        safe(f"pool {pool.name} {room}{held}"), f"{hint} max-boxes of [pool.{pool.name}].", Exit.QUOTA
-    )
+    return SpotboxError(safe(f"pool {pool.name} {room}{held}"), f"{hint} max-boxes of [pool.{pool.name}].", Exit.QUOTA)
 
 
 def gives_way(mine: Box, boxes: Iterable[Box], pool: Pool, jobs: int = 0) -> list[Box]:
