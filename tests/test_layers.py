@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "spotbox"
 # What each layer may import from spotbox. cli -> commands -> app -> helpers and aws -> core -> stdlib.
 LEAVES = {"core", "resources", "__init__"}
-HELPERS = {"output", "prompts", "progress", "charts", "screen", "config", "system", "resources"}
+HELPERS = {"output", "prompts", "progress", "charts", "screen", "config", "recall", "system", "resources"}
 MAY = {
     "core": {"core", "__init__"},
     "resources": set(),
@@ -21,12 +21,13 @@ MAY = {
     "signals": LEAVES,
     "charts": LEAVES,
     "store": set(),  # the standard library alone
+    "recall": LEAVES | {"config", "store"},
     "defaults": LEAVES,
-    "options": LEAVES | {"config", "defaults"},
+    "options": LEAVES | {"config", "defaults", "recall"},
     "aws": {"aws", "core", "store", "__init__"},
     "sandbox": {"sandbox", "core", "resources", "__init__"},
     "app": HELPERS | LEAVES | {"aws", "sandbox", "store", "options"},
-    "commands": HELPERS | LEAVES | {"app", "options", "commands", "aws", "sandbox"},
+    "commands": HELPERS | LEAVES | {"app", "defaults", "options", "commands", "aws", "sandbox"},
     "cli": HELPERS | LEAVES | {"signals", "app", "options", "commands"},
     "__main__": {"cli"},
     "__init__": set(),
