@@ -44,9 +44,9 @@ def ask_and_write(app: App, file: Path) -> None:
     if new == old:
         app.remark(f"{safe(file)} says so already")
         return
-    if there:
-        for line in difflib.unified_diff(old.splitlines(), new.splitlines(), "now", "then", lineterm="", n=1):
-            app.remark(f"  {safe(line)}")
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "now", "then", lineterm="", n=1)
+    for line in lines if there else filter(_in_force, new.splitlines()):
+        app.remark(f"  {safe(line)}")
     if not app.prompts.confirm(f"Write {safe(file)}?", True, "-y"):
         raise SpotboxError("nothing was written, as you said")
     if there:
@@ -56,7 +56,12 @@ def ask_and_write(app: App, file: Path) -> None:
         app.remark(f"what was there before is in {safe(file)}.bak")
     _write(file, new)
     read_config(file, True)
-    app.remark(f"wrote {safe(file)}; see what is in force with: spotbox config")
+    app.remark(f"wrote {safe(file)}")
+    app.remark("what is in force: spotbox config")
+
+
+def _in_force(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith("#")
 
 
 def _write(file: Path, text: str) -> None:
@@ -67,7 +72,7 @@ def _write(file: Path, text: str) -> None:
 def _answers(app: App, settings: Settings) -> dict[str, Value | None]:
     """What the user says to each question; None takes the setting out of [defaults]. What is in force is proposed."""
     now = settings.defaults
-    answers: dict[str, Value | None] = {"region": _region(app, _one(now.get("region")))}
+    answers: dict[str, Value | None] = {"region": _region(app, now.get("region"))}
     answers |= _machine(app, now.get("instance-type"), _one(now.get("gpu")))
     bid = _ask(app, "Maximum price (on-demand, NN% of it, or USD per hour)", _one(now.get("max-price")), "on-demand",
                parse_bid, "--max-price")  # fmt: skip
@@ -83,19 +88,21 @@ def _one(value: Value | None) -> str | None:
     return ", ".join(value) if isinstance(value, list) else value if isinstance(value, str) else None
 
 
-def _region(app: App, now: str | None) -> str:
-    names = sorted({*(known_regions(app.store) or ALWAYS_ENABLED), *([now] if now else [])})
-    default = now or app.cloud.default_region() if not app.sandbox else now
-    rows = [(name, name) for name in names]
-    return str(app.prompts.choose("Region", rows, default if default in names else DEFAULT_REGION, "-r"))
+def _region(app: App, now: Value | None) -> Value:
+    """A region, or the regions that the file names already."""
+    rows: list[tuple[str, Value]] = [(name, name) for name in known_regions(app.store) or ALWAYS_ENABLED]
+    if now and not any(now == value for _, value in rows):
+        rows.insert(0, (_one(now) or "", now))
+    default = now or (None if app.sandbox else app.cloud.default_region())
+    known = any(default == value for _, value in rows)
+    found: Value = app.prompts.choose("Region", rows, default if known else DEFAULT_REGION, "-r")
+    return found
 
 
 def _machine(app: App, types: Value | None, gpu: str | None) -> dict[str, Value | None]:
     """Instance types or a GPU; neither leaves it to `up`."""
     default = _one(types) or gpu or "cheapest"
-    text = app.prompts.text(
-        "Instance types or GPU (such as g5.xlarge, or A10G; cheapest: the cheapest of 16 GiB)", default, _no_types, "-t"
-    ).strip()
+    text = app.prompts.text("Instance types or GPU (such as g5.xlarge or A10G)", default, _no_types, "-t").strip()
     if text == "cheapest" or not text:
         return {"instance-type": None, "gpu": None}
     names = [word.strip() for word in text.split(",")]
