@@ -68,7 +68,12 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run spotbox and exit with the contract's code."""
-    if asked := os.environ.get("_SPOTBOX_COMPLETE"):  # the shell completes; click sees to it in `cli()`, not in `run`
+    asked = os.environ.get("_SPOTBOX_COMPLETE", "")
+    if asked.endswith("_complete"):
+        from spotbox.complete import answer
+
+        return answer()
+    if asked:  # the script for the shell is click's; it sees to it in `cli()`, not in `run`
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, "spotbox", "_SPOTBOX_COMPLETE", asked))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from spotbox import __version__
 from spotbox.core import checkpoints, names, units
@@ -43,11 +42,7 @@ class Parsed(click.ParamType[Any]):
     def __init__(self, name: str, parse: Callable[[str], Any], kind: str | None = None):
         self.name = name
         self._parse = parse
-        self._kind = kind  # what completion offers
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """What completion offers, where this kind has something."""
-        return offer(self._kind, ctx, incomplete) if self._kind else []
+        self.kind = kind  # of the words that completion offers
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
@@ -56,25 +51,6 @@ class Parsed(click.ParamType[Any]):
             return self._parse(value)
         except UsageError as error:
             self.fail(f"{error.message}. {error.hint}", param, ctx)
-
-
-def offer(kind: str, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Words of a kind (box, region, instance-type, pool) for the shell, from caches and the config file alone."""
-    from spotbox.recall import words
-
-    try:
-        settings = load_settings(config_file(ctx), None)
-    except UsageError:
-        settings = Settings("")
-    if kind == "pool":
-        found = list(settings.pools)
-    else:
-        kept, now = settings.in_force, common(ctx)
-        profile = now.profile or kept.get("profile")
-        owner = ctx.params.get("owner") or kept.get("owner")
-        sandbox = now.sandbox or kept.get("sandbox") is True
-        found = words(kind, os.environ, sandbox, str(profile) if profile else None, str(owner) if owner else None)
-    return [CompletionItem(word) for word in found if word.startswith(incomplete)]
 
 
 NAME = Parsed("name", names.check_name, "box")
@@ -92,8 +68,6 @@ CIDR = Parsed("cidr", lambda text: (text, units.parse_cidr(text)))
 def flag(*declared: str, **attributes: Any) -> Callable[[Any], Any]:
     """click.option that also reads SPOTBOX_<LONG NAME>, but for consents, which are said each time."""
     long = next(name for name in declared if name.startswith("--")).split("/")[0][2:]
-    if long in ("region", "instance-type", "pool"):
-        attributes["shell_complete"] = lambda ctx, param, incomplete: offer(long, ctx, incomplete)
     if long not in NO_VARIABLE:
         attributes.setdefault("envvar", f"SPOTBOX_{long.upper().replace('-', '_')}")
         attributes.setdefault("show_envvar", False)

@@ -21,15 +21,17 @@ MAY = {
     "signals": LEAVES,
     "charts": LEAVES,
     "store": set(),  # the standard library alone
+    "complete": LEAVES | {"config", "recall", "shape"},
+    "shape": {"cli", "defaults"},
     "recall": LEAVES | {"config", "store"},
     "defaults": LEAVES,
-    "options": LEAVES | {"config", "defaults", "recall"},
+    "options": LEAVES | {"config", "defaults"},
     "aws": {"aws", "core", "store", "__init__"},
     "sandbox": {"sandbox", "core", "resources", "__init__"},
     "app": HELPERS | LEAVES | {"aws", "sandbox", "store", "options"},
     "commands": HELPERS | LEAVES | {"app", "defaults", "options", "commands", "aws", "sandbox"},
-    "cli": HELPERS | LEAVES | {"signals", "app", "options", "commands"},
-    "__main__": {"cli"},
+    "cli": HELPERS | LEAVES | {"complete", "signals", "app", "options", "commands"},
+    "__main__": {"cli", "complete"},
     "__init__": set(),
 }
 ONLY = {  # third-party package -> the layers that may import it
@@ -42,7 +44,7 @@ ONLY = {  # third-party package -> the layers that may import it
     "questionary": {"prompts"},
     "prompt_toolkit": {"prompts"},
     "tabulate": {"output"},
-    "click": {"cli", "commands", "options", "defaults", "app", "__main__"},
+    "click": {"cli", "commands", "options", "defaults", "shape", "app", "__main__"},
     "platformdirs": {"app", "config"},
 }
 IMPURE = {"os", "subprocess", "socket", "time", "random", "tempfile", "urllib", "http", "threading", "sys"}
