@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "spotbox"
 # What each layer may import from spotbox. cli -> commands -> app -> helpers and aws -> core -> stdlib.
 LEAVES = {"core", "resources", "__init__"}
-HELPERS = {"output", "prompts", "progress", "charts", "screen", "config", "system", "resources"}
+HELPERS = {"output", "prompts", "progress", "charts", "screen", "config", "recall", "system", "resources"}
 MAY = {
     "core": {"core", "__init__"},
     "resources": set(),
@@ -21,13 +21,17 @@ MAY = {
     "signals": LEAVES,
     "charts": LEAVES,
     "store": set(),  # the standard library alone
-    "options": LEAVES | {"config"},
+    "complete": LEAVES | {"config", "recall", "shape"},
+    "shape": {"cli", "defaults"},
+    "recall": LEAVES | {"config", "store"},
+    "defaults": LEAVES,
+    "options": LEAVES | {"config", "defaults"},
     "aws": {"aws", "core", "store", "__init__"},
     "sandbox": {"sandbox", "core", "resources", "__init__"},
     "app": HELPERS | LEAVES | {"aws", "sandbox", "store", "options"},
-    "commands": HELPERS | LEAVES | {"app", "options", "commands", "aws", "sandbox"},
-    "cli": HELPERS | LEAVES | {"signals", "app", "options", "commands"},
-    "__main__": {"cli"},
+    "commands": HELPERS | LEAVES | {"app", "defaults", "options", "commands", "aws", "sandbox"},
+    "cli": HELPERS | LEAVES | {"complete", "signals", "app", "options", "commands"},
+    "__main__": {"cli", "complete"},
     "__init__": set(),
 }
 ONLY = {  # third-party package -> the layers that may import it
@@ -40,7 +44,7 @@ ONLY = {  # third-party package -> the layers that may import it
     "questionary": {"prompts"},
     "prompt_toolkit": {"prompts"},
     "tabulate": {"output"},
-    "click": {"cli", "commands", "options", "app", "__main__"},
+    "click": {"cli", "commands", "options", "defaults", "shape", "app", "__main__"},
     "platformdirs": {"app", "config"},
 }
 IMPURE = {"os", "subprocess", "socket", "time", "random", "tempfile", "urllib", "http", "threading", "sys"}

@@ -11,6 +11,7 @@ Tags = Mapping[str, str]  # here and not in records, which `--help` need not loa
 
 NAME_TAG, OWNER_TAG, VERSION_TAG = "spotbox:name", "spotbox:owner", "spotbox:version"
 EXPIRES_TAG, IDLE_TAG = "spotbox:expires", "spotbox:idle-stop"
+POOL_TAG = "spotbox:pool"
 # A move: on the box that is to move, where to; on all that is made of it, of which instance, and when that had last
 # been launched.
 MOVING_TAG, MOVED_TAG, MOVE_ROLE = "spotbox:moving", "spotbox:moved-from", "move"
@@ -29,9 +30,14 @@ _LOGIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _OWNER = re.compile(r"[A-Za-z0-9_+=,.@-]{1,128}")
 
 
+def is_name(text: str) -> bool:
+    """Whether this can be the name of a box."""
+    return bool(_NAME.fullmatch(text))
+
+
 def check_name(name: str) -> str:
     """The name itself. UsageError when it is not a box name: [a-z][a-z0-9-]{0,31}."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise UsageError(
             f"{name!r} is not a box name",
             "Use a lower-case letter, then up to 31 lower-case letters, digits or hyphens, such as dev.",
@@ -139,6 +145,11 @@ def is_auto_rule(description: str, machine: str | None = None) -> bool:
 def without_own(tags: Tags) -> dict[str, str]:
     """The user's own tags among these."""
     return {k: v for k, v in tags.items() if k != "Name" and not k.lower().startswith(("spotbox:", "aws:"))}
+
+
+def without_parts(tags: Tags) -> dict[str, str]:
+    """Those that all of a box bears: the user's own and its pool, without what is said of one part of it."""
+    return {**without_own(tags), **({POOL_TAG: tags[POOL_TAG]} if POOL_TAG in tags else {})}
 
 
 def without_aws(tags: Tags) -> dict[str, str]:
