@@ -18,7 +18,7 @@ LONGEST = 8192  # characters: a pattern is not tried on longer texts, which some
 @lru_cache(maxsize=256)
 def _pattern(text: str) -> re.Pattern[str]:
     """A pattern of the model, which is written for Java: letters, spaces and digits of Unicode are \\p{..} there."""
-    for java, python in ((r"\p{L}", r"\w"), (r"\p{Z}", r"\s"), (r"\p{N}", r"\d")):
+    for java, python in ((r"\p{L}", r"\w"), (r"\p{Z}", r"\s"), (r"\p{N}", r"\d"), (r"\p{Alnum}", "0-9A-Za-z")):
         text = text.replace(java, python)
     return re.compile(text)
 
