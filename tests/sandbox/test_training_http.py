@@ -158,15 +158,15 @@ def test_scripts_that_fail(shop):
 
 
 def test_output_without_end(shop):
-    """An endless line and thirty megabytes of lines leave a bounded log, and the end of them is in it."""
+    """An endless line and ten megabytes of lines leave a bounded log, and the end of them is in it."""
     script = """
 import sys
 chunk = "x" * 1_000_000
-for _ in range(20):
+for _ in range(5):
     sys.stdout.write(chunk)
 print()
 row = "y" * 99 + "\\n"
-for _ in range(30):
+for _ in range(10):
     sys.stdout.write(row * 10_000)
 print("the last line")
 """
