@@ -32,7 +32,7 @@ def own(tmp_path, monkeypatch):
 def counting(shop: Shop) -> str:
     return shop.create(
         COUNT,
-        HyperParameters={"steps": "50", "nap": "0.05"},
+        HyperParameters={"steps": "100", "nap": "0.05"},
         CheckpointConfig={"S3Uri": f"s3://{shop.bucket}/ckpt"},
     )
 
