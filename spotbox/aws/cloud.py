@@ -57,6 +57,10 @@ class Cloud:
         """The region of the AWS profile or of boto3's own variables."""
         return self._aws.region
 
+    def instance_region(self) -> str | None:
+        """The region of the instance we run on, where we work as its role; else None."""
+        return self._aws.instance_region()
+
     def identity(self) -> Identity:
         """Who we are."""
         kept = enabled_regions(identity.kept_regions(self._aws, self._store))

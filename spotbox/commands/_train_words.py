@@ -1,0 +1,172 @@
+"""A training job in words and as data: its rows, the contract's record, how long it has run, what it has billed."""
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from spotbox.core.jobs import LogLine, TrainingJob, Transition
+from spotbox.core.text import plural, safe
+from spotbox.core.outcomes import cost_usd, savings_pct
+from spotbox.core.units import exact_duration, show_duration, show_usd
+
+KEYS = (
+    "name",
+    "status",
+    "secondary_status",
+    "training_seconds",
+    "billable_seconds",
+    "savings_pct",
+    "cost_usd",
+    "model",
+    "reason",
+)
+# No instance is held in these (SageMaker developer guide, model-managed-spot-training: an interrupted job goes back to
+# Starting). The last three are retired names of Starting.
+_WAITING = ("Starting", "Pending", "Interrupted", "LaunchingMLInstances", "PreparingTrainingStack")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def record(job: TrainingJob, price: Decimal | None) -> dict[str, Any]:
+    """The job as the contract's JSON has it; what AWS does not tell (yet) is null. `price`: USD per instance-hour."""
+    saved, cost = savings_pct(job), cost_usd(job.billable_seconds, job.count, price)
+    return {
+        "name": job.name,
+        "status": job.status,
+        "secondary_status": job.secondary,
+        "training_seconds": job.training_seconds,
+        "billable_seconds": job.billable_seconds,
+        "savings_pct": None if saved is None else float(saved),
+        "cost_usd": None if cost is None else float(cost),
+        "model": job.model,
+        "reason": reason(job) or None,
+    }
+
+
+def reason(job: TrainingJob) -> str:
+    """Why it is where it is, in AWS's words: of a failure its reason, else what the last status says."""
+    if job.status == "Completed":
+        return ""
+    return job.reason or (job.transitions[-1].message if job.transitions else "")
+
+
+def bill(job: TrainingJob, price: Decimal | None) -> list[str]:
+    """The lines a job ends with: seconds, savings, cost, and where the model is."""
+    lines = [
+        f"training seconds: {_known(job.training_seconds)}",
+        f"billable seconds: {_known(job.billable_seconds)}",
+    ]
+    saved, cost = savings_pct(job), cost_usd(job.billable_seconds, job.count, price)
+    if job.spot:
+        lines.append(f"managed spot training savings: {'unknown' if saved is None else f'{saved:.1f}%'}")
+    if cost is not None:
+        of = f"{plural(job.count, 'instance')} at {show_usd(price)}/h"
+        lines.append(f"cost: {show_usd(cost, 2)} (estimate: {job.billable_seconds} s x {of})")
+    else:
+        lines.append("cost: unknown")
+    return [*lines, f"model: {safe(job.model) if job.model else 'none'}"]
+
+
+def _known(seconds: int | None) -> str:
+    return "unknown" if seconds is None else str(seconds)
+
+
+def run_seconds(job: TrainingJob, now: datetime) -> float:
+    """Seconds in which it has held instances so far: those of every status but the waiting ones.
+
+    AWS tells the billable seconds at the end only; they are this or less (API reference, BillableTimeInSeconds).
+    """
+    held = [one for one in job.transitions if one.status not in _WAITING]
+    return sum(((one.end or now) - one.start).total_seconds() for one in held if (one.end or now) > one.start)
+
+
+def elapsed(job: TrainingJob, now: datetime, price: Decimal | None) -> str:
+    """The live line: how long it has run and waited of what it may, and what that bills at most."""
+    run, whole = run_seconds(job, now), (now - job.created).total_seconds()
+    text = f"{job.secondary}: run {show_duration(run)}"
+    text += f" of {exact_duration(job.max_run)}" if job.max_run else ""
+    if job.max_wait:
+        text += f", in all {show_duration(whole)} of {exact_duration(job.max_wait)}"
+    return text + (f", at most {most(job, run, price)}" if price is not None else "")
+
+
+def most(job: TrainingJob, seconds: float, price: Decimal | None) -> str:
+    """What so many seconds of it bill at most, as on-demand ones: `$0.28`, or `unknown`."""
+    return show_usd(cost_usd(int(seconds), job.count, price), 2)
+
+
+def rows(job: TrainingJob, now: datetime, price: Decimal | None) -> list[tuple[str, str]]:
+    """The job in full: label and value per row."""
+    said = [
+        ("name", job.name),
+        ("status", job.status if job.secondary == job.status else f"{job.status}: {job.secondary}"),
+        ("on", kind(job)),
+        ("made", f"{job.created.astimezone():%Y-%m-%d %H:%M:%S}, {show_duration((now - job.created).total_seconds())} ago"),
+        *_limits(job, now, price),
+        ("checkpoint", job.checkpoint or "none"),
+        ("reason", reason(job)),
+    ]
+    if job.over:
+        said += [(label, value) for label, _, value in (line.partition(": ") for line in bill(job, price))]
+    said += [("what happened" if not at else "", status_line(one)) for at, one in enumerate(job.transitions)]
+    return [(label, value) for label, value in said if value]
+
+
+def _limits(job: TrainingJob, now: datetime, price: Decimal | None) -> list[tuple[str, str]]:
+    """How far it is into its limits, and what it bills until then; nothing of a job that is over."""
+    taken = sum(one.status == "Interrupted" for one in job.transitions)
+    said = [("interrupted", plural(taken, "time"))] if taken else []
+    if job.over:
+        return said
+    run, whole = run_seconds(job, now), (now - job.created).total_seconds()
+    if job.max_run:
+        said.append(("run", f"{show_duration(run)} of max-run {exact_duration(job.max_run)}"))
+    if job.max_wait:
+        said.append(("in all", f"{show_duration(whole)} of max-wait {exact_duration(job.max_wait)}"))
+    if price is not None:
+        said.append(("bills", f"{most(job, run, price)} at most so far, {show_usd(price * job.count)}/h at most"))
+    return said
+
+
+def short_row(job: TrainingJob, data: dict[str, Any], now: datetime) -> list[str]:
+    """The cells of `train list`: name, status, type, region, age, seconds, savings, cost."""
+    many = f"{job.count}x " if job.count > 1 else ""
+    figures = [data[key] for key in ("training_seconds", "billable_seconds", "savings_pct", "cost_usd")]
+    training, billable, saved, cost = ("" if value is None else str(value) for value in figures)
+    return [
+        job.name,
+        job.secondary if job.status in ("InProgress", "Stopped") else job.status,
+        f"{many}{job.instance_type}",
+        job.region,
+        f"{show_duration((now - job.created).total_seconds())} ago",
+        training,
+        billable,
+        saved if job.spot else "on demand",
+        f"{data['cost_usd']:.2f}" if cost else "",
+    ]
+
+
+def kind(job: TrainingJob) -> str:
+    """`2x ml.g5.xlarge in us-east-1, managed Spot`."""
+    market = "managed Spot" if job.spot else "on demand"
+    return f"{job.count}x {job.instance_type} in {job.region}, {market}"
+
+
+def status_line(one: Transition) -> str:
+    """`12:04:31  Starting     Preparing the instances for training`, by the user's own clock."""
+    return f"{one.start.astimezone():%H:%M:%S}  {one.status:<11}  {one.message}".rstrip()
+
+
+def log_line(line: LogLine, many: bool) -> str:
+    """A line of the job's log as a terminal may show it, with its instance in front where there are several.
+
+    Of what a progress bar has drawn over itself the last state is left; colours go, every other control is escaped.
+    """
+    text = _COLOURS.sub("", line.text.rstrip("\r\n")).rpartition("\r")[2].expandtabs()
+    return f"{safe(host(line.stream))} | {safe(text)}" if many else safe(text)
+
+
+def host(stream: str) -> str:
+    """`algo-1` of the stream `algo-1-1700000000`: a restart has another stream on the same instance number."""
+    found = re.match(r"algo-\d+", stream)
+    return found[0] if found else stream
