@@ -9,8 +9,11 @@ import click
 from spotbox.app import App
 from spotbox.commands._train_where import job_region
 from spotbox.core.errors import UsageError
-from spotbox.core.jobs import Pairs
+from spotbox.core.jobs import Job, Pairs
+from spotbox.core.pipelines import check_pipeline_name
+from spotbox.core.scriptmode import check_not_ours
 from spotbox.core.text import safe
+from spotbox.core.training import check_job
 from spotbox.core.units import exact_duration
 
 WAITING = 86400  # seconds that a job may wait for capacity, beside its own time, where --max-wait is not given
@@ -56,6 +59,11 @@ class Asked:
         """Whether it is managed Spot training."""
         return self.max_wait is not None
 
+    @property
+    def step(self) -> bool:
+        """Whether it becomes a step of a pipeline, whose jobs SageMaker names."""
+        return self.as_step or bool(self.pipeline)
+
 
 def asked_for(ctx: click.Context, app: App, flags: dict[str, Any]) -> Asked:
     """The flags, checked for what is missing and what excludes each other. UsageError; nothing is sent."""
@@ -65,6 +73,7 @@ def asked_for(ctx: click.Context, app: App, flags: dict[str, Any]) -> Asked:
         if not flags[name.replace("-", "_")]:
             raise missing(name, what)
     max_wait = _max_wait(app, flags)
+    _check_early(flags, types, max_wait)
     return Asked(
         path=Path(flags["path"]),
         region=job_region(ctx, app, flags["region"]),
@@ -92,6 +101,20 @@ def asked_for(ctx: click.Context, app: App, flags: dict[str, Any]) -> Asked:
         dry_run=flags["dry_run"],
         output=flags["output"],
     )
+
+
+def _check_early(flags: dict[str, Any], type_: str, max_wait: int | None) -> None:
+    """All that can be held against the job without asking AWS anything, not even where it is to run."""
+    place = flags["output_path"].rstrip("/")
+    draft = Job(
+        flags["name"] or "job", "", flags["image"], flags["role"], type_, place, flags["max_run"], max_wait,
+        flags["count"], flags["volume"], flags["checkpoint"], flags["inputs"], flags["hyperparameters"],
+        flags["environment"],
+    )  # fmt: skip
+    check_job(draft, volume_given=flags["volume"] is not None)
+    check_not_ours([key for key, _ in flags["hyperparameters"]])
+    if flags["pipeline"]:
+        check_pipeline_name(flags["pipeline"])
 
 
 def missing(name: str, what: str) -> UsageError:
@@ -136,5 +159,3 @@ def _max_wait(app: App, flags: dict[str, Any]) -> int | None:
     if flags["max_wait"] is not None:
         app.remark(f"--max-wait {exact_duration(flags['max_wait'])} is ignored: only Spot waits (--on-demand)")
     return None
-
-

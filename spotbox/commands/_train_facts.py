@@ -10,8 +10,8 @@ from spotbox.app import App
 from spotbox.commands._train_asked import Asked
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.jobs import Job, TrainingJob
-from spotbox.core.text import plural, safe
-from spotbox.core.training import box_type
+from spotbox.core.text import safe
+from spotbox.core.training import box_type, check_quota
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,8 @@ def _quota(app: App, answer: Any, job: Job) -> Decimal | None:
     if isinstance(answer, SpotboxError):
         app.debug(f"the quota is unknown: {answer.message}")
         return None
+    check_quota(job, answer)
     value: Decimal | None = answer.value
-    if value is not None and value < job.count:
-        name = f"{job.instance_type} for {'spot ' if job.spot else ''}training job usage"
-        raise SpotboxError(
-            f"the quota \"{name}\" in {job.region} is {value:f}, and the job needs {plural(job.count, 'instance')}",
-            answer.increase(job.count),
-            Exit.QUOTA,
-        )
+    if value is None:
+        app.debug(f"the quota is unknown: {answer.remark}")
     return value

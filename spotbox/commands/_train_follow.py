@@ -46,8 +46,8 @@ class Follower:
 
     def _pause(self) -> float:
         passed = self._app.system.monotonic() - self._began
-        pace = next(pause for until, pause in PACES if passed < until)
-        return min(LONGEST, pace * 2**self._failures)
+        pace: float = next(pause for until, pause in PACES if passed < until)
+        return min(LONGEST, pace * (1 << min(self._failures, 5)))
 
     def _pass(self, seconds: float) -> None:
         """Let time pass, with the live line drawn anew."""

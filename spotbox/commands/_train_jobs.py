@@ -83,16 +83,14 @@ def price_of(app: App, job: TrainingJob) -> Decimal | None:
     return price
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="How a job stands, what it billed, what happened; --follow.")
 @click.argument("name")
 @flag("--follow", is_flag=True, help="Follow it with its log until it is over.")
 @region_option
 @owner_option
 @output_option("text", "json")
 @click.pass_context
-def status(
-    ctx: click.Context, name: str, follow: bool, region: str | None, owner: str | None, output: str
-) -> None:
+def status(ctx: click.Context, name: str, follow: bool, region: str | None, owner: str | None, output: str) -> None:
     """Show how the training job NAME stands, what it has billed, and what happened; it changes nothing.
 
     \b
@@ -113,16 +111,14 @@ def status(
         app.remark(how(job.name))
 
 
-@click.command(cls=Command, name="list")
+@click.command(cls=Command, name="list", short_help="The jobs that spotbox made, newest first.")
 @region_option
 @flag("--owner", metavar="NAME", help="Whose jobs, or all; default: the name of your AWS identity.")
 @flag("--since", type=DURATION, default=f"{SINCE}s", help="Jobs made within this time (default 7d).")
 @flag("--limit", type=click.IntRange(1, 1000), default=LIMIT, show_default=True, help="At most so many, newest first.")
 @output_option("table", "json", "csv")
 @click.pass_context
-def list_(
-    ctx: click.Context, region: str | None, owner: str | None, since: int, limit: int, output: str
-) -> None:
+def list_(ctx: click.Context, region: str | None, owner: str | None, since: int, limit: int, output: str) -> None:
     """List the training jobs that spotbox made, newest first, in every enabled region or the one named.
 
     \b
@@ -168,7 +164,7 @@ def _prices(app: App, jobs: Sequence[TrainingJob]) -> dict[tuple[str, str], Deci
     return {pair: usd for pair, usd in zip(wanted, answers, strict=True) if isinstance(usd, Decimal)}
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Stop a job; checkpoint and model stay.")
 @click.argument("name")
 @region_option
 @owner_option

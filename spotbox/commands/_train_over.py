@@ -9,8 +9,8 @@ from spotbox.commands._train_follow import Follower, detaching
 from spotbox.commands._train_words import bill, record
 from spotbox.core.errors import SpotboxError
 from spotbox.core.jobs import TrainingJob
-from spotbox.core.text import safe
 from spotbox.core.outcomes import outcome
+from spotbox.core.text import safe
 from spotbox.output import to_json
 
 

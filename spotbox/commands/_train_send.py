@@ -1,9 +1,9 @@
 """Upload the code and make the job. Ctrl-C at any moment ends with the truth about what exists."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from spotbox.app import App
@@ -27,13 +27,13 @@ class Sending:
     uploading: bool = False
     asked: bool = False  # AWS was asked to make the job, or to start the pipeline
     pipeline: str = ""
-    execution: str = field(default="")
+    execution: str = ""  # ARN of what was started of it
 
 
 def send_code(app: App, sending: Sending, path: Path) -> None:
     """Upload the packed code, unless it is there already."""
     sending.uploading = True
-    app.progress.show(f"uploading the code to {sending.code}")
+    app.progress.show("uploading the code")
     new = app.cloud.upload(sending.job.region, sending.code, path, app.progress.show)
     app.progress.done("the code is uploaded" if new else "the code was there already: nothing uploaded")
 
@@ -50,7 +50,7 @@ def start_pipeline(app: App, sending: Sending) -> None:
     """Make or update the pipeline of this one step, and start it."""
     job = sending.job
     app.progress.show(f"making the pipeline {sending.pipeline}")
-    app.cloud.upsert_pipeline(job.region, sending.pipeline, definition_text(job), job.role)
+    app.cloud.upsert_pipeline(job.region, sending.pipeline, definition_text(job), job.role, job.tags)
     sending.asked = True
     sending.execution = app.cloud.start_pipeline(job.region, sending.pipeline)
     app.progress.done(f"the pipeline {sending.pipeline} is started: {sending.execution}")
@@ -93,7 +93,7 @@ def shown(app: App, region: str, name: str) -> TrainingJob:
 
 
 @contextmanager
-def sending_safely(app: App, sending: Sending, look: Callable[[], TrainingJob] | None = None) -> Iterator[None]:
+def sending_safely(app: App, sending: Sending) -> Iterator[None]:
     """Ctrl-C in here: exit 130, and the last lines say what there is and what it bills."""
     try:
         yield
@@ -109,15 +109,15 @@ def sending_safely(app: App, sending: Sending, look: Callable[[], TrainingJob] |
 def _truth(app: App, sending: Sending) -> tuple[str, str]:
     name = sending.job.name
     if not sending.asked:
-        code = f"The packed code may lie at {sending.code}; it is used again by the next job." if sending.uploading else ""
-        return "no job was made, and nothing computes", code
+        code = f"The packed code may lie at {sending.code}; the next job of the same code uses it."
+        return "no job was made, and nothing computes", code if sending.uploading else ""
     if sending.pipeline:
         if not sending.execution:
             return _not_known(sending)
         return f"the pipeline {sending.pipeline} goes on, and its job bills once it runs", _pipeline(sending)
     app.remark("looking whether AWS has made the job; Ctrl-C again leaves at once")
     try:
-        app.cloud.job(sending.job.region, name)
+        job = app.cloud.job(sending.job.region, name)
     except SpotboxError as error:
         if error.exit_code != Exit.NO_SUCH_BOX:
             return _not_known(sending)
@@ -125,6 +125,8 @@ def _truth(app: App, sending: Sending) -> tuple[str, str]:
             f"AWS was being asked to make {name}, and shows no such job so far",
             f"Look again in a minute: spotbox train status {name}",
         )
+    if job.over:
+        return f"{name} is {job.status}", f"Look: spotbox train status {name}"
     return f"AWS has made {name}; it goes on, and bills what it runs", how(name)
 
 

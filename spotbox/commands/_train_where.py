@@ -12,6 +12,4 @@ def job_region(ctx: click.Context, app: App, value: str | None) -> str:
     UsageError for one that does not exist, exit 5 for one that is not enabled.
     """
     chosen = chosen_region(ctx, value, app.sandbox)
-    return app.check_region(
-        chosen or app.cloud.default_region() or app.cloud.instance_region() or DEFAULT_REGION
-    )
+    return app.check_region(chosen or app.cloud.default_region() or app.cloud.instance_region() or DEFAULT_REGION)

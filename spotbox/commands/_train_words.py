@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from spotbox.core.jobs import LogLine, TrainingJob, Transition
-from spotbox.core.text import plural, safe
 from spotbox.core.outcomes import cost_usd, savings_pct
+from spotbox.core.text import plural, safe
 from spotbox.core.units import exact_duration, show_duration, show_usd
 
 KEYS = (
@@ -61,7 +61,7 @@ def bill(job: TrainingJob, price: Decimal | None) -> list[str]:
         lines.append(f"managed spot training savings: {'unknown' if saved is None else f'{saved:.1f}%'}")
     if cost is not None:
         of = f"{plural(job.count, 'instance')} at {show_usd(price)}/h"
-        lines.append(f"cost: {show_usd(cost, 2)} (estimate: {job.billable_seconds} s x {of})")
+        lines.append(f"cost: {show_usd(cost)} (estimate: {job.billable_seconds} s x {of})")
     else:
         lines.append("cost: unknown")
     return [*lines, f"model: {safe(job.model) if job.model else 'none'}"]
@@ -101,7 +101,10 @@ def rows(job: TrainingJob, now: datetime, price: Decimal | None) -> list[tuple[s
         ("name", job.name),
         ("status", job.status if job.secondary == job.status else f"{job.status}: {job.secondary}"),
         ("on", kind(job)),
-        ("made", f"{job.created.astimezone():%Y-%m-%d %H:%M:%S}, {show_duration((now - job.created).total_seconds())} ago"),
+        (
+            "made",
+            f"{job.created.astimezone():%Y-%m-%d %H:%M:%S}, {_ago(job, now)}",
+        ),
         *_limits(job, now, price),
         ("checkpoint", job.checkpoint or "none"),
         ("reason", reason(job)),
@@ -110,6 +113,10 @@ def rows(job: TrainingJob, now: datetime, price: Decimal | None) -> list[tuple[s
         said += [(label, value) for label, _, value in (line.partition(": ") for line in bill(job, price))]
     said += [("what happened" if not at else "", status_line(one)) for at, one in enumerate(job.transitions)]
     return [(label, value) for label, value in said if value]
+
+
+def _ago(job: TrainingJob, now: datetime) -> str:
+    return f"{show_duration((now - job.created).total_seconds())} ago"
 
 
 def _limits(job: TrainingJob, now: datetime, price: Decimal | None) -> list[tuple[str, str]]:
@@ -124,7 +131,9 @@ def _limits(job: TrainingJob, now: datetime, price: Decimal | None) -> list[tupl
     if job.max_wait:
         said.append(("in all", f"{show_duration(whole)} of max-wait {exact_duration(job.max_wait)}"))
     if price is not None:
-        said.append(("bills", f"{most(job, run, price)} at most so far, {show_usd(price * job.count)}/h at most"))
+        said.append(
+            ("bills", f"at most {most(job, run, price)} so far, and {show_usd(price * job.count)}/h while it runs")
+        )
     return said
 
 
@@ -138,7 +147,7 @@ def short_row(job: TrainingJob, data: dict[str, Any], now: datetime) -> list[str
         job.secondary if job.status in ("InProgress", "Stopped") else job.status,
         f"{many}{job.instance_type}",
         job.region,
-        f"{show_duration((now - job.created).total_seconds())} ago",
+        _ago(job, now),
         training,
         billable,
         saved if job.spot else "on demand",

@@ -9,7 +9,7 @@ from spotbox.commands._train_asked import Asked, asked_for
 from spotbox.commands._train_group import RUN, Train, Work
 from spotbox.commands._train_jobs import list_, status, stop
 from spotbox.commands._train_new import train_new
-from spotbox.core.errors import UsageError
+from spotbox.core.training import parse_pair
 from spotbox.options import (
     DURATION,
     SIZE,
@@ -27,15 +27,9 @@ from spotbox.options import (
 DAY = "1d"
 
 
-def parse_pair(text: str) -> tuple[str, str]:
-    """Key and value of `KEY=VALUE`; the value may be empty and hold further `=`. UsageError otherwise."""
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise UsageError(f"{text!r} is not KEY=VALUE", "Give a name, = and a value, such as epochs=3.")
-    return key, value
-
-
-PAIR, INPUT = Parsed("key=value", parse_pair), Parsed("name=s3://", parse_pair)
+HYPERPARAMETER = Parsed("key=value", lambda text: parse_pair(text, "hyperparameter", "epochs=3"))
+VARIABLE = Parsed("key=value", lambda text: parse_pair(text, "variable", "WANDB_MODE=offline"))
+INPUT = Parsed("name=s3://", lambda text: parse_pair(text, "input", "train=s3://mine/data"))
 
 
 @click.group(cls=Train)
@@ -55,29 +49,61 @@ def train() -> None:
 @flag("--image", metavar="URI|NAME", help="pytorch, tensorflow, huggingface, or an image's URI (SDK: image_uri).")
 @flag("--output-path", metavar="S3URI", help="Where code and results go, such as s3://mine/out (SDK: output_path).")
 @types_option("ml.* type to run on, such as ml.g5.xlarge (SDK: instance_type, train_instance_type).")
-@flag("--count", type=click.IntRange(1), default=1, show_default=True,
-      help="How many instances (SDK: instance_count, train_instance_count).")  # fmt: skip
-@flag("--max-run", type=DURATION, default=DAY, show_default=True,
-      help="Longest time to run (SDK: max_run, train_max_run, max_runtime_in_seconds).")  # fmt: skip
-@flag("--max-wait", type=DURATION,
-      help="Longest time in all, waiting for capacity included; default: a day more than --max-run (SDK: max_wait, "
-           "train_max_wait, max_wait_time_in_seconds).")  # fmt: skip
-@flag("--on-demand", is_flag=True,
-      help="Not on Spot (SDK: use_spot_instances=False, train_use_spot_instances, enable_managed_spot_training).")  # fmt: skip
-@flag("--checkpoint", metavar="S3URI",
-      help="Where /opt/ml/checkpoints is kept and restored from (SDK: checkpoint_s3_uri, CheckpointConfig).")  # fmt: skip
+@flag(
+    "--count",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many instances (SDK: instance_count, train_instance_count).",
+)
+@flag(
+    "--max-run",
+    type=DURATION,
+    default=DAY,
+    show_default=True,
+    help="Longest time to run (SDK: max_run, train_max_run, max_runtime_in_seconds).",
+)
+@flag(
+    "--max-wait",
+    type=DURATION,
+    help="Longest time in all, waiting for capacity included; default: a day more than --max-run (SDK: max_wait, "
+    "train_max_wait, max_wait_time_in_seconds).",
+)
+@flag(
+    "--on-demand",
+    is_flag=True,
+    help="Not on Spot (SDK: use_spot_instances, train_use_spot_instances, enable_managed_spot_training).",
+)
+@flag(
+    "--checkpoint",
+    metavar="S3URI",
+    help="Where /opt/ml/checkpoints is kept (SDK: checkpoint_s3_uri, CheckpointConfig.s3_uri).",
+)
 @flag("--resume", is_flag=True, help="Go on from what --checkpoint holds already; else that is refused.")
 @flag("--input", "inputs", type=INPUT, multiple=True, help="A channel of data, train=s3://mine/data; repeatable.")
-@flag("--hyperparameter", "hyperparameters", type=PAIR, multiple=True,
-      help="Becomes --KEY VALUE of the script (SDK: hyperparameters); repeatable.")  # fmt: skip
-@flag("--env", "environment", type=PAIR, multiple=True, help="Variable of the script (SDK: environment); repeatable.")
-@flag("--torchrun", is_flag=True,
-      help="Start it with torchrun on every instance (SDK: distribution={'torch_distributed': ...}).")  # fmt: skip
+@flag(
+    "--hyperparameter",
+    "hyperparameters",
+    type=HYPERPARAMETER,
+    multiple=True,
+    help="Becomes --KEY VALUE of the script (SDK: hyperparameters); repeatable.",
+)
+@flag(
+    "--env", "environment", type=VARIABLE, multiple=True, help="Variable of the script (SDK: environment); repeatable."
+)
+@flag(
+    "--torchrun",
+    is_flag=True,
+    help="Start it with torchrun on every instance (SDK: distribution={'torch_distributed': ...}).",
+)
 @flag("--volume-size", "volume", type=SIZE, help="EBS volume in GiB for each instance (SDK: volume_size).")
 @flag("--name", metavar="NAME", help="The job's name; default: the script's, and the time.")
 @flag("--pool", metavar="NAME", expose_value=False, help="Take the settings of [pool.NAME] of the config file.")
-@flag("--as-step", is_flag=True,
-      help="Write the SageMaker Pipelines definition of this job as a step, and start nothing (SDK: @step).")  # fmt: skip
+@flag(
+    "--as-step",
+    is_flag=True,
+    help="Write the SageMaker Pipelines definition of this job, and start nothing (SDK: @step).",
+)
 @flag("--pipeline", metavar="NAME", help="Make or update the pipeline NAME of this one step, and start it.")
 @flag("--no-wait", is_flag=True, help="Return as soon as AWS has the job (SDK: wait=False).")
 @region_option

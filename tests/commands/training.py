@@ -5,8 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from spotbox.core.errors import Exit, SpotboxError
-from spotbox.core.jobs import Job, LogLine, TrainingJob, Transition
-from spotbox.core.quotas import QuotaValue
+from spotbox.core.jobs import Job, JobQuota, LogLine, TrainingJob, Transition, quota_name
 
 Life = tuple[tuple[float, str, str], ...]  # seconds after creation, secondary status, AWS's message
 CALM: Life = (
@@ -81,7 +80,11 @@ class FakeTraining:
         running = self.world.training.jobs[region, name]
         at = self.world.clock - running.born
         kept = tuple(step for step in running.life if step[0] <= at)
-        running.life = (*kept, (at, "Stopping", "Stopping the training job"), (at + 6, "Stopped", "Training job stopped"))
+        running.life = (
+            *kept,
+            (at, "Stopping", "Stopping the training job"),
+            (at + 6, "Stopped", "Training job stopped"),
+        )
         self.world.meets("StopTrainingJob", region, after=True)
 
     def job_log(self, region, name, seen):
@@ -109,13 +112,16 @@ class FakeTraining:
 
     def job_quota(self, region, ml_type, spot):
         self.world.meets("ListServiceQuotas", region)
-        return QuotaValue(self.world.training.quota)
+        return JobQuota(self.world.training.quota, quota_name(ml_type, spot), "L-12345678")
+
+    def ml_types(self, region):
+        return ("ml.m5.large", "ml.g5.xlarge", "ml.p4d.24xlarge")
 
     def job_price(self, region, ml_type):
         self.world.meets("GetProducts ml", region)
         return self.world.training.prices.get(ml_type)
 
-    def upsert_pipeline(self, region, name, definition, role):
+    def upsert_pipeline(self, region, name, definition, role, tags):
         self.world.meets("CreatePipeline", region)
         self.world.training.pipelines[name] = definition
         return f"arn:aws:sagemaker:{region}:123456789012:pipeline/{name}"
