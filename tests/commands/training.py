@@ -12,8 +12,8 @@ CALM: Life = (
     (0, "Starting", "Preparing the instances for training"),
     (10, "Downloading", "Downloading input data"),
     (14, "Training", "Training image download completed. Training in progress."),
-    (70, "Uploading", "Uploading generated training model"),
-    (74, "Completed", "Training job completed"),
+    (66, "Uploading", "Uploading generated training model"),
+    (70, "Completed", "Training job completed"),
 )
 ENDS = {"Completed": "Completed", "Failed": "Failed", "Stopped": "Stopped", "MaxRuntimeExceeded": "Stopped",
         "MaxWaitTimeExceeded": "Stopped"}  # fmt: skip
@@ -164,7 +164,7 @@ class FakeTraining:
             wanted.name, f"arn:aws:sagemaker:{region}:123456789012:training-job/{wanted.name}", region,
             ENDS.get(secondary, "Stopping" if secondary == "Stopping" else "InProgress"), secondary, born,
             wanted.instance_type, wanted.count, wanted.spot, wanted.max_run, wanted.max_wait,
-            born + timedelta(seconds=held[0]) if held else None, born + timedelta(seconds=come[-1][0]) if over else None,
+            *(born + timedelta(seconds=held[0]) if held else None, self.world.now() if over else None),
             seconds if over else None, int(seconds * running.share) if over else None, transitions,
             running.reason if secondary == "Failed" else "",
             f"{wanted.output}/{wanted.name}/output/model.tar.gz" if secondary == "Completed" else None,
