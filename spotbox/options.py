@@ -11,8 +11,9 @@ import click
 from spotbox import __version__
 from spotbox.core import checkpoints, names, units
 from spotbox.core.errors import UsageError
-from spotbox.core.settings import NO_VARIABLE, Value, read_settings
-from spotbox.core.text import OF_A_BOX, Own
+from spotbox.core.settings import NO_VARIABLE, Pool, Settings, read_settings
+from spotbox.core.text import OF_A_BOX, Own, safe
+from spotbox.defaults import defaults_of
 
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
@@ -148,54 +149,45 @@ class Command(click.Command):
         return rest
 
     def _read_defaults(self, ctx: click.Context, given: dict[str, Any]) -> None:
-        from spotbox.config import find_places, read_config
-
-        named = given.get("config") or common(ctx).config or os.environ.get("SPOTBOX_CONFIG")
-        path = Path(os.path.expanduser(named)) if named else find_places(os.environ).config / "config.toml"
         pool = given.get("pool") or os.environ.get("SPOTBOX_POOL")
-        settings = read_settings(read_config(path, bool(named)), KNOWN_FLAGS, pool, str(path))
-        mine = {o.name: _long(o) for o in self.params if isinstance(o, click.Option)}
-        ctx.default_map = {
-            name: _fitting(value, o, f"{path}: {mine[name]}")
-            for o in self.params
-            if isinstance(o, click.Option) and (name := o.name) and (value := settings.get(mine[name])) is not None
-        }
+        settings = load_settings(config_file(ctx, given.get("config")), pool)
+        ctx.meta["spotbox.settings"] = settings
+        ctx.default_map = defaults_of(self, ctx, settings)
 
 
-def _fitting(value: Value, option: click.Option, place: str) -> Value:
-    """The setting in the form that the option takes: a switch, one text, or texts. UsageError where it has another."""
-    if isinstance(value, list) and not option.multiple:
-        raise UsageError(f"{place} takes one value, not a list", "Give it without brackets.")
-    if isinstance(value, bool) and not option.is_flag:
-        raise UsageError(f"{place} takes a value, not true or false", "Give it as the flag takes it, in quotes.")
-    return [value] if option.multiple and isinstance(value, str) else value
+def config_file(ctx: click.Context, typed: str | None = None) -> tuple[Path, bool]:
+    """Where the config file is, and whether it was named by --config or SPOTBOX_CONFIG."""
+    from spotbox.config import find_places
+
+    named = typed or common(ctx).config or os.environ.get("SPOTBOX_CONFIG")
+    return Path(os.path.expanduser(named)) if named else find_places(os.environ).config / "config.toml", bool(named)
 
 
-def _long(option: click.Option) -> str:
-    return next((o[2:] for o in option.opts if o.startswith("--")), option.opts[0].lstrip("-"))
+def load_settings(file: tuple[Path, bool], pool: str | None) -> Settings:
+    """The config file as it is read, with the pool of that name chosen. UsageError where it means nothing."""
+    from spotbox.config import read_config
+
+    return read_settings(read_config(*file), KNOWN_FLAGS, pool, safe(file[0]))
+
+
+def chosen_pool(ctx: click.Context) -> Pool | None:
+    """The pool in force, by --pool, SPOTBOX_POOL or [defaults]; None where none was chosen."""
+    found = ctx.meta.get("spotbox.settings", Settings(""))
+    assert isinstance(found, Settings)  # noqa: S101 - only _read_defaults writes it
+    return found.pool
 
 
 # Every long flag that a config file may set; a test holds it against the commands.
-KNOWN_FLAGS = frozenset(
-    {
-        *("profile", "sandbox", "verbose", "region", "zone", "instance-type", "gpu", "min-vram", "max-price", "ami"),
-        *(
-            "disk-size",
-            "disk-type",
-            "data-size",
-            "key",
-            "allow-cidr",
-            "subnet",
-            "iam-profile",
-            "user-data",
-            "tag",
-            "ssh-user",
-        ),
-        *("owner", "wait", "pool", "output", "forward", "keep-data", "notice", "park", "fallback"),
-        *("sort", "limit", "score", "quota", "refresh", "history"),
-        *("ttl", "idle-stop", "checkpoint", "watch"),
-    }
-)
+TRAIN_FLAGS = frozenset({
+    "role", "image", "count", "max-run", "max-wait", "output-path", "input", "hyperparameter", "env", "on-demand",
+    "resume", "as-step", "pipeline", "torchrun", "volume-size", "no-wait",
+})  # fmt: skip
+KNOWN_FLAGS = TRAIN_FLAGS | {
+    "profile", "sandbox", "verbose", "region", "zone", "instance-type", "gpu", "min-vram", "max-price", "ami",
+    "disk-size", "disk-type", "data-size", "key", "allow-cidr", "subnet", "iam-profile", "user-data", "tag", "ssh-user",
+    "owner", "wait", "pool", "output", "forward", "keep-data", "notice", "park", "fallback", "sort", "limit", "score",
+    "quota", "refresh", "history", "ttl", "idle-stop", "checkpoint", "watch",
+}  # fmt: skip
 
 region_option = flag("-r", "--region", metavar="REGION", help="AWS region, such as us-east-1.")
 regions_option = flag(

@@ -21,7 +21,8 @@ MAY = {
     "signals": LEAVES,
     "charts": LEAVES,
     "store": set(),  # the standard library alone
-    "options": LEAVES | {"config"},
+    "defaults": LEAVES,
+    "options": LEAVES | {"config", "defaults"},
     "aws": {"aws", "core", "store", "__init__"},
     "sandbox": {"sandbox", "core", "resources", "__init__"},
     "app": HELPERS | LEAVES | {"aws", "sandbox", "store", "options"},
@@ -40,7 +41,7 @@ ONLY = {  # third-party package -> the layers that may import it
     "questionary": {"prompts"},
     "prompt_toolkit": {"prompts"},
     "tabulate": {"output"},
-    "click": {"cli", "commands", "options", "app", "__main__"},
+    "click": {"cli", "commands", "options", "defaults", "app", "__main__"},
     "platformdirs": {"app", "config"},
 }
 IMPURE = {"os", "subprocess", "socket", "time", "random", "tempfile", "urllib", "http", "threading", "sys"}

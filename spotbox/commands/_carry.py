@@ -1,8 +1,7 @@
 """Carry out the plan of a new box: launch or park it, fall back on demand, leave nothing behind where AWS refuses."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from spotbox.app import App
@@ -33,10 +32,18 @@ class Carried:
     pool: Offer | None = None
 
 
-def carry_out(app: App, plan: Plan, wait: float, limits: NewLimits, ask: bool = False) -> Carried:
+def carry_out(
+    app: App,
+    plan: Plan,
+    wait: float,
+    limits: NewLimits,
+    ask: bool = False,
+    stands: Callable[[Box], None] = lambda box: None,
+) -> Carried:
     """Apply the plan and wait until the box answers; a parked one is not waited for.
 
     A refusal leaves nothing behind. Ctrl-C removes what was made, or as the user says where `ask` lets him be asked.
+    `stands` gets the box as soon as AWS shows it, and may take it away and raise.
     """
     step = next(step for step in plan if isinstance(step, (Launch, Park)))
     wish = step.wish
@@ -44,7 +51,7 @@ def carry_out(app: App, plan: Plan, wait: float, limits: NewLimits, ask: bool = 
     mine = Mine(here, wish.regions, ask, keep=takes_back(wish))
     try:
         try:
-            return _carry(app, plan, wait, step, mine, limits)
+            return _carry(app, plan, wait, step, mine, limits, stands)
         except GivesWay as way:
             give_way(app, mine, way.other)
             return Carried(way.other if isinstance(step, Park) else limits.set(to_running(app, way.other, wait)))
@@ -59,7 +66,15 @@ def carry_out(app: App, plan: Plan, wait: float, limits: NewLimits, ask: bool = 
         raise leave_new(app, mine, cut, park if isinstance(step, Launch) and step.spot else None) from None
 
 
-def _carry(app: App, plan: Plan, wait: float, step: Launch | Park, mine: Mine, limits: NewLimits) -> Carried:
+def _carry(
+    app: App,
+    plan: Plan,
+    wait: float,
+    step: Launch | Park,
+    mine: Mine,
+    limits: NewLimits,
+    stands: Callable[[Box], None],
+) -> Carried:
     wish, here = step.wish, mine.box
     accepted = False
     try:
@@ -68,6 +83,7 @@ def _carry(app: App, plan: Plan, wait: float, step: Launch | Park, mine: Mine, l
             accepted = True
             box = limits.set(box)
             look_for_rivals(app, box, own)
+            stands(box)
             return Carried(box)
         launched = _launch(app, plan, mine, wait)
         accepted = True
@@ -77,7 +93,11 @@ def _carry(app: App, plan: Plan, wait: float, step: Launch | Park, mine: Mine, l
         app.progress.done(f"AWS accepted: {launched.instance_id or 'an earlier launch of this box'} in {where}")
         clean_up(app, here, [region for region in launched.tried if region != launched.region], mine.keep)
         limits.try_set(here)
-        booting = partial(look_for_rivals, app, own=launched.instance_id)
+
+        def booting(box: Box) -> None:
+            look_for_rivals(app, box, launched.instance_id)
+            stands(box)
+
         box = arrive(app, here, launched=launched.instance_id, booting=booting)
         fresh = launched.offer if launched.rounds == 1 else None
         return Carried(give_data(app, limits.set(_only_one(app, box, launched.instance_id))), fresh)
@@ -93,16 +113,20 @@ def _carry(app: App, plan: Plan, wait: float, step: Launch | Park, mine: Mine, l
 
 def _launch(app: App, plan: Plan, mine: Mine, wait: float) -> Any:
     """Apply the steps; what AWS accepted (aws.launch.Launched), which `mine` hears first."""
+
+    def show(text: str) -> None:
+        app.progress.show(f"pool {step.wish.pool}: {text}" if isinstance(step, Launch) and step.wish.pool else text)
+
     for step in plan:
         app.progress.show(str(step))
         if not isinstance(step, Launch):
             app.cloud.apply(step, app.progress.show)
         elif step is plan[-1]:
             patience = wait if step.spot or not step.after_spot else 0
-            return app.cloud.launch(step, patience, app.progress.show, mine.answered)
+            return app.cloud.launch(step, patience, show, mine.answered)
         else:
             try:
-                return app.cloud.launch(step, wait, app.progress.show, mine.answered)
+                return app.cloud.launch(step, wait, show, mine.answered)
             except SpotboxError as error:
                 if error.exit_code not in (Exit.NO_CAPACITY, Exit.QUOTA) or isinstance(error, Unclear):
                     raise

@@ -12,7 +12,7 @@ from spotbox.core.hunt import in_order
 from spotbox.core.images import fits
 from spotbox.core.market import Age
 from spotbox.core.offers import is_gpu
-from spotbox.core.quotas import increase_command, is_enough, quota_of
+from spotbox.core.quotas import counted_by, increase_command, is_enough
 from spotbox.core.records import Image, InstanceType, Offer
 from spotbox.core.text import did_you_mean, safe
 
@@ -34,11 +34,16 @@ class Market:
     quotas: Mapping[str, Decimal | None] = field(default_factory=dict)  # quota code -> vCPU; None is unknown
     interruption: Mapping[str, str] = field(default_factory=dict)  # instance type -> "<5%"
     ages: tuple[Age, ...] = ()
+    spot: bool = True  # False: what is on demand alone
+
+    def counted_by(self, name: str) -> str | None:
+        """The code of the quota that counts the type on this market, or None."""
+        quota = counted_by(name, self.spot)
+        return quota[0] if quota else None
 
     def quota(self, name: str) -> Decimal | None:
-        """The Spot quota in vCPU that counts the type, or None."""
-        quota = quota_of(name)
-        return self.quotas.get(quota.code) if quota else None
+        """The quota in vCPU that counts the type, or None."""
+        return self.quotas.get(self.counted_by(name) or "")
 
     def suffices(self, name: str) -> bool | None:
         """Whether that admits one of it; None where it is unknown."""
@@ -49,7 +54,7 @@ class Market:
         return [offer for offer in self.offers if offer.type.name == name]
 
 
-def survey(app: App, region: str, ami: str, types: Sequence[str], subnet: str | None) -> Market:
+def survey(app: App, region: str, ami: str, types: Sequence[str], subnet: str | None, on_spot: bool = True) -> Market:
     """Read what the region offers: types (those named, or every GPU type), zones, prices, image, subnets.
 
     UsageError for an unknown type or image; SpotboxError where there is no default VPC.
@@ -87,12 +92,13 @@ def survey(app: App, region: str, ami: str, types: Sequence[str], subnet: str | 
         region,
         image,
         known,
-        offers_of(region, known, offered, spot, demand.usd, set(zones)),
+        (offers_of if on_spot else demand_of)(region, known, offered, spot, demand.usd, set(zones)),
         zones,
         subnets[0].vpc_id,
         tuple(remark for remark in remarks if remark),
         interruption=labels,
         ages=tuple(Age(what, asked) for what, asked in ages if asked),
+        spot=on_spot,
     )
 
 
@@ -101,12 +107,12 @@ def with_quotas(app: App, market: Market, names: Sequence[str], every: bool = Tr
 
     Without `every` no more of them than it takes to find one that is not too small.
     """
-    codes = list(dict.fromkeys(quota.code for name in names if (quota := quota_of(name))))
+    codes = list(dict.fromkeys(code for name in names if (code := market.counted_by(name))))
     if every:
         return _ask_quotas(app, market, [code for code in codes if code not in market.quotas])
     for code in codes:
         market = market if code in market.quotas else _ask_quotas(app, market, [code])
-        counted = [name for name in names if (quota := quota_of(name)) and quota.code == code]
+        counted = [name for name in names if market.counted_by(name) == code]
         if any(market.suffices(name) is not False for name in counted):
             break
     return market
@@ -142,11 +148,28 @@ def offers_of(
     return tuple(sorted(found, key=lambda o: (o.spot, o.type.name, o.zone)))
 
 
+def demand_of(
+    region: str,
+    types: dict[str, InstanceType],
+    offered: dict[str, frozenset[str]],
+    spot: dict[tuple[str, str], Decimal],
+    demand: dict[str, Decimal],
+    zones: set[str],
+) -> tuple[Offer, ...]:
+    """As `offers_of` on demand: every zone that offers the type, whether it has a Spot price or not."""
+    found = [
+        Offer(types[name], region, zone, spot.get((name, zone)), demand.get(name))
+        for name in types
+        for zone in zones & offered.get(name, frozenset())
+    ]
+    return in_order(found, spot=False)
+
+
 def check_fit(market: Market, names: Sequence[str]) -> None:
     """UsageError where an image and a named type do not go together, or the type is not for Spot."""
     for name in names:
         kind = market.types[name]
-        if not kind.spot:
+        if not kind.spot and market.spot:
             raise UsageError(f"{name} is not to be had on Spot", "Choose another type with -t.")
         if why := fits(market.image, kind):
             raise UsageError(
@@ -177,7 +200,7 @@ def suitable(market: Market, gpu: str | None, min_vram: int | None) -> list[str]
             raise UsageError(f"no type here has {min_vram} GiB of GPU memory", "Ask for less with --min-vram.")
     if not kinds:
         raise SpotboxError(
-            f"no GPU type that fits the image has a Spot price in {market.region}",
+            f"no GPU type that fits the image has a {'Spot' if market.spot else 'known'} price in {market.region}",
             "Try another region.",
             Exit.NO_CAPACITY,
         )
@@ -209,12 +232,13 @@ def pools(
     if not found:
         where = sorted({o.zone for o in market.offers if o.type.name in types})
         raise UsageError(
-            f"{', '.join(types)} is not offered on Spot in {', '.join(zones or regions) or market.region}",
+            f"{', '.join(types)} is not offered on {'Spot' if market.spot else 'demand'} in "
+            f"{', '.join(zones or regions) or market.region}",
             f"It is offered in {', '.join(where)}."
             if where
             else "Try another region with -r, or another type with -t.",
         )
-    return in_order(found, regions, () if by_price else types, zones)
+    return in_order(found, regions, () if by_price else types, zones, market.spot)
 
 
 def with_room(markets: Mapping[str, Market], offers: Sequence[Offer]) -> tuple[Offer, ...]:
@@ -223,19 +247,19 @@ def with_room(markets: Mapping[str, Market], offers: Sequence[Offer]) -> tuple[O
 
 
 def check_quota(market: Market, names: Sequence[str]) -> None:
-    """SpotboxError 4 where the Spot quotas leave none of these types any room; unknown ones are left to the launch.
+    """SpotboxError 4 where the quotas of the market leave none of these types any room.
 
-    A type whose quota AWS does not name (p6) counts only where it is all there is.
+    Unknown ones are left to the launch. A type whose quota AWS does not name (p6) counts only where it is all there is.
     """
-    known = [(market.types[name], quota) for name in names if (quota := quota_of(name))]
+    known = [(market.types[name], quota) for name in names if (quota := counted_by(name, market.spot))]
     if not known or any(market.suffices(kind.name) is not False for kind, _ in known):
         return
-    kind, quota = known[0]
-    value = market.quotas[quota.code] or Decimal(0)
+    kind, (code, quota_name) = known[0]
+    value = market.quotas[code] or Decimal(0)
     raise SpotboxError(
-        f"your Spot quota in {market.region} is {value.normalize():f} vCPU ({quota.name}), "
+        f"your {'Spot' if market.spot else 'on-demand'} quota in {market.region} is {value.normalize():f} vCPU "
+        f"({quota_name}), "
         f"but {kind.name} needs {kind.vcpus}",
-        f"Ask for more with: {increase_command(quota.code, market.region, kind.vcpus)}; "
-        "or take another type or region.",
+        f"Ask for more with: {increase_command(code, market.region, kind.vcpus)}; or take another type or region.",
         Exit.QUOTA,
     )

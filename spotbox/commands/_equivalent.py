@@ -17,6 +17,7 @@ def equivalent(app: App, box: Box, asked: Asked) -> str:
     words += ["up", box.name, *_repeated("-r", asked.regions if len(asked.regions) > 1 else [box.region])]
     words += _repeated("-t", asked.types if len(asked.types) > 1 else [box.instance_type or ""])
     words += _repeated("-z", asked.zones)
+    words += ["--pool", asked.pool.name] if asked.pool else []
     words += ["--max-price", str(asked.bid)] if asked.bid and asked.bid != Bid() else []
     words += ["--ami", asked.ami] if asked.ami != "dlami" else []
     disk = next((v.size_gib for v in box.volumes if v.tags.get(ROLE_TAG) != "data"), asked.disk)

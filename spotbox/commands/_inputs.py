@@ -12,6 +12,7 @@ from spotbox.core.checkpoints import check_checkpoints, parse_checkpoint
 from spotbox.core.errors import UsageError
 from spotbox.core.names import key_fingerprint
 from spotbox.core.records import Rule, Volume
+from spotbox.core.settings import Pool
 from spotbox.core.text import safe
 from spotbox.core.units import Bid, parse_cidr
 
@@ -45,6 +46,7 @@ class Asked:
     fallback: bool = False  # on demand where Spot has nothing within `wait`
     ttl: int | None = None  # seconds; 0 removes the limit
     idle_stop: int | None = None  # the same
+    pool: Pool | None = None  # of the config file
     dry_run: bool = False
     given: frozenset[str] = frozenset()  # the parameters that the user gave himself, by whatever way
     typed: frozenset[str] = frozenset()  # those of them that stand on this command line
@@ -53,6 +55,11 @@ class Asked:
     def region(self) -> str:
         """The first region."""
         return self.regions[0]
+
+    @property
+    def spot(self) -> bool:
+        """Whether Spot is tried at all; a pool may be on demand from the start."""
+        return self.pool is None or not self.pool.on_demand
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from functools import partial
 from spotbox.app import App
 from spotbox.commands._choose import Market, survey
 from spotbox.commands._inputs import Asked
+from spotbox.commands._pools import pool_tag
 from spotbox.core.errors import SpotboxError
 from spotbox.core.hunt import in_order
 from spotbox.core.market import Age
@@ -21,7 +22,7 @@ def survey_regions(app: App, asked: Asked) -> dict[str, Market]:
     One region of several that cannot serve (no default VPC, not this type or image, no permission) is left out with a
     remark; SpotboxError where none is left.
     """
-    calls = [partial(survey, app, region, asked.ami, asked.types, asked.subnet) for region in asked.regions]
+    calls = [partial(survey, app, region, asked.ami, asked.types, asked.subnet, asked.spot) for region in asked.regions]
     answers = dict(zip(asked.regions, app.cloud.together(calls), strict=True))
     return leave_out(app, answers)
 
@@ -48,7 +49,7 @@ def merged(markets: Mapping[str, Market]) -> Market:
     return replace(
         first,
         types={name: kind for market in reversed(every) for name, kind in market.types.items()},
-        offers=in_order(offer for market in every for offer in market.offers),
+        offers=in_order((offer for market in every for offer in market.offers), spot=first.spot),
         subnets={zone: subnet for market in every for zone, subnet in market.subnets.items()},
         remarks=tuple(dict.fromkeys(remark for market in every for remark in market.remarks)),
         interruption={name: rate for market in reversed(every) for name, rate in market.interruption.items()},
@@ -74,7 +75,7 @@ def grounds(
     ended: Mapping[str, int],
 ) -> dict[str, Ground]:
     """The ground of each of `regions`; an empty `public_key` stands for one that a dry run does not make."""
-    tags = dict(asked.tags)
+    tags = {**dict(asked.tags), **pool_tag(asked.pool)}
     return {
         region: Ground(
             region,

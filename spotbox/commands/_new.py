@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from spotbox.app import App
 from spotbox.commands import _ask
@@ -13,6 +14,7 @@ from spotbox.commands._data import data_of, data_tag, grown
 from spotbox.commands._inputs import Asked, admitted, read_key, read_user_data
 from spotbox.commands._limits import NewLimits, idle_tag
 from spotbox.commands._markets import grounds, leave_out, merged, survey_regions
+from spotbox.commands._pools import admit, pool_tag, yield_place
 from spotbox.commands._regions import enabled
 from spotbox.commands._summary import show_summary
 from spotbox.commands._survey import tell_ages
@@ -45,6 +47,7 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
     """
     user_data = read_user_data(asked)
     app.system.need_ssh()
+    admit(app, asked.pool, owner, asked.name)
     rules = admitted(app, asked)
     role = app.cloud.spot_role_exists()
     markets, asked = preflight(app, asked, ask)
@@ -76,7 +79,9 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
         raise SpotboxError("nothing was made, as you said")
     if asked.key and key.private:
         remember_key(app, key.public, key.private)
-    carried = carry_out(app, plan, asked.wait, limits, ask)
+    carried = carry_out(
+        app, plan, asked.wait, limits, ask, partial(yield_place, app, asked.pool, asked.kept is not None)
+    )
     return Made(_priced(carried), plan, asked, {name: kind.gpu for name, kind in market.types.items() if kind.gpu})
 
 
@@ -113,7 +118,7 @@ def preflight(app: App, asked: Asked, ask: bool) -> tuple[dict[str, choose.Marke
 def within_quota(
     app: App, markets: Mapping[str, choose.Market], names: Sequence[str], asked: Asked, every: bool
 ) -> dict[str, choose.Market]:
-    """The regions whose Spot quota leaves one of these types room, with their quotas; `every`: of all these types.
+    """The regions whose quota leaves one of these types room, with their quotas; `every`: of all these types.
 
     SpotboxError 4 where none has; all of them where the box may come on demand instead.
     """
@@ -141,6 +146,9 @@ def within_room(
 ) -> tuple[tuple[Offer, ...], bool]:
     """The pools to try, and whether on Spot: a standing request takes those alone that the Spot quotas admit, a hunt
     finds out by asking. Where they admit none, on demand if that was asked for, else SpotboxError 4."""
+    if not asked.spot:
+        choose.check_quota(markets[offers[0].region], [offer.type.name for offer in offers])
+        return offers, False
     room = choose.with_room(markets, offers)
     if room:
         return (room if asked.park else offers), True
@@ -191,7 +199,7 @@ def questions(
         markets = within_quota(app, markets, asked.types, asked, True)
     if not asked.zones and not asked.subnet and len(asked.types) == 1 and len(markets) == 1:
         asked = replace(asked, zones=tuple(_ask.ask_zone(app, market, asked.types[0])))
-    if asked.bid is None:
+    if asked.bid is None and asked.spot:
         tried = choose.pools(market, asked.types, asked.zones, False, tuple(markets))
         held = held_by(app, tried)
         asked = replace(asked, bid=_ask.ask_bid(app, held))
@@ -225,7 +233,8 @@ def decide(
         offers=offers,
         grounds=stands,
         bids={(offer.region, offer.type.name): bid.against(offer.on_demand) for offer in offers},
-        tags=dict(asked.tags) | idle_tag(asked) | data_tag(data),
+        tags=dict(asked.tags) | idle_tag(asked) | data_tag(data) | pool_tag(asked.pool),
+        pool=asked.pool.name if asked.pool else None,
         user_data=box_user_data(user, user_data, asked.checkpoints, data is not None),
         profile=asked.profile,
         data=data,

@@ -15,7 +15,7 @@ from spotbox.commands._limits import tell_expired, wanted_limits
 from spotbox.core.boxes import Box
 from spotbox.core.changes import differences
 from spotbox.core.errors import SpotboxError
-from spotbox.core.names import DATA_SIZE_TAG
+from spotbox.core.names import DATA_SIZE_TAG, POOL_TAG
 from spotbox.core.plans import plan_start, plan_tags
 from spotbox.core.states import State
 from spotbox.core.steps import SetLimit, Step, TagAgain
@@ -81,6 +81,7 @@ def _wanted(box: Box, asked: Asked) -> dict[str, Any]:
         "user_data": asked.user_data,
         "disk_type": asked.disk_type,
         "user": asked.user,
+        "pool": asked.pool.name if asked.pool else None,
         "gpu": asked.gpu,
         "min_vram": asked.min_vram,
     }
@@ -128,7 +129,8 @@ def settle(app: App, box: Box, patience: float) -> Box | None:
     def look_once() -> Look[Box | None]:
         seen = again(app, box)
         done = seen is None or seen.state not in _PASSING
-        return Look(seen, done, f"{seen.state}: {seen.reason}" if seen else "")
+        pool = f"pool {seen.tags[POOL_TAG]}: " if seen and POOL_TAG in seen.tags else ""
+        return Look(seen, done, f"{pool}{seen.state}: {seen.reason}" if seen else "")
 
     found = wait(look_once, longest, app.system.sleep, app.system.monotonic, app.progress.show)
     app.progress.done()

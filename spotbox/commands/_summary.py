@@ -11,6 +11,7 @@ from spotbox.commands._table import number
 from spotbox.core.offers import gpu_text
 from spotbox.core.prices import savings_pct
 from spotbox.core.records import InstanceType, Offer
+from spotbox.core.text import plural
 from spotbox.core.units import show_duration, show_usd
 from spotbox.core.wishes import Wish
 
@@ -31,6 +32,7 @@ def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held 
     zones = list(dict.fromkeys(offer.zone for offer in wish.offers))
     rows = [
         ("box", f"{wish.name} (owner {wish.owner})"),
+        *_pool(wish, asked),
         ("type", _type(best.type)),
         ("where", f"{zones[0]}" + (f", else {', '.join(zones[1:])}" if zones[1:] else "")),
         ("image", f"{image.name} ({image.id}), login {wish.user}"),
@@ -54,6 +56,14 @@ def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held 
         app.remark(
             f"  note       your maximum is below the Spot price ({show_usd(best.spot)}): AWS will refuse until it falls"
         )
+
+
+def _pool(wish: Wish, asked: Asked) -> list[tuple[str, str]]:
+    """The row of the pool, where one was chosen."""
+    if asked.pool is None:
+        return []
+    most = f", at most {plural(asked.pool.max_boxes, 'box')}" if asked.pool.max_boxes else ""
+    return [("pool", f"{asked.pool.name} ({'on demand' if asked.pool.on_demand else 'on Spot'}{most})")]
 
 
 def _data(wish: Wish, gib_month: Decimal | None) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from spotbox.commands.status import COLUMNS
 from spotbox.commands.status import row as row_of
 from spotbox.core.boxes import Box, assemble
 from spotbox.core.explain import explain
-from spotbox.core.names import IDLE_TAG
+from spotbox.core.names import IDLE_TAG, POOL_TAG
 from spotbox.core.prices import savings_pct
 from spotbox.core.report import box_record, full_lines
 from spotbox.core.text import as_typed, plural, safe
@@ -181,7 +181,8 @@ def _in_full(app: App, watch: Watch, rows: list[Row]) -> list[Line]:
             lines.append((f"{safe(row.box.name)} is {said_state(row)}", row.bright(now)))
             continue
         record = _record(app, watch, row.box) | {"state": said_state(row)}
-        text = to_pairs(full_lines(record, explain(row.box), row.box.tags.get(IDLE_TAG)))
+        tags = row.box.tags
+        text = to_pairs(full_lines(record, explain(row.box), tags.get(IDLE_TAG), tags.get(POOL_TAG)))
         bright = row.bright(now)
         told = as_typed(text, app.options.words, app.options.own).splitlines()
         lines += [(line, bright and line.startswith(("state", "what"))) for line in told]

@@ -10,7 +10,7 @@ from spotbox.commands._find import described, find_boxes, need_box, others, pric
 from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.explain import explain
-from spotbox.core.names import IDLE_TAG
+from spotbox.core.names import IDLE_TAG, POOL_TAG
 from spotbox.core.report import KEYS, full_lines
 from spotbox.core.units import show_usd
 from spotbox.options import NAME, Command, flag, output_option, region_option
@@ -69,7 +69,7 @@ def _one(app: App, box: Box, output: str) -> None:
     (box,) = priced(app, [box])
     (record,) = described(app, [box])
     if output == "table":
-        app.echo(to_pairs(full_lines(record, explain(box), box.tags.get(IDLE_TAG))))
+        app.echo(to_pairs(full_lines(record, explain(box), box.tags.get(IDLE_TAG), box.tags.get(POOL_TAG))))
     else:
         click.echo(to_json(record) if output == "json" else to_csv([record], KEYS))
 

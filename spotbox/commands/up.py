@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from spotbox.commands._inputs import Asked, canonical_cidrs, on_the_box
 from spotbox.commands._leave import making, staying
 from spotbox.commands._limits import tell_cost
 from spotbox.commands._new import make_new
+from spotbox.commands._pools import check_pool
 from spotbox.commands._regions import ALL, chosen, enabled
 from spotbox.commands._resume import bring_up, settle
 from spotbox.core.boxes import Box
@@ -33,6 +35,7 @@ from spotbox.options import (
     SIZE,
     TAG,
     Command,
+    chosen_pool,
     dry_run_option,
     flag,
     given,
@@ -94,7 +97,7 @@ WAIT = 15 * 60
 )
 @ttl_option
 @idle_stop_option
-@flag("--pool", metavar="NAME", expose_value=False, help="Take the settings of [pool.NAME] of the config file.")
+@flag("--pool", metavar="NAME", help="Take the settings of [pool.NAME] of the config file.")
 @yes_option
 @dry_run_option
 @output_option("text", "json")
@@ -111,10 +114,12 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
     """
     app = get_app(ctx)
     check_name(name)
+    pool = chosen_pool(ctx)
     _check_together(region, flags)
+    check_pool(pool, flags)
     whose = app.owner(owner)
     places = chosen(app, ctx, region)
-    asked = _asked(ctx, app, name, places, flags)
+    asked = replace(_asked(ctx, app, name, places, flags), pool=pool)
     found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
     told = flags["yes"] or asked.dry_run
     if found.box is not None and found.box.state is State.TERMINATING and not asked.dry_run:

@@ -7,6 +7,7 @@ from typing import Any
 from spotbox.core.boxes import Box
 from spotbox.core.disks import resize_data
 from spotbox.core.limits import limit_steps
+from spotbox.core.names import POOL_TAG
 from spotbox.core.records import Rule
 from spotbox.core.states import State
 from spotbox.core.steps import Admit, GrowDisk, Step, TagAgain
@@ -43,6 +44,9 @@ def differences(box: Box, wanted: Mapping[str, Any]) -> Changes:
         if bid.percent is not None or bid.usd != box.max_price:
             have = show_usd(box.max_price) if box.max_price is not None else "on-demand"
             remarks.append(f"the maximum price of {box.name} is {have}, not {bid}; {anew}")
+    if (pool := wanted.get("pool")) and pool != (now := box.tags.get(POOL_TAG)):
+        what = f"in pool {now}" if now else "in no pool"
+        remarks.append(f"{box.name} is {what}, not in {pool}: --pool counts at the first launch only")
     for key, flag in _FIXED.items():
         if wanted.get(key):
             remarks.append(f"{flag} counts at the first launch only; {anew}")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from spotbox.core.errors import SpotboxError
-from spotbox.core.quotas import on_demand_quota_of, quota_of
+from spotbox.core.quotas import counted_by
 from spotbox.core.records import Offer
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0  # seconds between rounds
@@ -65,9 +65,14 @@ def meaning(code: str | None, age: float = LAG) -> Means:
 
 
 def in_order(
-    offers: Iterable[Offer], regions: Sequence[str] = (), types: Sequence[str] = (), zones: Sequence[str] = ()
+    offers: Iterable[Offer],
+    regions: Sequence[str] = (),
+    types: Sequence[str] = (),
+    zones: Sequence[str] = (),
+    spot: bool = True,
 ) -> tuple[Offer, ...]:
-    """The candidates in the order to try them: regions before types before zones, each as given; the rest by price.
+    """The candidates in the order to try them: regions before types before zones, each as given; the rest by price,
+    that of Spot, or without `spot` that on demand.
 
     An empty sequence, and one region alone, orders nothing. What a non-empty one does not name is left out. An unknown
     price comes last; of the same price the names decide, so that two runs have the same order.
@@ -79,7 +84,8 @@ def in_order(
 
     def key(offer: Offer) -> tuple[object, ...]:
         given = [rank.get(name, 0) for rank, name in zip(ranks, names(offer), strict=True)]
-        return (*given, _UNKNOWN_PRICE if offer.spot is None else offer.spot, offer.type.name, offer.zone)
+        usd = offer.spot if spot else offer.on_demand
+        return (*given, _UNKNOWN_PRICE if usd is None else usd, offer.type.name, offer.zone)
 
     wanted = [o for o in offers if all(not r or n in r for r, n in zip(ranks, names(o), strict=True))]
     return tuple(sorted(wanted, key=key))
@@ -96,16 +102,9 @@ def _short_too(pool: Offer, refused: Offer, spot: bool) -> bool:
         return False
     if pool.type.name == refused.type.name:
         return True
-    quota = _quota(refused, spot)
-    return quota is not None and quota == _quota(pool, spot) and pool.type.vcpus >= refused.type.vcpus
-
-
-def _quota(pool: Offer, spot: bool) -> str | None:
-    if spot:
-        found = quota_of(pool.type.name)
-        return found.code if found else None
-    twin = on_demand_quota_of(pool.type.name)
-    return twin[0] if twin else None
+    quota = counted_by(refused.type.name, spot)
+    same = quota is not None and quota == counted_by(pool.type.name, spot)
+    return same and pool.type.vcpus >= refused.type.vcpus
 
 
 def pause(rounds: int, chance: float) -> float:

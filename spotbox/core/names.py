@@ -11,6 +11,7 @@ Tags = Mapping[str, str]  # here and not in records, which `--help` need not loa
 
 NAME_TAG, OWNER_TAG, VERSION_TAG = "spotbox:name", "spotbox:owner", "spotbox:version"
 EXPIRES_TAG, IDLE_TAG = "spotbox:expires", "spotbox:idle-stop"
+POOL_TAG = "spotbox:pool"
 # A move: on the box that is to move, where to; on all that is made of it, of which instance, and when that had last
 # been launched.
 MOVING_TAG, MOVED_TAG, MOVE_ROLE = "spotbox:moving", "spotbox:moved-from", "move"

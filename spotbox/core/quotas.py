@@ -66,6 +66,14 @@ def on_demand_quota_of(instance_type: str) -> tuple[str, str] | None:
     return (quota.on_demand_code, quota.on_demand_name) if quota else None
 
 
+def counted_by(instance_type: str, spot: bool) -> tuple[str, str] | None:
+    """Code and name of the quota that counts instances of the type on this market; None where none is known to."""
+    if not spot:
+        return on_demand_quota_of(instance_type)
+    quota = quota_of(instance_type)
+    return (quota.code, quota.name) if quota else None
+
+
 def is_enough(value: Decimal | None, vcpus: int, used: int = 0) -> bool | None:
     """Whether a quota of `value` vCPU admits `vcpus` more beside `used`; None where the value is unknown."""
     return None if value is None else value >= used + vcpus

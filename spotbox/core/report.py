@@ -66,16 +66,18 @@ def volume_record(volume: Volume) -> dict[str, Any]:
 
 
 def full_lines(
-    record: dict[str, Any], why: Explanation | None = None, idle_stop: str | None = None
+    record: dict[str, Any], why: Explanation | None = None, idle_stop: str | None = None, pool: str | None = None
 ) -> list[tuple[str, str]]:
     """One box in full: (label, value) rows for a terminal; absent things are left out, text from AWS is made safe.
 
-    With `why` the explanation stands in place of the reason; `idle_stop` is a limit that has no key in the contract.
+    With `why` the explanation stands in place of the reason; `idle_stop` and `pool` have no key in the contract.
     """
     rows = []
     for key, value in record.items():
         if key == "volumes" and idle_stop:
             rows.append(("idle stop", safe(idle_stop)))
+        if key == "state" and pool:
+            rows.append(("pool", safe(pool)))
         if key == "reason" and why is not None:
             rows += [(label, safe(text)) for label, text in why.lines()]
         elif value not in (None, [], ()):

@@ -85,6 +85,7 @@ class Wish:
     grounds: Mapping[str, Ground]  # region -> ground, for every region of the offers
     bids: Mapping[tuple[str, str], Decimal | None]  # (region, type) -> cap to send in USD/h; None sends none
     tags: Tags
+    pool: str | None = None  # of the config file; its name is among the tags
     user_data: bytes = b""
     profile: str | None = None  # IAM instance profile
     data: Data | None = None
@@ -119,13 +120,13 @@ class Launch:
 
     def __str__(self) -> str:
         pools = _pools(self.wish.offers)
+        data = f"; then {self.wish.data}" if self.wish.data else ""
         if not self.spot and not self.after_spot:
-            return safe(f"launch on demand {pools}")
+            return safe(f"launch on demand {pools}{data}")
         if not self.spot:
             return safe(f"where Spot has nothing within --wait: launch on demand {pools}")
         elsewhere = self.wish.regions[1:]
         more = f" (key and group are made in {', '.join(elsewhere)} only where it comes to that)" if elsewhere else ""
-        data = f"; then {self.wish.data}" if self.wish.data else ""
         return safe(f"submit a persistent Spot request for {pools}{more}{data}")
 
 

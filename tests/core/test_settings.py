@@ -11,7 +11,7 @@ FLAGS = {"region", "zone", "max-price", "sandbox", "disk-size", "pool", "yes", "
 
 
 def read(text, pool=None):
-    return read_settings(tomllib.loads(text), FLAGS, pool, "config.toml")
+    return read_settings(tomllib.loads(text), FLAGS, pool, "config.toml").in_force
 
 
 def refused(text, pool=None):
@@ -69,9 +69,10 @@ def test_an_unknown_key_names_the_nearest():
     assert refused("[defaults]\nregoin = 'x'") == (
         "config.toml: [defaults] has no setting 'regoin' (did you mean region?)"
     )
-    assert refused("[pool.a]\nmax_price = 1") == (
-        "config.toml: [pool.a] has no setting 'max_price' (did you mean max-price?)"
+    assert refused("[pool.a]\nmax_prise = 1") == (
+        "config.toml: [pool.a] has no setting 'max_prise' (did you mean max-price?)"
     )
+    assert refused("[pool.a]\nmax-boxs = 1").endswith("(did you mean max-boxes?)")
     assert refused("[defaults]\nxyzzy = 1") == "config.toml: [defaults] has no setting 'xyzzy'"
 
 
@@ -127,7 +128,7 @@ TREE = st.recursive(LEAF, lambda inner: st.dictionaries(
 def test_no_file_is_a_crash(data, pool):
     """Whatever TOML holds: settings or a usage error."""
     try:
-        settings = read_settings(data, FLAGS, pool, "config.toml")
+        settings = read_settings(data, FLAGS, pool, "config.toml").in_force
     except UsageError:
         return
     assert all(isinstance(value, str | bool | list) for value in settings.values())
