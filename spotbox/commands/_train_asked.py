@@ -11,10 +11,13 @@ from spotbox.commands._train_where import job_region
 from spotbox.core.errors import UsageError
 from spotbox.core.jobs import Job, Pairs
 from spotbox.core.pipelines import check_pipeline_name
+from spotbox.core.pools import check_types
 from spotbox.core.scriptmode import check_not_ours
+from spotbox.core.settings import Pool
 from spotbox.core.text import safe
 from spotbox.core.training import check_job
 from spotbox.core.units import exact_duration
+from spotbox.options import chosen_pool
 
 WAITING = 86400  # seconds that a job may wait for capacity, beside its own time, where --max-wait is not given
 _NEEDED = {
@@ -46,7 +49,7 @@ class Asked:
     torchrun: bool
     volume: int | None  # GiB
     name: str | None
-    pool: str | None
+    pool: Pool | None
     as_step: bool
     pipeline: str | None
     follow: bool
@@ -68,12 +71,14 @@ class Asked:
 def asked_for(ctx: click.Context, app: App, flags: dict[str, Any]) -> Asked:
     """The flags, checked for what is missing and what excludes each other. UsageError; nothing is sent."""
     _check_together(flags)
-    types = _check_type(flags["types"])
     for name, what in _NEEDED.items():
         if not flags[name.replace("-", "_")]:
             raise missing(name, what)
-    max_wait = _max_wait(app, flags)
-    _check_early(flags, types, max_wait)
+    pool = chosen_pool(ctx)
+    check_types(flags["types"], pool, jobs=True)
+    kind = _check_type(flags["types"])
+    max_wait = _max_wait(app, flags, pool)
+    _check_early(flags, kind, max_wait)
     return Asked(
         path=Path(flags["path"]),
         region=job_region(ctx, app, flags["region"]),
@@ -81,7 +86,7 @@ def asked_for(ctx: click.Context, app: App, flags: dict[str, Any]) -> Asked:
         role=flags["role"],
         image=flags["image"],
         output_path=flags["output_path"].rstrip("/"),
-        type=types,
+        type=kind,
         count=flags["count"],
         max_run=flags["max_run"],
         max_wait=max_wait,
@@ -93,7 +98,7 @@ def asked_for(ctx: click.Context, app: App, flags: dict[str, Any]) -> Asked:
         torchrun=flags["torchrun"],
         volume=flags["volume"],
         name=flags["name"],
-        pool=ctx.params.get("pool") or None,
+        pool=pool,
         as_step=flags["as_step"],
         pipeline=flags["pipeline"],
         follow=not flags["no_wait"],
@@ -151,11 +156,12 @@ def _check_type(types: tuple[str, ...]) -> str:
     return types[0]
 
 
-def _max_wait(app: App, flags: dict[str, Any]) -> int | None:
+def _max_wait(app: App, flags: dict[str, Any], pool: Pool | None) -> int | None:
     """The longest time in all, in seconds; None on demand, where a given one is ignored, which is told."""
-    if not flags["on_demand"]:
+    why = "--on-demand" if flags["on_demand"] else f"pool {pool.name} is on demand" if pool and pool.on_demand else ""
+    if not why:
         wanted: int | None = flags["max_wait"]
         return flags["max_run"] + WAITING if wanted is None else wanted
     if flags["max_wait"] is not None:
-        app.remark(f"--max-wait {exact_duration(flags['max_wait'])} is ignored: only Spot waits (--on-demand)")
+        app.remark(f"--max-wait {exact_duration(flags['max_wait'])} is ignored: only Spot waits ({why})")
     return None

@@ -11,7 +11,7 @@ from spotbox.commands._train_asked import Asked
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.jobs import Job, TrainingJob
 from spotbox.core.text import safe
-from spotbox.core.training import box_type, check_quota
+from spotbox.core.training import box_type, check_quota, s3_parts
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ def find_facts(app: App, asked: Asked, job: Job) -> Facts:
         "spot": partial(app.cloud.spot_prices, job.region, [box]),
         "on_demand": partial(app.cloud.on_demand, job.region, [box]),
     }
+    places = [job.output, *([job.checkpoint] if job.checkpoint else []), *(uri for _, uri in job.inputs)]
+    buckets = {s3_parts(uri)[0]: uri for uri in places}
+    calls |= {f"bucket {name}": partial(app.cloud.check_bucket, job.region, uri) for name, uri in buckets.items()}
     if asked.name:
         calls["taken"] = partial(app.cloud.job, job.region, job.name)
     if job.checkpoint:
@@ -46,6 +49,9 @@ def find_facts(app: App, asked: Asked, job: Job) -> Facts:
     app.progress.glance("asking for quota and prices")
     found = dict(zip(calls, app.cloud.together(list(calls.values())), strict=True))
     app.progress.done()
+    for name in buckets:
+        if isinstance(answer := found[f"bucket {name}"], SpotboxError):
+            raise answer
     _check_name(found.get("taken"), job)
     _check_checkpoint(found.get("holds", False), asked)
     quota = _quota(app, found["quota"], job)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from spotbox.app import App
+from spotbox.commands._pools import admit, pool_tag
 from spotbox.commands._train_asked import Asked
 from spotbox.commands._train_facts import Facts, find_facts
 from spotbox.commands._train_follow import how
@@ -27,8 +28,6 @@ from spotbox.core.training import check_job, default_name, role_arn, training_re
 from spotbox.output import to_json
 from spotbox.packing import look, pack
 
-POOL_TAG = "spotbox:pool"
-
 
 def train_new(app: App, asked: Asked) -> None:
     """Train. SpotboxError with the contract's code for every end that is no success."""
@@ -41,6 +40,7 @@ def train_new(app: App, asked: Asked) -> None:
         packed = pack(contents, Path(folder))
         sending = prepare(app, asked, contents.program, packed.sha256)
         facts = find_facts(app, asked, sending.job)
+        admit(app, asked.pool, asked.owner, wanted=asked.count, jobs=True)
         show_summary(app, asked, sending.job, facts, _code(asked, contents, packed.size))
         plan = _plan(asked, sending)
         if asked.dry_run:
@@ -63,7 +63,6 @@ def prepare(app: App, asked: Asked, program: str, sha256: str) -> Sending:
         raise UsageError(f"{image} starts no script with torchrun", "AWS's PyTorch images for GPUs do.")
     code = code_uri(asked.output_path, sha256)
     sent = script_hyperparameters(name, asked.region, program, code, asked.hyperparameters, asked.torchrun)
-    extra = {POOL_TAG: asked.pool} if asked.pool else {}
     job = Job(
         name=name,
         region=asked.region,
@@ -79,7 +78,7 @@ def prepare(app: App, asked: Asked, program: str, sha256: str) -> Sending:
         inputs=asked.inputs,
         hyperparameters=sent,
         environment=asked.environment,
-        tags=tuple(sorted(box_tags(name, asked.owner, extra).items())),
+        tags=tuple(sorted(box_tags(name, asked.owner, pool_tag(asked.pool)).items())),
     )
     check_job(job, app.cloud.ml_types(asked.region), asked.volume is not None)
     return Sending(job, code, pipeline=asked.pipeline or "")

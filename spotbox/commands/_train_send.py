@@ -42,7 +42,7 @@ def create(app: App, sending: Sending) -> TrainingJob:
     """Make the job; what AWS shows of it first."""
     job = sending.job
     sending.asked = True
-    app.cloud.create_job(job)
+    app.cloud.create_job(job, app.progress.show)
     return shown(app, job.region, job.name)
 
 

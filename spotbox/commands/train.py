@@ -43,7 +43,7 @@ def train() -> None:
     """
 
 
-@train.command(RUN, cls=Work, hidden=True, no_args_is_help=True)
+@click.command("train", cls=Work, hidden=True, no_args_is_help=True)
 @click.argument("path", metavar="SCRIPT|DIR")
 @flag("--role", metavar="ROLE", help="Role that SageMaker takes: its name or ARN (SDK: role).")
 @flag("--image", metavar="URI|NAME", help="pytorch, tensorflow, huggingface, or an image's URI (SDK: image_uri).")
@@ -128,5 +128,6 @@ def run(ctx: click.Context, /, **flags: Any) -> None:
     train_new(app, asked)
 
 
+train.add_command(run, RUN)
 for command in (status, list_, stop):
     train.add_command(command)

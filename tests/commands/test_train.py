@@ -149,7 +149,7 @@ def test_refused_before_anything_is_sent(user, script, flags, words):
 
 
 @pytest.mark.parametrize(("kind", "words"), [
-    ("g5.xlarge", "did you mean ml.g5.xlarge?"), ("ml.g5.xlrge", "no type"), ("ml.g5.24xlarge", "no type"),
+    ("g5.xlarge", "-t ml.g5.xlarge"), ("ml.g5.xlrge", "no type"), ("ml.g5.24xlarge", "no type"),
 ])  # fmt: skip
 def test_a_type_that_is_none(user, script, kind, words):
     """A box's type is no type of SageMaker's; the nearest is named."""

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
+from spotbox.aws.hands import silent
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.jobs import Job, JobQuota, LogLine, TrainingJob, Transition, quota_name
+from spotbox.core.training import s3_parts
 
 Life = tuple[tuple[float, str, str], ...]  # seconds after creation, secondary status, AWS's message
 CALM: Life = (
@@ -53,7 +55,7 @@ class Training:
 class FakeTraining:
     """The verbs of Cloud that are about training, over `world.training`."""
 
-    def create_job(self, job):
+    def create_job(self, job, show=silent):
         self.world.meets("CreateTrainingJob", job.region)
         t = self.world.training
         t.jobs[job.region, job.name] = Running(job, self.world.clock, t.life, t.lines, t.reason, tags=job.tags)
@@ -87,7 +89,7 @@ class FakeTraining:
         )
         self.world.meets("StopTrainingJob", region, after=True)
 
-    def job_log(self, region, name, seen):
+    def job_log(self, region, name, seen=None):
         self.world.meets("GetLogEvents", region)
         running = self.world.training.jobs[region, name]
         come = [line for line in running.lines if line[0] <= self.world.clock - running.born]
@@ -96,7 +98,10 @@ class FakeTraining:
         lines = tuple(LogLine(at + timedelta(seconds=s), stream, text) for s, stream, text in new)
         return lines, (seen or 0) + len(new)
 
-    def upload(self, region, uri, path, show):
+    def check_bucket(self, region, uri):
+        self.world.meets(f"HeadBucket {s3_parts(uri)[0]}", region)
+
+    def upload(self, region, uri, path, show=silent):
         self.world.meets("PutObject", region)
         t = self.world.training
         if uri in t.objects:
@@ -121,7 +126,7 @@ class FakeTraining:
         self.world.meets("GetProducts ml", region)
         return self.world.training.prices.get(ml_type)
 
-    def upsert_pipeline(self, region, name, definition, role, tags):
+    def upsert_pipeline(self, region, name, definition, role, tags=()):
         self.world.meets("CreatePipeline", region)
         self.world.training.pipelines[name] = definition
         return f"arn:aws:sagemaker:{region}:123456789012:pipeline/{name}"
