@@ -1,13 +1,13 @@
 """What the user of a sandbox can do that no customer of AWS can: take machines back, close pools, set prices."""
 
-import difflib
-from collections.abc import Callable, Iterable
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
-from spotbox.sandbox import quotas, regions
+from spotbox.sandbox import mltypes, quotas, regions
 from spotbox.sandbox.catalogue import TYPES
 from spotbox.sandbox.faults import Faults
+from spotbox.sandbox.given import amount, nearest
 from spotbox.sandbox.records import GONE, Box
 from spotbox.sandbox.replicas import Backends, Replicas
 from spotbox.sandbox.watch import BEFORE, Watch
@@ -20,28 +20,6 @@ VERBS = (
     *("fault", "doom", "weather", "calls", "hold", "held", "release"),
 )
 NAME_TAG = "spotbox:name"
-
-
-def nearest(wrong: str, right: Iterable[str]) -> str:
-    """A remark that names the nearest right word, or the words there are."""
-    words = sorted(right)
-    close = difflib.get_close_matches(wrong, words, 1, 0.5)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"there are: {', '.join(words[:12])}{', ...' if len(words) > 12 else ''}" if words else "there are none"
-
-
-def amount(usd: object) -> Decimal:
-    """A price in USD/h to the millionth, as AWS's are; 0 for what is not finite. Raises ValueError."""
-    try:
-        price = Decimal(str(usd))
-    except InvalidOperation:
-        raise ValueError(f"{usd} is no price; give USD per hour, such as 0.42") from None
-    if not price.is_finite():
-        return Decimal(0)
-    if abs(price) < 10**9 and price != round(price, 6):
-        raise ValueError(f"{usd} is no price; give USD per hour with at most six places, such as 0.42")
-    return price
 
 
 class Control:
@@ -93,7 +71,11 @@ class Control:
                 for (name, region), usd in market.set_on_demand.items()
             ],
             "faults": [vars(fault) for fault in self.faults.waiting],
+            "jobs": self._jobs(),
         }
+
+    def _jobs(self) -> list[dict[str, Any]]:
+        return self.world.training.status() if self.world.training else []
 
     def _shown(self, box: Box) -> dict[str, Any]:
         return {
@@ -113,7 +95,8 @@ class Control:
             raise ValueError(f"{len(found)} boxes are named {name}: {', '.join(b.id for b in found)}; give the id")
         if not found:
             names = {self.tags(box).get(NAME_TAG) or box.id for box in alive}
-            raise ValueError(f"no box {name} in the sandbox; {nearest(name, names)}")
+            names |= {job["name"] for job in self._jobs() if job["status"] == "InProgress"}
+            raise ValueError(f"no box {name} in the sandbox, nor a training job; {nearest(name, names)}")
         return found[0]
 
     def _known(self, instance_type: str) -> None:
@@ -135,16 +118,20 @@ class Control:
         """AWS takes the machine back, `notice` seconds from now (5 of the sandbox's; AWS gives 120).
 
         The box stops as its request says, and comes back once its capacity is there again: some 20 s later, or at
-        once when its pool is opened by hand. A pool closed by hand keeps it away until then.
+        once when its pool is opened by hand. A pool closed by hand keeps it away until then. `box` may also name a
+        training job, which starts again from its checkpoint.
         """
+        seconds = self.world.pace.notice if notice is None else float(notice)
+        if seconds < 0:
+            raise ValueError("the notice is in seconds, 0 or more")
+        boxes = [b for b in self.world.life.boxes.values() if box in (b.id, self.tags(b).get(NAME_TAG))]
+        if self.world.training and self.world.training.named(box) and all(b.state in GONE for b in boxes):
+            return self.world.training.interrupt(box, seconds)
         found = self._box(box)
         if not found.spot:
             raise ValueError(f"{box} is an on-demand instance; AWS interrupts Spot instances only")
         if found.state != "running" or found.interruption:
             raise ValueError(f"{box} is {'being interrupted already' if found.interruption else found.state}")
-        seconds = self.world.pace.notice if notice is None else float(notice)
-        if seconds < 0:
-            raise ValueError("the notice is in seconds, 0 or more")
         self.world.spot.interrupt(found, seconds)
         return {**self._shown(found), "notice": seconds}
 
@@ -172,6 +159,8 @@ class Control:
             for box in taken:
                 if box.spot and box.state == "running" and not box.interruption:
                     self.world.spot.interrupt(box)
+            if interrupt and self.world.training:
+                self.world.training.interrupt_pool(*pool)
         else:
             self.world.market.closed.discard(pool)
             for box in self.world.life.boxes.values():
@@ -230,14 +219,16 @@ class Control:
         return {"type": type, "region": region, "usd": str(price)}
 
     def quota(self, code: str, value: float, region: str = "*") -> dict[str, Any]:
-        """Set a quota of the account, in vCPU, in one region or in all."""
-        if code not in quotas.BY_CODE:
-            raise ValueError(f"unknown quota {code}; {nearest(code, quotas.BY_CODE)}")
+        """Set a quota of the account, in vCPU, in one region or all; those of SageMaker, by name too, in instances."""
+        ml = mltypes.named(code)
+        if code not in quotas.BY_CODE and ml is None:
+            names = [quota.name for quota in mltypes.QUOTAS if quota.kind]
+            raise ValueError(f"unknown quota {code}; {nearest(code, names if ' ' in code else quotas.BY_CODE)}")
         if region != "*" and region not in regions.ENABLED:
             raise ValueError(f"unknown region {region}; {nearest(region, regions.ENABLED)}")
         for name in regions.ENABLED if region == "*" else (region,):
-            self.world.market.limits[(name, code)] = float(value)
-        return {"code": code, "value": float(value), "region": region}
+            self.world.market.limits[(name, ml.code if ml else code)] = float(value)
+        return {"code": ml.code if ml else code, "value": float(value), "region": region}
 
     def fault(self, **given: Any) -> dict[str, Any]:
         """Fail the next calls that match, see faults.py; `clear` forgets those still to come."""

@@ -171,7 +171,7 @@ class Gate:
             return self._moto(environ, service, action)
         with self.world.lock:
             self.world.advance()
-            self.world.changes += not action.startswith(("Describe", "Get", "List"))
+            self.world.changes += not action.startswith(("Describe", "Get", "List", "Filter"))
             ours = services.ACTIONS.get(service, {}).get(action)
             if ours:
                 reply = ours(self.world, region, json.loads(body or b"{}"))

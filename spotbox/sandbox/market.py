@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
 
-from spotbox.sandbox import quotas, regions
+from spotbox.sandbox import mltypes, quotas, regions
 from spotbox.sandbox.catalogue import TYPES
 from spotbox.sandbox.series import DAY, Series
 
@@ -39,7 +39,7 @@ class Market:
         self.set_prices: dict[Pool, list[Change]] = {}
         self.set_on_demand: dict[tuple[str, str], Decimal] = {}  # (instance type, region)
         self.score_questions: dict[str, datetime] = {}  # configurations that placement scores were asked for
-        self.limits: dict[tuple[str, str], float] = {}  # (region, quota code) -> vCPU
+        self.limits: dict[tuple[str, str], float] = {}  # (region, quota code) -> vCPU, or instances
         self.doomed: list[tuple[str, str]] = []  # StateReason of the next launches that are accepted and then die
 
     # Where
@@ -168,6 +168,6 @@ class Market:
             return 0.0
         return self._series_of(instance_type, zone).openness(int(at.timestamp()), long)
 
-    def limit(self, region: str, quota: quotas.Quota) -> float:
-        """The account's value of `quota` in the region, in vCPU."""
+    def limit(self, region: str, quota: quotas.Quota | mltypes.MlQuota) -> float:
+        """The account's value of `quota` in the region, in vCPU, or in instances of SageMaker."""
         return self.limits.get((region, quota.code), quota.value)

@@ -26,6 +26,11 @@ class Pace:
     attach: float = 0.3  # attaching -> attached, and detaching -> gone
     snapshot: float = 2.0  # pending -> completed, and for each GiB of the volume
     snapshot_gib: float = 0.02
+    train_start: float = 1.5  # a training job that has capacity: Starting -> Downloading
+    train_download: float = 0.5  # Downloading -> Training, beside what bringing the files takes
+    train_upload: float = 0.5  # Uploading -> Completed
+    train_again: float = 2.0  # Interrupted -> Starting
+    train_sync: float = 2.0  # between two looks at a job's checkpoints
     pushed_key: float = 60.0  # EC2 Instance Connect keeps a key for 60 s (SendSSHPublicKey)
     forget_instance: float = 3600.0  # terminated instances are listed "for approximately one hour" (TerminateInstances)
     forget_request: float = 14400.0  # requests go four hours after they are cancelled (CancelSpotInstanceRequests)

@@ -161,7 +161,7 @@ def reset(home: Path) -> None:
 
     with _lock_if_there(home):
         was_running = _end(home)
-        for name in ("boxes", "volumes", "snapshots", "state.pickle", "state.json"):
+        for name in ("boxes", "volumes", "snapshots", "jobs", "state.pickle", "state.json"):
             path = home / name
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)

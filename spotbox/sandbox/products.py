@@ -183,7 +183,7 @@ def _address_rows(region: str) -> Iterator[tuple[Attributes, Decimal]]:
         yield attributes, PUBLIC_IPV4
 
 
-def _product(service: str, family: str, attributes: Attributes, price: Decimal, unit: str) -> str:
+def product_row(service: str, family: str, attributes: Attributes, price: Decimal, unit: str) -> str:
     """One row as GetProducts gives it: a string of JSON."""
     known_by = "/".join((service, *attributes.values()))
     sku = sha256(known_by.encode()).hexdigest()[:16].upper()
@@ -234,7 +234,7 @@ def products(
         if query.may_take(regionCode=region):
             for family, unit, attributes, price in _of_region(service, region, query, on_demand):
                 if query.takes({**attributes, "productFamily": family}):
-                    yield _product(service, family, attributes, price, unit)
+                    yield product_row(service, family, attributes, price, unit)
 
 
 def _of_region(

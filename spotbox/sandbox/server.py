@@ -76,6 +76,7 @@ class Server:
         from spotbox.sandbox.gate import Gate
         from spotbox.sandbox.regions import ENABLED
         from spotbox.sandbox.store import Store
+        from spotbox.sandbox.training import Training
         from spotbox.sandbox.world import ACCOUNT, World
 
         backends = get_backend("ec2")
@@ -84,6 +85,7 @@ class Server:
         bodies.ebs = world.ebs = Ebs(
             world.timeline, world.pace, lambda region: backends[ACCOUNT][region], Disks(self.home)
         )
+        world.training = Training(world, self.home, lambda: self.url)
         ec2.install(world)
         control = Control(
             world,
@@ -93,6 +95,11 @@ class Server:
         )
         moto = DomainDispatcherApplication(create_backend_app)
         return world, bodies, Store(self.home, world, bodies), Gate(world, control, moto, self.nonce, self.use)
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+        return f"http://127.0.0.1:{self.http.server_address[1]}"
 
     def _bind(self) -> Any:
         """The port of last time where it is free, so that an environment exported then goes on to work."""
@@ -143,7 +150,7 @@ class Server:
             return None
         request = self.world.spot.of(box)
         action = request.behavior if request else "terminate"
-        return self.bodies.facts(box, action, f"http://127.0.0.1:{self.http.server_address[1]}")
+        return self.bodies.facts(box, action, self.url)
 
     def _shut_down(self, box_id: str) -> None:
         threading.Thread(target=self._shut_down_now, args=(box_id,), name="shutdown", daemon=True).start()
@@ -163,17 +170,19 @@ class Server:
         self.boxes.start()
         with self.world.lock:
             self.store.load()
+            self.world.training.resume()
         port = self.http.server_address[1]
         write_private(self.home / "port", str(port))
         threading.Thread(target=self._tick, name="tick", daemon=True).start()
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         serving = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
         serving.start()
-        state = {"protocol": PROTOCOL, "url": f"http://127.0.0.1:{port}", "pid": os.getpid(), "nonce": self.nonce}
+        state = {"protocol": PROTOCOL, "url": self.url, "pid": os.getpid(), "nonce": self.nonce}
         write_private(self.home / "state.json", json.dumps(state))
         log.info("ready on port %d", port)
         self.ending.wait()
         self.http.shutdown()
+        self.world.training.close()
         with self.world.lock:
             self.store.save()
         self.boxes.stop()
@@ -201,7 +210,7 @@ class Server:
                         saved = time.monotonic()
             except Exception:
                 log.exception("the clock stumbled")
-            if self.boxes.connections():
+            if self.boxes.connections() or self.world.training.busy:
                 self.use()
             if time.monotonic() - self.used_at > self.idle:
                 log.info("idle for %g s", self.idle)

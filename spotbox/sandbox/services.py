@@ -1,15 +1,16 @@
-"""The services that speak JSON: Pricing, Service Quotas, EC2 Instance Connect, and SSM's public parameters.
+"""The services that speak JSON: Pricing, Service Quotas, EC2 Instance Connect, SSM's public parameters, SageMaker.
 
 Each action is a function (world, region, body) -> reply; a refusal is raised as everywhere.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
-from spotbox.sandbox import images, quotas
+from spotbox.sandbox import cloudwatch, images, mltypes, quotas, sagemaker
 from spotbox.sandbox.describe import page
+from spotbox.sandbox.mlproducts import ml_products
 from spotbox.sandbox.products import products
 from spotbox.sandbox.refusals import Refusal, refusal
 from spotbox.sandbox.world import World
@@ -34,7 +35,8 @@ def get_products(world: World, region: str, body: Body) -> Body:
     if not token.isdigit():
         raise refusal("InvalidNextTokenException", "The pagination token is invalid. Try again without one.")
     start = int(token)
-    found = products(body["ServiceCode"], body.get("Filters") or [], world.market.on_demand)
+    listed = ml_products if body["ServiceCode"] == "AmazonSageMaker" else products
+    found = listed(body["ServiceCode"], body.get("Filters") or [], world.market.on_demand)
     rows = list(islice(found, start, start + size + 1))
     reply: Body = {"FormatVersion": "aws_v1", "PriceList": rows[:size]}
     return reply | ({"NextToken": str(start + size)} if len(rows) > size else {})
@@ -43,11 +45,16 @@ def get_products(world: World, region: str, body: Body) -> Body:
 # Service Quotas
 
 
-def _quota(quota: quotas.Quota, value: float, region: str) -> Body:
+Quota = quotas.Quota | mltypes.MlQuota
+_NAMES = {"ec2": "Amazon Elastic Compute Cloud (Amazon EC2)", "sagemaker": "Amazon SageMaker"}
+_KNOWN: dict[str, Mapping[str, Quota]] = {"ec2": quotas.BY_CODE, "sagemaker": mltypes.BY_CODE}
+
+
+def _quota(service: str, quota: Quota, value: float, region: str) -> Body:
     return {
-        "ServiceCode": "ec2",
-        "ServiceName": "Amazon Elastic Compute Cloud (Amazon EC2)",
-        "QuotaArn": f"arn:aws:servicequotas:{region}:123456789012:ec2/{quota.code}",
+        "ServiceCode": service,
+        "ServiceName": _NAMES[service],
+        "QuotaArn": f"arn:aws:servicequotas:{region}:123456789012:{service}/{quota.code}",
         "QuotaCode": quota.code,
         "QuotaName": quota.name,
         "Value": value,
@@ -57,48 +64,54 @@ def _quota(quota: quotas.Quota, value: float, region: str) -> Body:
     }
 
 
-def _find_quota(body: Body) -> quotas.Quota:
-    quota = quotas.BY_CODE.get(body.get("QuotaCode") or "")
-    if quota is None or body.get("ServiceCode") != "ec2":
+def _find_quota(body: Body) -> tuple[str, Quota]:
+    service = str(body.get("ServiceCode"))
+    quota = _KNOWN.get(service, {}).get(body.get("QuotaCode") or "")
+    if quota is None:
         raise refusal("NoSuchResourceException", "The specified quota does not exist.")
-    return quota
+    return service, quota
+
+
+def _quotas(region: str, body: Body, value: Callable[[Quota], float]) -> Body:
+    """A page of all quotas of a service that the sandbox knows; of EC2's there is one page."""
+    service = str(body.get("ServiceCode"))
+    known = list(_KNOWN.get(service, {}).values())
+    kept, token = page(known, min(int(body.get("MaxResults") or 100), 100), body.get("NextToken"))
+    rows = [_quota(service, quota, value(quota), region) for quota in kept]
+    return {"Quotas": rows} | ({"NextToken": token} if token else {})
 
 
 def get_service_quota(world: World, region: str, body: Body) -> Body:
-    """The account's value of one quota, in vCPU."""
-    quota = _find_quota(body)
-    return {"Quota": _quota(quota, world.market.limit(region, quota), region)}
+    """The account's value of one quota, in vCPU, or in instances of SageMaker."""
+    service, quota = _find_quota(body)
+    return {"Quota": _quota(service, quota, world.market.limit(region, quota), region)}
 
 
 def get_default_quota(world: World, region: str, body: Body) -> Body:
-    """AWS's default of one quota, in vCPU."""
-    quota = _find_quota(body)
-    return {"Quota": _quota(quota, quota.default, region)}
+    """AWS's default of one quota, in vCPU, or in instances of SageMaker."""
+    service, quota = _find_quota(body)
+    return {"Quota": _quota(service, quota, quota.default, region)}
 
 
 def list_quotas(world: World, region: str, body: Body) -> Body:
-    """The account's values of all quotas of EC2 that the sandbox knows."""
-    rows = [_quota(q, world.market.limit(region, q), region) for q in quotas.QUOTAS]
-    kept, token = page(rows if body.get("ServiceCode") == "ec2" else [], body.get("MaxResults"), body.get("NextToken"))
-    return {"Quotas": kept} | ({"NextToken": token} if token else {})
+    """The account's values of all quotas of a service that the sandbox knows."""
+    return _quotas(region, body, lambda quota: world.market.limit(region, quota))
 
 
 def list_default_quotas(world: World, region: str, body: Body) -> Body:
-    """AWS's defaults of all quotas of EC2 that the sandbox knows."""
-    rows = [_quota(q, q.default, region) for q in quotas.QUOTAS]
-    kept, token = page(rows if body.get("ServiceCode") == "ec2" else [], body.get("MaxResults"), body.get("NextToken"))
-    return {"Quotas": kept} | ({"NextToken": token} if token else {})
+    """AWS's defaults of all quotas of a service that the sandbox knows."""
+    return _quotas(region, body, lambda quota: quota.default)
 
 
 def request_quota_increase(world: World, region: str, body: Body) -> Body:
     """A request for more; here nobody ever decides on it."""
-    quota = _find_quota(body)
+    service, quota = _find_quota(body)
     if float(body.get("DesiredValue") or 0) <= world.market.limit(region, quota):
         raise refusal(
             "IllegalArgumentException", "You must provide a quota value greater than the current quota value."
         )
     wanted = {"DesiredValue": float(body["DesiredValue"]), "Status": "PENDING", "Id": "sandbox"}
-    return {"RequestedQuota": wanted | {"ServiceCode": "ec2", "QuotaCode": quota.code, "QuotaName": quota.name}}
+    return {"RequestedQuota": wanted | {"ServiceCode": service, "QuotaCode": quota.code, "QuotaName": quota.name}}
 
 
 # EC2 Instance Connect
@@ -181,4 +194,6 @@ ACTIONS: dict[str, dict[str, Action]] = {
         "GetParameters": get_parameters,
         "GetParametersByPath": get_parameters_by_path,
     },
+    "sagemaker": sagemaker.ACTIONS,
+    "logs": cloudwatch.ACTIONS,
 }

@@ -47,6 +47,7 @@ class Store:
             "market": {name: getattr(world.market, name) for name in MARKET},
             "tokens": world.tokens,
             "identity": world.identity,
+            "training": world.training.state() if world.training else None,
             "moto": {name: dict(get_backend(name)[ACCOUNT]) for name in SERVICES},
         }
         out = io.BytesIO()
@@ -87,6 +88,8 @@ class Store:
         world.identity = state["identity"]
         for name, value in state["market"].items():
             setattr(world.market, name, value)
+        if world.training and state.get("training"):  # a state of before there were jobs has none
+            world.training.take_up(state["training"])
         world.advance()
         for box in world.life.boxes.values():
             if box.state == "running" and box.booted:

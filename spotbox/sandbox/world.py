@@ -71,6 +71,7 @@ class World:
         self.identity = f"arn:aws:iam::{ACCOUNT}:user/sandbox"
         self.disabled: set[str] = set()  # regions that the account has switched off
         self.ebs: Any = None  # ebs.Ebs, where there are disks
+        self.training: Any = None  # training.Training, where there is SageMaker
         self.after: Callable[[], None] | None = None  # told when time has changed something
         self.changes = 0  # counts what was done, so that it is known when to save
         self._looked = self.timeline.now
@@ -87,6 +88,8 @@ class World:
         if self.now - self._looked >= timedelta(seconds=0.5):
             self._looked = self.now
             self.spot.watch_prices()
+        if self.training:
+            self.training.advance()
         if played and self.after:
             self.after()
         return played
