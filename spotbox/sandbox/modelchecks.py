@@ -12,11 +12,14 @@ from moto.core.utils import get_service_model
 
 from spotbox.sandbox.refusals import Refusal
 
+_CATEGORIES = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s"}  # of Java's patterns (tags), near enough in Python's
 LONGEST = 8192  # characters: a pattern is not tried on longer texts, which some patterns take for ever on
 
 
 @lru_cache(maxsize=256)
 def _pattern(text: str) -> re.Pattern[str]:
+    for category, known in _CATEGORIES.items():
+        text = text.replace(category, known)
     return re.compile(text)
 
 
