@@ -91,5 +91,14 @@ def _is_there(aws: Aws, region: str, bucket: str, key: str) -> bool:
         raise
 
 
+def make_bucket(aws: Aws, region: str, bucket: str) -> None:
+    """Make a bucket in `region`. CreateBucket takes no LocationConstraint for us-east-1 (S3 API Reference)."""
+    place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    with asking("s3:CreateBucket", region):
+        aws.client("s3", region).create_bucket(Bucket=bucket, **place)
+
+
 def _no_bucket(bucket: str) -> UsageError:
-    return UsageError(f"there is no bucket {safe(bucket)}", f"Make it: aws s3 mb s3://{bucket}; or name another.")
+    error = UsageError(f"there is no bucket {safe(bucket)}", f"Make it: aws s3 mb s3://{bucket}; or name another.")
+    error.code = "NoSuchBucket"
+    return error

@@ -84,6 +84,13 @@ class TrainingCloud:
 
         s3.check_bucket(self._aws, region, s3_parts(uri)[0])
 
+    def make_bucket(self, region: str, uri: str) -> None:
+        """Make the bucket of an s3 URI."""
+        from spotbox.aws import s3
+        from spotbox.core.training import s3_parts
+
+        s3.make_bucket(self._aws, region, s3_parts(uri)[0])
+
     def upload(self, region: str, uri: str, path: Path, show: Callable[[str], None] = silent) -> bool:
         """Put a file to S3 where nothing is there yet; whether it was sent."""
         from spotbox.aws import s3

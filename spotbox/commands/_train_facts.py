@@ -1,6 +1,6 @@
 """What AWS tells before a job is sent: quota, prices, what the checkpoint's prefix holds, whether the name is taken."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -24,6 +24,7 @@ class Facts:
     box_on_demand: Decimal | None = None
     holds: bool | None = False  # whether something lies under the checkpoint's prefix
     quota: Decimal | None = None  # instances
+    missing: tuple[str, ...] = ()  # s3 URIs whose buckets are to be made; of the sandbox alone
 
 
 def find_facts(app: App, asked: Asked, job: Job) -> Facts:
@@ -40,7 +41,7 @@ def find_facts(app: App, asked: Asked, job: Job) -> Facts:
         "on_demand": partial(app.cloud.on_demand, job.region, [box]),
     }
     places = [job.output, *([job.checkpoint] if job.checkpoint else []), *(uri for _, uri in job.inputs)]
-    buckets = {s3_parts(uri)[0]: uri for uri in places}
+    buckets = {s3_parts(uri)[0]: uri for uri in reversed(places)}
     calls |= {f"bucket {name}": partial(app.cloud.check_bucket, job.region, uri) for name, uri in buckets.items()}
     if asked.name:
         calls["taken"] = partial(app.cloud.job, job.region, job.name)
@@ -49,9 +50,9 @@ def find_facts(app: App, asked: Asked, job: Job) -> Facts:
     app.progress.glance("asking for quota and prices")
     found = dict(zip(calls, app.cloud.together(list(calls.values())), strict=True))
     app.progress.done()
-    for name in buckets:
-        if isinstance(answer := found[f"bucket {name}"], SpotboxError):
-            raise answer
+    missing = _missing(app, {uri: found[f"bucket {name}"] for name, uri in buckets.items()}, job)
+    if any(s3_parts(uri)[0] == s3_parts(job.checkpoint or "")[0] for uri in missing):
+        found["holds"] = False
     _check_name(found.get("taken"), job)
     _check_checkpoint(found.get("holds", False), asked)
     quota = _quota(app, found["quota"], job)
@@ -61,7 +62,19 @@ def find_facts(app: App, asked: Asked, job: Job) -> Facts:
             found[kind] = None
     usd, zone = min(((usd, zone) for (_, zone), usd in (found["spot"] or {}).items()), default=(None, ""))
     demand = found["on_demand"].usd.get(box) if found["on_demand"] else None
-    return Facts(found["price"], usd, zone, demand, found.get("holds", False), quota)
+    return Facts(found["price"], usd, zone, demand, found.get("holds", False), quota, missing)
+
+
+def _missing(app: App, answers: Mapping[str, Any], job: Job) -> tuple[str, ...]:
+    """Raise where a bucket cannot be used. In the sandbox those that it has not yet are made, but for data."""
+    missing = []
+    for uri, answer in answers.items():
+        if not isinstance(answer, SpotboxError):
+            continue
+        if not (app.sandbox and answer.code == "NoSuchBucket" and uri in (job.output, job.checkpoint)):
+            raise answer
+        missing.append(uri)
+    return tuple(missing)
 
 
 def _check_name(taken: Any, job: Job) -> None:

@@ -18,6 +18,7 @@ from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.jobs import TrainingJob
 from spotbox.core.names import NAME_TAG, OWNER_TAG
 from spotbox.core.text import plural, safe
+from spotbox.core.units import exact_duration
 from spotbox.core.waiting import Look, wait
 from spotbox.options import DURATION, Command, flag, output_option, owner_option, region_option
 from spotbox.output import Column, to_csv, to_json, to_pairs
@@ -139,7 +140,8 @@ def list_(ctx: click.Context, region: str | None, owner: str | None, since: int,
         now = app.system.now()
         put_table(app, [short_row(job, one, now) for job, one in zip(jobs, records, strict=True)], _COLUMNS)
     else:
-        app.remark(f"{'nobody' if whose is None else safe(whose)} has made a training job within that time")
+        who = "nobody has made a" if whose is None else f"{safe(whose)} has made no"
+        app.remark(f"{who} training job within {exact_duration(since)}")
 
 
 def _all_jobs(app: App, regions: Sequence[str], owner: str | None, since: int, limit: int) -> list[TrainingJob]:

@@ -24,7 +24,7 @@ from spotbox.core.packing import Contents, code_uri, show_size
 from spotbox.core.pipelines import definition
 from spotbox.core.scriptmode import check_torchrun, script_hyperparameters
 from spotbox.core.text import plural, safe
-from spotbox.core.training import check_job, default_name, role_arn, training_request
+from spotbox.core.training import check_job, default_name, role_arn, s3_parts, training_request
 from spotbox.output import to_json
 from spotbox.packing import look, pack
 
@@ -42,12 +42,14 @@ def train_new(app: App, asked: Asked) -> None:
         facts = find_facts(app, asked, sending.job)
         admit(app, asked.pool, asked.owner, wanted=asked.count, jobs=True)
         show_summary(app, asked, sending.job, facts, _code(asked, contents, packed.size))
-        plan = _plan(asked, sending)
+        plan = [*_buckets(facts), *_plan(asked, sending)]
         if asked.dry_run:
             _show_plan(asked, sending.job, plan)
             return
         _confirm(app, asked, plan)
         with sending_safely(app, sending):
+            for uri in facts.missing:
+                app.cloud.make_bucket(asked.region, uri)
             send_code(app, sending, packed.path)
             if asked.as_step:
                 click.echo(to_json(definition(sending.job)))
@@ -93,6 +95,10 @@ def _name(app: App, asked: Asked) -> str:
 def _code(asked: Asked, contents: Contents, size: int) -> str:
     files = plural(len(contents.files), "file")
     return f"{asked.path}: {files}, {show_size(size)} packed; {contents.program} is started"
+
+
+def _buckets(facts: Facts) -> list[str]:
+    return [f"make the bucket {s3_parts(uri)[0]}, which the sandbox has not yet" for uri in facts.missing]
 
 
 def _plan(asked: Asked, sending: Sending) -> list[str]:

@@ -151,7 +151,7 @@ def short_row(job: TrainingJob, data: dict[str, Any], now: datetime) -> list[str
         training,
         billable,
         saved if job.spot else "on demand",
-        f"{data['cost_usd']:.2f}" if cost else "",
+        f"{data['cost_usd']:.4f}" if cost else "",
     ]
 
 

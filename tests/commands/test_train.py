@@ -209,6 +209,40 @@ def test_a_checkpoint_that_is_there_already(user, script):
     assert "which holds one already: the job goes on from it" in said.err
 
 
+@pytest.mark.parametrize("flag", ["--output-path", "--checkpoint", "--input"])
+def test_a_bucket_that_is_none(user, script, flag):
+    """Exit 2 before the upload. The sandbox makes it, says so, and only when it is time; data it does not invent."""
+    user.world.training.no_buckets.add("other")
+    place = ("train=s3://other/x",) if flag == "--input" else ("s3://other/x",)
+    said = user.run("train", script, *GIVEN, flag, *place, "-y")
+    assert (said.code, untouched(user)) == (2, True)
+    assert "there is no bucket other" in said.err
+    said = user.run("train", script, *GIVEN, flag, *place, "--dry-run", sandbox=True)
+    if flag == "--input":
+        assert said.code == 2
+        return
+    assert "would make the bucket other, which the sandbox has not yet" in said.out
+    assert user.world.training.no_buckets
+    assert user.run("train", script, *GIVEN, flag, *place, "-y", sandbox=True).code == 0
+    assert not user.world.training.no_buckets
+
+
+def test_a_pool_on_demand(user, script):
+    """Its market is the job's; its max-boxes counts instances of jobs, and is exit 4 before anything is sent."""
+    (user.home / "config.toml").write_text(
+        '[pool.slow]\nmarket = "on-demand"\nmax-boxes = 2\ninstance-type = ["g5.xlarge", "ml.g5.xlarge"]\n'
+    )
+    pooled = (script, *GIVEN[:-2], "--pool", "slow", "-y")
+    assert user.run("train", *pooled, "--no-wait").code == 0
+    assert the_job(user).max_wait is None
+    said = user.run("train", *pooled, "--count", "2")
+    assert (said.code, len(user.world.training.jobs)) == (4, 1)
+    assert "pool slow has room for 2" in said.err
+    assert "is ignored: only Spot waits (pool slow is on demand)" in user.run(
+        "train", *pooled, "--max-wait", "2d", "--name", "b"
+    ).err
+
+
 def test_a_name_that_is_taken(user, script):
     """Exit 2 before the upload; a name is a job's for ever."""
     assert user.run("train", script, *GIVEN, "--name", "mine-1", "-y").code == 0

@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from spotbox.aws.hands import silent
-from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.jobs import Job, JobQuota, LogLine, TrainingJob, Transition, quota_name
 from spotbox.core.training import s3_parts
 
@@ -47,6 +47,7 @@ class Training:
     sent: list[str] = field(default_factory=list)  # uploads that were not there before
     prefixes: dict[str, bool | None] = field(default_factory=dict)  # s3://... -> whether something lies there
     quota: Decimal | None = Decimal(4)
+    no_buckets: set[str] = field(default_factory=set)
     prices: dict[str, Decimal] = field(default_factory=lambda: {"ml.g5.xlarge": Decimal("1.408")})
     pipelines: dict[str, str] = field(default_factory=dict)  # name -> definition
     executions: dict[str, tuple[float, str]] = field(default_factory=dict)  # arn -> (begun, name of its job)
@@ -74,7 +75,7 @@ class FakeTraining:
         self.world.meets("ListTrainingJobs", region)
         here = [j for (where, _), j in self.world.training.jobs.items() if where == region]
         mine = [j for j in here if dict(j.tags).get("spotbox:owner") == owner or (owner is None and j.tags)]
-        found = sorted((self._now(region, j) for j in mine), key=lambda j: j.created, reverse=True)
+        found = sorted((replace(self._now(region, j), tags=j.tags) for j in mine), key=lambda j: j.created, reverse=True)
         return tuple(job for job in found if job.created >= since)[:limit]
 
     def stop_job(self, region, name):
@@ -99,7 +100,14 @@ class FakeTraining:
         return lines, (seen or 0) + len(new)
 
     def check_bucket(self, region, uri):
-        self.world.meets(f"HeadBucket {s3_parts(uri)[0]}", region)
+        bucket = s3_parts(uri)[0]
+        if bucket in self.world.training.no_buckets:
+            error = UsageError(f"there is no bucket {bucket}")
+            error.code = "NoSuchBucket"
+            raise error
+
+    def make_bucket(self, region, uri):
+        self.world.training.no_buckets.remove(s3_parts(uri)[0])
 
     def upload(self, region, uri, path, show=silent):
         self.world.meets("PutObject", region)
