@@ -13,7 +13,7 @@ from spotbox.commands._table import put_table
 from spotbox.commands._train_follow import how
 from spotbox.commands._train_over import finish, follow_to_end
 from spotbox.commands._train_where import job_region
-from spotbox.commands._train_words import KEYS, bill, record, rows, short_row
+from spotbox.commands._train_words import KEYS, bill, record, rows, short_row, status_line
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.jobs import TrainingJob
 from spotbox.core.names import NAME_TAG, OWNER_TAG
@@ -86,7 +86,7 @@ def price_of(app: App, job: TrainingJob) -> Decimal | None:
 
 @click.command(cls=Command, short_help="How a job stands, what it billed, what happened; --follow.")
 @click.argument("name")
-@flag("--follow", is_flag=True, help="Follow it with its log until it is over.")
+@flag("--follow", is_flag=True, help="Follow it with its log until it is over; of one that is over: its whole log.")
 @region_option
 @owner_option
 @output_option("text", "json")
@@ -101,13 +101,15 @@ def status(ctx: click.Context, name: str, follow: bool, region: str | None, owne
     app = get_app(ctx)
     job = find_job(app, ctx, name, region)
     price = price_of(app, job)
-    if follow and not job.over:
+    if follow:
         finish(app, follow_to_end(app, job, price, output), price, output)
         return
     if output == "json":
         click.echo(to_json(record(job, price)))
         return
     app.echo(to_pairs(rows(job, app.system.now(), price)))
+    for one in job.transitions:
+        click.echo(f"  {safe(status_line(one))}")
     if not job.over:
         app.remark(how(job.name))
 

@@ -94,7 +94,7 @@ def _name(app: App, asked: Asked) -> str:
 
 def _code(asked: Asked, contents: Contents, size: int) -> str:
     files = plural(len(contents.files), "file")
-    return f"{asked.path}: {files}, {show_size(size)} packed; {contents.program} is started"
+    return f"{asked.path}: {files}, {show_size(size)} packed; runs {contents.program}"
 
 
 def _buckets(facts: Facts) -> list[str]:

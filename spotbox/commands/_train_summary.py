@@ -31,7 +31,7 @@ def show_summary(app: App, asked: Asked, job: Job, facts: Facts, code: str) -> N
 def _image(asked: Asked, job: Job) -> str:
     if not is_framework(asked.image):
         return job.image
-    return f"{job.image.rpartition('/')[2]} (AWS's {asked.image}, table of {TABLE_DATE})"
+    return f"{job.image.rpartition('/')[2]} (AWS's, table of {TABLE_DATE})"
 
 
 def _money(job: Job, facts: Facts) -> list[tuple[str, str]]:

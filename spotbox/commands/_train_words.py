@@ -96,7 +96,7 @@ def most(job: TrainingJob, seconds: float, price: Decimal | None) -> str:
 
 
 def rows(job: TrainingJob, now: datetime, price: Decimal | None) -> list[tuple[str, str]]:
-    """The job in full: label and value per row."""
+    """The job in full: label and value per row; what happened to it are `status_line`s."""
     said = [
         ("name", job.name),
         ("status", job.status if job.secondary == job.status else f"{job.status}: {job.secondary}"),
@@ -107,11 +107,11 @@ def rows(job: TrainingJob, now: datetime, price: Decimal | None) -> list[tuple[s
         ),
         *_limits(job, now, price),
         ("checkpoint", job.checkpoint or "none"),
-        ("reason", reason(job)),
+        ("reason", plain(reason(job))),
     ]
     if job.over:
-        said += [(label, value) for label, _, value in (line.partition(": ") for line in bill(job, price))]
-    said += [("what happened" if not at else "", status_line(one)) for at, one in enumerate(job.transitions)]
+        billed = (line.removeprefix("managed spot training ").partition(": ") for line in bill(job, price))
+        said += [(label, value) for label, _, value in billed]
     return [(label, value) for label, value in said if value]
 
 
@@ -163,7 +163,13 @@ def kind(job: TrainingJob) -> str:
 
 def status_line(one: Transition) -> str:
     """`12:04:31  Starting     Preparing the instances for training`, by the user's own clock."""
-    return f"{one.start.astimezone():%H:%M:%S}  {one.status:<11}  {one.message}".rstrip()
+    said = "" if one.status == "Failed" else plain(one.message)  # its message is the job's FailureReason once more
+    return f"{one.start.astimezone():%H:%M:%S}  {one.status:<11}  {said}".rstrip()
+
+
+def plain(text: str) -> str:
+    """AWS's words on one line, without the marks that a traceback has below its lines."""
+    return " ".join(word for word in text.split() if word.strip("^~"))
 
 
 def log_line(line: LogLine, many: bool) -> str:

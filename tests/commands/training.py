@@ -75,7 +75,8 @@ class FakeTraining:
         self.world.meets("ListTrainingJobs", region)
         here = [j for (where, _), j in self.world.training.jobs.items() if where == region]
         mine = [j for j in here if dict(j.tags).get("spotbox:owner") == owner or (owner is None and j.tags)]
-        found = sorted((replace(self._now(region, j), tags=j.tags) for j in mine), key=lambda j: j.created, reverse=True)
+        told = [replace(self._now(region, j), tags=j.tags) for j in mine]
+        found = sorted(told, key=lambda j: j.created, reverse=True)
         return tuple(job for job in found if job.created >= since)[:limit]
 
     def stop_job(self, region, name):
