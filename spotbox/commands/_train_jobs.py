@@ -214,6 +214,7 @@ def _check_own(job: TrainingJob, owner: str) -> None:
 def _stopped(app: App, job: TrainingJob) -> TrainingJob:
     """Ask AWS to stop it and wait until it is over. Ctrl-C leaves it stopping."""
     app.progress.show(f"stopping {job.name}")
+    asked = False
 
     def look() -> Look[TrainingJob]:
         now = app.cloud.job(job.region, job.name)
@@ -221,11 +222,13 @@ def _stopped(app: App, job: TrainingJob) -> TrainingJob:
 
     try:
         app.cloud.stop_job(job.region, job.name)
+        asked = True
         waited = wait(look, STOP_WAIT, app.system.sleep, app.system.monotonic, app.progress.show)
     except KeyboardInterrupt:
         app.progress.done()
+        what = f"AWS was asked to stop {job.name}, and goes on with that"
         raise SpotboxError(
-            f"interrupted; AWS was asked to stop {job.name}, and goes on with that",
+            f"interrupted; {what if asked else f'whether {job.name} stops is not known'}",
             f"Look: spotbox train status {job.name}",
             Exit.INTERRUPTED,
         ) from None

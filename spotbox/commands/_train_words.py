@@ -44,10 +44,11 @@ def record(job: TrainingJob, price: Decimal | None) -> dict[str, Any]:
 
 
 def reason(job: TrainingJob) -> str:
-    """Why it is where it is, in AWS's words: of a failure its reason, else what the last status says."""
-    if job.status == "Completed":
-        return ""
-    return job.reason or (job.transitions[-1].message if job.transitions else "")
+    """Why it is where it is, in AWS's words: why it failed, what it waits for, why it was stopped; else empty."""
+    if job.reason or not job.transitions:
+        return job.reason
+    waits = job.secondary in _WAITING or job.status == "Stopped"
+    return job.transitions[-1].message if waits else ""
 
 
 def bill(job: TrainingJob, price: Decimal | None) -> list[str]:
@@ -107,7 +108,7 @@ def rows(job: TrainingJob, now: datetime, price: Decimal | None) -> list[tuple[s
         ),
         *_limits(job, now, price),
         ("checkpoint", job.checkpoint or "none"),
-        ("reason", plain(reason(job))),
+        ("reason", plain(job.reason)),
     ]
     if job.over:
         billed = (line.removeprefix("managed spot training ").partition(": ") for line in bill(job, price))

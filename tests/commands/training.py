@@ -47,6 +47,7 @@ class Training:
     sent: list[str] = field(default_factory=list)  # uploads that were not there before
     prefixes: dict[str, bool | None] = field(default_factory=dict)  # s3://... -> whether something lies there
     quota: Decimal | None = Decimal(4)
+    stuck: bool = False  # what is asked to stop stays Stopping
     no_buckets: set[str] = field(default_factory=set)
     prices: dict[str, Decimal] = field(default_factory=lambda: {"ml.g5.xlarge": Decimal("1.408")})
     pipelines: dict[str, str] = field(default_factory=dict)  # name -> definition
@@ -74,7 +75,8 @@ class FakeTraining:
     def jobs(self, region, owner, since, limit):
         self.world.meets("ListTrainingJobs", region)
         here = [j for (where, _), j in self.world.training.jobs.items() if where == region]
-        mine = [j for j in here if dict(j.tags).get("spotbox:owner") == owner or (owner is None and j.tags)]
+        owned = [(j, dict(j.tags).get("spotbox:owner")) for j in here]
+        mine = [j for j, whose in owned if whose and owner in (None, whose)]
         told = [replace(self._now(region, j), tags=j.tags) for j in mine]
         found = sorted(told, key=lambda j: j.created, reverse=True)
         return tuple(job for job in found if job.created >= since)[:limit]
@@ -84,11 +86,8 @@ class FakeTraining:
         running = self.world.training.jobs[region, name]
         at = self.world.clock - running.born
         kept = tuple(step for step in running.life if step[0] <= at)
-        running.life = (
-            *kept,
-            (at, "Stopping", "Stopping the training job"),
-            (at + 6, "Stopped", "Training job stopped"),
-        )
+        ends = ((at, "Stopping", "Stopping the training job"), (at + 6, "Stopped", "Training job stopped"))
+        running.life = (*kept, *ends[: 1 if self.world.training.stuck else 2])
         self.world.meets("StopTrainingJob", region, after=True)
 
     def job_log(self, region, name, seen=None):
