@@ -140,7 +140,7 @@ IGNORES = st.dictionaries(
 
 
 @pytest.mark.skipif(not GIT, reason="git is not there to be compared with")
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sets(PATHS, min_size=1, max_size=12), IGNORES)
 @example({"foo/bar/a", "foo/b", "b"}, {"": ["*", "!*/", "!b"]})
 @example({"foo/a", "foo/b"}, {"": ["*", "!foo/"]})
