@@ -208,7 +208,8 @@ def _ours(hands: Hands, job: Job, request: Mapping[str, Any], doubt: bool) -> st
         return str(told["TrainingJobArn"])
     raise UsageError(
         f"a training job {safe(job.name)} exists already in {job.region}",
-        "A name is used once, also after the job is over: give another with --name, or leave it out.",
+        "A name is used once, also after the job is over: give another with --name, or leave it out."
+        f" `spotbox train status {job.name} -r {job.region}` shows that one.",
     )
 
 

@@ -72,7 +72,7 @@ def answers(*script, **standing):
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("checkpoint", [None, "s3://mine/ckpt"])
 def test_the_request_is_sent_whole(spot, count, checkpoint):
-    """Spot and on demand, one and several instances, with and without a checkpoint: exactly this, in the model's shape."""
+    """Spot and on demand, one and several instances, with a checkpoint and without: this, and nothing else."""
     job = replace(FULL, max_wait=7200 if spot else None, count=count, checkpoint=checkpoint)
     source = {"S3DataType": "S3Prefix", "S3Uri": "s3://data/t", "S3DataDistributionType": "FullyReplicated"}
     expected = {

@@ -39,7 +39,8 @@ def test_a_word_is_the_regions_image(word, region, instance_type, uri):
     [
         ("pytroch", "us-east-1", G5, "did you mean pytorch"),
         ("pytorch:2", "us-east-1", G5, "is no image"),
-        ("pytorch", "xx-north-9", G5, "xx-north-9"),
+        ("pytorch", "xx-north-9", G5, "not known to be in xx-north-9"),
+        ("huggingface", "eu-south-2", G5, "not known to be in eu-south-2"),
         ("pytorch", "us-east-1", "ml.p3.2xlarge", "no longer knows"),
         ("pytorch", "us-east-1", "ml.trn1.2xlarge", "images of its own"),
         ("pytorch", "us-east-1", "ml.p6e-gb200.36xlarge", "images of its own"),
