@@ -210,8 +210,12 @@ class _Rule:
 
         A folder that is ignored is never entered, and what is taken back of one says nothing of what lies in it.
         """
-        match = self._regex.match(path)
-        return match is not None and (match.groupdict().get("ps_d") is None or match.end("ps_d") == len(path))
+        # pathspec: the group `ps_d` is the end of a folder that matched; a bare `/` at the end, of one above (a/**).
+        inside = self._regex.pattern.endswith("/")
+        return any(
+            match.end() < len(path) if inside else match.groupdict().get("ps_d") is None or match.end() == len(path)
+            for match in self._regex.finditer(path)
+        )
 
 
 def _deciding(rules: list[tuple[Path, list[Any]]], path: Path, is_folder: bool) -> Any:

@@ -99,12 +99,14 @@ def jobs(aws: Aws, region: str, owner: str | None, since: datetime, limit: int) 
     chunk: list[tuple[str, str]] = []
     for summary in _summaries(aws, region, since):
         chunk.append((str(summary["TrainingJobName"]), str(summary["TrainingJobArn"])))
-        if len(chunk) == 4 * AT_ONCE:
-            found += _ours_of(aws, region, owner, chunk, limit - len(found))
+        if len(chunk) == 2 * AT_ONCE:
+            found += _ours_of(aws, region, owner, chunk)
             chunk = []
         if len(found) >= limit:
-            return tuple(found)
-    return tuple(found + _ours_of(aws, region, owner, chunk, limit - len(found)))
+            break
+    else:
+        found += _ours_of(aws, region, owner, chunk)
+    return tuple(found[:limit])
 
 
 def stop_job(aws: Aws, region: str, name: str) -> None:
@@ -206,7 +208,8 @@ def _ours(hands: Hands, job: Job, request: Mapping[str, Any], doubt: bool) -> st
         return str(told["TrainingJobArn"])
     raise UsageError(
         f"a training job {safe(job.name)} exists already in {job.region}",
-        "A name is used once, also after the job is over: give another with --name, or leave it out.",
+        "A name is used once, also after the job is over: give another with --name, or leave it out."
+        f" `spotbox train status {job.name} -r {job.region}` shows that one.",
     )
 
 
@@ -239,13 +242,13 @@ def _summaries(aws: Aws, region: str, since: datetime) -> Iterator[Mapping[str, 
             return
 
 
-def _ours_of(aws: Aws, region: str, owner: str | None, chunk: list[tuple[str, str]], most: int) -> list[TrainingJob]:
+def _ours_of(aws: Aws, region: str, owner: str | None, chunk: list[tuple[str, str]]) -> list[TrainingJob]:
     tags = _all(aws, [lambda arn=arn: _tags(aws, region, arn) for _, arn in chunk])  # type: ignore[misc]
     ours = [
         (name, told)
         for (name, _), told in zip(chunk, tags, strict=True)
         if OWNER_TAG in dict(told) and owner in (None, dict(told)[OWNER_TAG])
-    ][: max(0, most)]
+    ]
     described = _all(aws, [lambda name=name: _described(aws, region, name) for name, _ in ours])  # type: ignore[misc]
     pairs = zip(described, ours, strict=True)
     return [with_tags(parsed(told, region), tags) for told, (_, tags) in pairs if told is not None]

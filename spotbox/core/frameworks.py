@@ -5,6 +5,7 @@ Table of 22 November 2026. Tags and registries: sagemaker-python-sdk, `image_uri
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spotbox.core.errors import UsageError
@@ -46,22 +47,30 @@ _REGISTRIES = {
 
 @dataclass(frozen=True)
 class Framework:
-    """One of AWS's framework images; `cpu` is None where there is none. `too_old`: families its CUDA leaves behind."""
+    """One of AWS's framework images; `cpu` is None where there is none. `too_old`: families its CUDA leaves behind;
+    `not_in`: regions whose registry lacks it."""
 
     repository: str
     version: str
     gpu: str  # tag
     cpu: str | None
     too_old: frozenset[str]
+    not_in: Sequence[str] = ()
 
 
 # CUDA 13 has no code for Volta (p3) and older; CUDA 12 none for Kepler (p2): CUDA Toolkit release notes, 12.0 and 13.0.
 _OLD_FOR_12, _OLD_FOR_13 = frozenset({"p2"}), frozenset({"p2", "p3", "p3dn"})
+_NO_HUGGING_FACE = """
+ap-east-2 ap-south-2 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 eu-central-2 eu-south-2 me-west-1
+mx-central-1
+"""
 _HUGGING_FACE = "2.9.0-transformers5.3.0-gpu-py312-cu130-ubuntu22.04"
 FRAMEWORKS = {
     "pytorch": Framework("pytorch-training", "2.10.0", "2.10.0-gpu-py313", "2.10.0-cpu-py313", _OLD_FOR_13),
     "tensorflow": Framework("tensorflow-training", "2.21.0", "2.21.0-gpu-py312", "2.21.0-cpu-py312", _OLD_FOR_12),
-    "huggingface": Framework("huggingface-pytorch-training", "5.3.0", _HUGGING_FACE, None, _OLD_FOR_13),
+    "huggingface": Framework(
+        "huggingface-pytorch-training", "5.3.0", _HUGGING_FACE, None, _OLD_FOR_13, _NO_HUGGING_FACE
+    ),
 }
 # AWS's own algorithms by the name of their repository (SageMaker Developer Guide, "Docker registry paths").
 # sagemaker-xgboost and sagemaker-scikit-learn are left out: with a script they are frameworks.
@@ -93,9 +102,9 @@ def image_uri(word: str, region: str, instance_type: str) -> str:
             f"Give {', '.join(FRAMEWORKS)} (AWS's images of {TABLE_DATE}) or the URI of an image in ECR.",
         )
     registry = _REGISTRIES.get(region)
-    if registry is None:
+    if registry is None or region in framework.not_in:
         raise UsageError(
-            f"where AWS keeps its {word} image in {safe(region)} is not known to this spotbox",
+            f"AWS's {word} image of {TABLE_DATE} is not known to be in {safe(region)}",
             "Give the image's URI; AWS lists them under Deep Learning Containers, Region Availability.",
         )
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"

@@ -50,6 +50,11 @@ def check_job(job: Job, ml_types: Collection[str] = (), volume_given: bool = Fal
         raise UsageError(
             f"{job.checkpoint} is a whole bucket", f"Give the checkpoint a prefix of its own: {job.checkpoint}/NAME."
         )
+    if job.checkpoint is not None and f"{job.output.rstrip('/')}/".startswith(f"{job.checkpoint.rstrip('/')}/"):
+        raise UsageError(
+            f"the output {safe(job.output)} lies within the checkpoint, which every start loads whole",
+            "Give the checkpoint a prefix of its own, such as one below the output's.",
+        )
     if volume_given and has_nvme(job.instance_type):
         raise UsageError(
             f"{job.instance_type} has no volume to size: its storage is its own NVMe drives", "Leave the size out."
