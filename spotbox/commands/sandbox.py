@@ -1,15 +1,16 @@
 """spotbox sandbox: start, stop and play with the AWS on this machine."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
 import click
 
 from spotbox.app import App, get_app
-from spotbox.core.errors import SpotboxError
+from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.text import safe
 from spotbox.core.units import parse_usd, show_duration
-from spotbox.options import DURATION, NAME, Command, Parsed, common_options, flag, output_option, yes_option
+from spotbox.options import DURATION, Command, Parsed, common_options, flag, output_option, yes_option
 from spotbox.output import to_json, to_pairs
 from spotbox.sandbox import process
 
@@ -126,21 +127,32 @@ def reset(ctx: click.Context, yes: bool) -> None:
     click.echo("the sandbox is empty")
 
 
+def _box_or_job(text: str) -> str:
+    """A name that a box or a training job may have; the sandbox knows which there are."""
+    if not re.fullmatch(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}", text):
+        raise UsageError(f"{text!r} is no name of a box or a training job", "Use letters, digits and hyphens.")
+    return text
+
+
 @sandbox.command(cls=Command)
-@click.argument("name", type=NAME)
+@click.argument("name", type=Parsed("name", _box_or_job))
 @flag("--notice", type=DURATION, metavar="DUR", help="Time between notice and stop (default 5s; AWS gives 2m).")
 @click.pass_context
 def interrupt(ctx: click.Context, name: str, notice: int | None) -> None:
-    """Let AWS interrupt the box NAME: a notice, then a stop; it comes back when there is capacity.
+    """Let AWS interrupt the box or training job NAME: a notice, then a stop; it comes back when there is capacity.
 
     \b
     spotbox sandbox interrupt dev
+    spotbox sandbox interrupt my-training-job
     spotbox sandbox interrupt dev --notice 2m
     """
     extra = {} if notice is None else {"notice": notice}
     said = process.call(_running(get_app(ctx)), "interrupt", box=name, **extra)
     wait = said.get("notice")
     when = f" in {show_duration(wait)}" if isinstance(wait, int | float) else ""
+    if said.get("kind") == "job":
+        click.echo(f"AWS takes the machines of the training job {name} back{when}; it starts again from its checkpoint")
+        return
     click.echo(f"{name} ({safe(said.get('id', 'its instance'))}) will be stopped by AWS{when}")
 
 

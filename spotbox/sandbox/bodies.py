@@ -187,8 +187,6 @@ class MotoBodies:
         """What the box's metadata tells. Called without the world's lock: it only reads."""
         instance = self.instance(box)
         options = instance.metadata_options
-        association = instance.ec2_backend.iam_instance_profile_associations.get(box.id)
-        roles = association.iam_instance_profile.roles if association else []
         shown = options.instance_metadata_tags == "enabled"
         return Facts(
             instance_id=box.id,
@@ -206,11 +204,17 @@ class MotoBodies:
             tags=dict(instance.ec2_backend.tags.get(box.id) or {}) if shown else None,
             action=(action, box.reclaimed_at) if box.interruption and box.reclaimed_at else None,
             rebalance=box.rebalance_at,
-            role=roles[0].name if roles else None,
+            role=self.role(box),
             user_data=decoded(instance.user_data),
             spot=box.spot,
             launched=box.launched,
         )
+
+    def role(self, box: Box) -> str | None:
+        """The name of the role of its instance profile."""
+        association = self.instance(box).ec2_backend.iam_instance_profile_associations.get(box.id)
+        roles = association.iam_instance_profile.roles if association else []
+        return roles[0].name if roles else None
 
     def host_keys(self, box: Box) -> tuple[str, ...]:
         """The public lines of the box's SSH host keys."""

@@ -21,7 +21,7 @@ from typing import Any
 
 from spotbox.resources import template_path
 from spotbox.sandbox import boxinit, boxload, cloudinit
-from spotbox.sandbox.boxfiles import BoxFiles, BoxSpec, has_nvidia
+from spotbox.sandbox.boxfiles import HERE, BoxFiles, BoxSpec, has_nvidia
 from spotbox.sandbox.boxprogram import Keeper
 from spotbox.sandbox.metadata import Facts
 from spotbox.sandbox.metadataserver import MetadataServer
@@ -82,6 +82,7 @@ class Inside:
             "AWS_DEFAULT_REGION": facts.region,
         }
         self._write_aws()
+        self._write_spotbox()
         self._environment = environment()
         try:
             self._boot(facts.user_data or b"")
@@ -219,8 +220,30 @@ class Inside:
         return path
 
     def _write_aws(self) -> None:
-        """The `aws` of the box. It finds the sandbox and the box's metadata whatever its caller's environment is."""
-        head = "".join(f"{name}={shlex.quote(value)}\n" for name, value in self._files.variables.items())
-        names = " ".join(self._files.variables)
-        program = shlex.join([sys.executable, "-I", "-S", str(template_path("box") / "aws.py")])
-        self._files.write_program("aws", f'#!/bin/sh\n{head}export {names}\nexec {program} "$@"\n')
+        """The `aws` of the box."""
+        self._write_client("aws", [sys.executable, "-I", "-S", str(template_path("box") / "aws.py")], {})
+
+    def _write_spotbox(self) -> None:
+        """The `spotbox` of the box: this one, as if it had been installed there.
+
+        To it the sandbox is AWS, reached with the credentials of the instance profile as on EC2: no --sandbox, and
+        nothing of the settings of this machine's user. The box's own config file is below its home.
+        """
+        endpoint = self._files.variables["AWS_ENDPOINT_URL"]
+        self._write_client(
+            "spotbox",
+            [sys.executable, "-m", "spotbox"],
+            {
+                "PYTHONPATH": str(HERE.parent.parent),
+                "PYTHONSAFEPATH": "1",
+                "SPOTBOX_CHECKIP_URL": f"{endpoint}/_sandbox/checkip",
+                "SPOTBOX_ADVISOR_URL": f"{endpoint}/spot-advisor-data.json",
+                "NO_PROXY": "127.0.0.1,localhost",
+            },
+        )
+
+    def _write_client(self, name: str, command: list[str], more: dict[str, str]) -> None:
+        """A program that finds the sandbox and the box's metadata whatever its caller's environment is."""
+        told = {**self._files.variables, **more}
+        head = "".join(f"{key}={shlex.quote(value)}\n" for key, value in told.items())
+        self._files.write_program(name, f'#!/bin/sh\n{head}export {" ".join(told)}\nexec {shlex.join(command)} "$@"\n')

@@ -174,7 +174,7 @@ class Gate:
             self.world.changes += not action.startswith(("Describe", "Get", "List", "Filter"))
             ours = services.ACTIONS.get(service, {}).get(action)
             if ours:
-                reply = ours(self.world, region, json.loads(body or b"{}"))
+                reply = self._ours(ours, service, action, region, body)
                 if reply is not None:
                     return json.dumps(reply)
             elif service in services.ACTIONS and service != "ssm":
@@ -183,6 +183,16 @@ class Gate:
                 return self._moto(environ, service, action)
             with self.control.replicas.answering(Call(service, action, region), body, replica):
                 return self._moto(environ, service, action)
+
+    def _ours(self, do: services.Action, service: str, action: str, region: str, body: bytes) -> Any:
+        try:
+            return do(self.world, region, json.loads(body or b"{}"))
+        except Refusal:
+            raise
+        except Exception as error:  # what no check has foreseen; AWS never sends a traceback
+            log.exception("%s:%s failed", service, action)
+            text = f"{service}:{action} failed inside the sandbox: {type(error).__name__}. See its log."
+            raise Refusal("InvalidRequest", text) from error
 
     def _moto(self, environ: dict[str, Any], service: str, action: str) -> tuple[str, list[Any], list[bytes]]:
         got: list[Any] = []

@@ -9,6 +9,7 @@ from moto.iam.responses import IamResponse
 from moto.sts.responses import TokenResponse
 
 from spotbox.sandbox.ec2_base import error_body
+from spotbox.sandbox.metadata import BOX_TOKEN
 from spotbox.sandbox.refusals import Refusal, refusal
 from spotbox.sandbox.world import ACCOUNT, World
 
@@ -66,5 +67,10 @@ class SandboxSts(TokenResponse):
     world: World
 
     def get_caller_identity(self) -> ActionResult:
+        instance = self.headers.get("X-Amz-Security-Token", "").removeprefix(BOX_TOKEN)
+        role = self.world.role_of(instance) if instance else None
+        if role:  # a program on a box, which signs with the credentials of its metadata
+            arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{instance}"
+            return ActionResult({"UserId": f"AROASANDBOXSANDBOXSB:{instance}", "Account": ACCOUNT, "Arn": arn})
         user = "AIDASANDBOXSANDBOXSB"
         return ActionResult({"UserId": user, "Account": ACCOUNT, "Arn": self.world.identity})

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 TREE = "/latest/"
+BOX_TOKEN = "sandbox-"  # noqa: S105  # no secret: it starts the session token of a box, its instance id follows
 CREDENTIALS_LAST = timedelta(hours=6)
 Tree = Mapping[str, Any]  # text, bytes, or a tree below
 
@@ -115,7 +116,7 @@ def _iam(facts: Facts, now: datetime) -> Tree | None:
         "Type": "AWS-HMAC",
         "AccessKeyId": "ASIASANDBOXBOX000000",
         "SecretAccessKey": "sandbox",
-        "Token": f"sandbox-{facts.instance_id}",
+        "Token": f"{BOX_TOKEN}{facts.instance_id}",
         "Expiration": instant(now + CREDENTIALS_LAST),
     }
     return {"security-credentials": {facts.role: json.dumps(credentials, indent=2)}}

@@ -12,14 +12,14 @@ from moto.core.utils import get_service_model
 
 from spotbox.sandbox.refusals import Refusal
 
-_CATEGORIES = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s"}  # of Java's patterns (tags), near enough in Python's
 LONGEST = 8192  # characters: a pattern is not tried on longer texts, which some patterns take for ever on
 
 
 @lru_cache(maxsize=256)
 def _pattern(text: str) -> re.Pattern[str]:
-    for category, known in _CATEGORIES.items():
-        text = text.replace(category, known)
+    """A pattern of the model, which is written for Java: letters, spaces and digits of Unicode are \\p{..} there."""
+    for java, python in ((r"\p{L}", r"\w"), (r"\p{Z}", r"\s"), (r"\p{N}", r"\d"), (r"\p{Alnum}", "0-9A-Za-z")):
+        text = text.replace(java, python)
     return re.compile(text)
 
 

@@ -4,7 +4,6 @@ Shapes and rules: API reference, Amazon SageMaker Service.
 """
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from spotbox.sandbox.describe import page
@@ -58,11 +57,8 @@ def _listed(job: TrainJob, body: Body) -> bool:
     if (body.get("NameContains") or "").lower() not in job.name.lower():
         return False
     for name, attribute in _TIMES.items():
-        at: datetime = getattr(job, attribute) or job.created
-        after, before = body.get(f"{name}After"), body.get(f"{name}Before")
-        if (after is not None and at.timestamp() <= float(after)) or (
-            before is not None and at.timestamp() >= float(before)
-        ):
+        at = seconds(getattr(job, attribute) or job.created)
+        if at <= round(float(body.get(f"{name}After") or 0), 3) or at >= float(body.get(f"{name}Before") or at + 1):
             return False
     return True
 

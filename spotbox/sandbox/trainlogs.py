@@ -6,7 +6,6 @@ token comes back at the end of what there is (API reference, GetLogEvents).
 
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 GROUP = "/aws/sagemaker/TrainingJobs"
 LINE_LIMIT = 8192  # bytes of a line; CloudWatch's own limit of an event is 256 KiB
 STREAM_LIMIT = 2_000_000  # bytes of a stream, then only its end is kept
-LAST_LINES = 100  # of a longer one
+END_LIMIT = 20_000  # bytes of the end of a longer one
 ANSWER_LIMIT = 1_000_000  # bytes of events in one answer ("up to 1 MB", GetLogEvents)
 
 
@@ -67,23 +66,36 @@ class Writer:
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115  # closed by close()
         self._lock = threading.Lock()
         self._written = 0
-        self._left = 0  # lines that were left out
-        self._last: deque[bytes] = deque(maxlen=LAST_LINES)
+        self._left = 0  # lines that the file has not
+        self._end = b""  # the last of them
+        self.full = False
 
     def line(self, text: bytes) -> None:
         """Write a line of output; a long one is cut."""
-        if len(text) > LINE_LIMIT:
-            text = text[:LINE_LIMIT] + b" [cut by the sandbox]"
-        row = b"%d %s\n" % (time.time_ns() // 1_000_000, text.replace(b"\n", b" "))
+        self.lines([text])
+
+    def lines(self, texts: list[bytes]) -> None:
+        """Write lines of output, in one piece."""
+        stamp = time.time_ns() // 1_000_000
+        rows = [b"%d %s\n" % (stamp, _cut(text).replace(b"\n", b" ")) for text in texts]
         with self._lock:
-            if self._file.closed:
-                return
-            if self._written + len(row) > STREAM_LIMIT:
-                self._left += len(self._last) == LAST_LINES
-                self._last.append(row)
-                return
-            self._written += len(row)
-            self._file.write(row)
+            while rows and not self.full and self._written + len(rows[0]) <= STREAM_LIMIT and not self._file.closed:
+                # as many as fit, in one write: a script may write a hundred thousand lines a second
+                fitting = len(rows) if sum(map(len, rows)) + self._written <= STREAM_LIMIT else 1
+                self._written += self._file.write(b"".join(rows[:fitting]))
+                del rows[:fitting]
+            if rows:
+                self.full = True
+                self._leave(b"".join(row.partition(b" ")[2] for row in rows))
+
+    def leave(self, data: bytes) -> None:
+        """Take output of a stream that is full: of all of it the end is kept."""
+        with self._lock:
+            self._leave(data)
+
+    def _leave(self, data: bytes) -> None:
+        self._left += data.count(b"\n")
+        self._end = (self._end + data)[-END_LIMIT:]
 
     def say(self, text: str) -> None:
         """Write a remark of the sandbox's own."""
@@ -94,12 +106,17 @@ class Writer:
         with self._lock:
             if self._file.closed:
                 return
-            if self._left:
-                stamp = self._last[0].partition(b" ")[0]
-                text = f" sandbox: {self._left} lines were left out here, the sandbox keeps no more of one stream\n"
-                self._file.write(stamp + text.encode())
-            self._file.write(b"".join(self._last))
+            if self.full:
+                kept = self._end.rstrip(b"\n").split(b"\n")
+                left = max(0, self._left - len(kept))
+                remark = b"sandbox: %d lines were left out here, the sandbox keeps no more of one stream" % left
+                stamp = time.time_ns() // 1_000_000
+                self._file.write(b"".join(b"%d %s\n" % (stamp, _cut(row)) for row in (remark, *kept)))
             self._file.close()
+
+
+def _cut(text: bytes) -> bytes:
+    return text if len(text) <= LINE_LIMIT else text[:LINE_LIMIT] + b" [cut by the sandbox]"
 
 
 class Lines:
@@ -111,13 +128,21 @@ class Lines:
 
     def feed(self, data: bytes) -> None:
         """Take some output."""
-        *whole, rest = data.split(b"\n")
-        for part in whole:
-            self._begun += part[: LINE_LIMIT + 1]
-            self._write.line(bytes(self._begun).rstrip(b"\r"))
+        if self._write.full:
+            self._write.leave(data)
             self._begun.clear()
+            return
+        first, *others = data.split(b"\n")
+        self._begin(first)
+        if others:
+            *whole, rest = others
+            self._write.lines([line.rstrip(b"\r") for line in (bytes(self._begun), *whole)])
+            self._begun.clear()
+            self._begin(rest)
+
+    def _begin(self, part: bytes) -> None:
         if len(self._begun) <= LINE_LIMIT:
-            self._begun += rest[: LINE_LIMIT + 1]
+            self._begun += part[: LINE_LIMIT + 1]
 
     def end(self) -> None:
         """Take the end of the output: a last line may lack its newline."""

@@ -46,6 +46,9 @@ class Maker(Bodies, Protocol):
     def host_keys(self, box: Box) -> tuple[str, ...]:
         """The public lines of the box's SSH host keys."""
 
+    def role(self, box: Box) -> str | None:
+        """The name of the role of its instance profile."""
+
 
 class World:
     """The sandbox's AWS without its wires. One lock guards it; every public method expects it held."""
@@ -186,6 +189,13 @@ class World:
         if not self.market.has_capacity(box.instance_type, box.zone):
             others = [z for z in self.market.zones(box.instance_type, box.region) if z != box.zone]
             raise no_capacity(box.instance_type, box.zone, others, box.spot)
+
+    # Instance profiles
+
+    def role_of(self, box_id: str) -> str | None:
+        """The name of the role that a program on this instance acts as; None without an instance profile."""
+        box = self.life.boxes.get(box_id)
+        return self.maker.role(box) if box else None
 
     # EC2 Instance Connect
 
