@@ -15,7 +15,10 @@ def _leave(number: int, frame: FrameType | None) -> None:
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, _leave)
 
-from spotbox.cli import main  # noqa: E402
+if os.environ.get("_SPOTBOX_COMPLETE", "").endswith("_complete"):  # a shell waits for each key: without click
+    from spotbox.complete import answer as main
+else:
+    from spotbox.cli import main  # type: ignore[assignment]
 
 if __name__ == "__main__":
     main()

@@ -4,13 +4,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from hashlib import sha256
 from typing import Any
 
 import click
 
-from spotbox import __version__
-from spotbox.config import Places, find_places
+from spotbox.config import Places, cache_folder, find_places
 from spotbox.core.regions import check_region, enabled_regions
 from spotbox.core.text import as_typed
 from spotbox.core.units import parse_duration
@@ -71,13 +69,7 @@ class App:
     @cached_property
     def store(self) -> Store:
         """What was asked of AWS a while ago; the sandbox and every other endpoint have their own."""
-        if self.sandbox:
-            name = f"sandbox-{__version__}"
-        else:
-            ignored = self.env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
-            own = sorted(item for item in self.env.items() if item[0].startswith("AWS_ENDPOINT_URL") and item[1])
-            name = f"endpoint-{sha256(repr(own).encode()).hexdigest()[:16]}" if own and not ignored else "aws"
-        return Store(self.places.cache / name, self.system.now)
+        return Store(cache_folder(self.places, self.env, self.sandbox), self.system.now)
 
     @property
     def advisor_url(self) -> str:

@@ -25,6 +25,7 @@ COMMANDS = {
     "move": "Move a box to another zone, region or type, disk included.",
     "audit": "Show what is left over, what it bills, and remove it.",
     "train": "Train on SageMaker managed Spot, followed to the end; status, list, stop.",
+    "config": "Show where every setting comes from; write the config file.",
     "sandbox": "An AWS of your own on this machine.",
 }
 
@@ -68,7 +69,12 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run spotbox and exit with the contract's code."""
-    if asked := os.environ.get("_SPOTBOX_COMPLETE"):  # the shell completes; click sees to it in `cli()`, not in `run`
+    asked = os.environ.get("_SPOTBOX_COMPLETE", "")
+    if asked.endswith("_complete"):
+        from spotbox.complete import answer
+
+        return answer()
+    if asked:  # the script for the shell is click's; it sees to it in `cli()`, not in `run`
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, "spotbox", "_SPOTBOX_COMPLETE", asked))

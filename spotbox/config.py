@@ -3,9 +3,11 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from spotbox import __version__
 from spotbox.core.errors import UsageError
 from spotbox.core.text import safe
 
@@ -41,6 +43,16 @@ def find_places(env: Mapping[str, str]) -> Places:
 
     dirs = PlatformDirs("spotbox", appauthor=False)
     return Places(dirs.user_config_path, dirs.user_data_path, dirs.user_cache_path, dirs.user_state_path / "sandbox")
+
+
+def cache_folder(places: Places, env: Mapping[str, str], sandbox: bool) -> Path:
+    """Where is kept what AWS was asked a while ago: the sandbox and every other endpoint have their own."""
+    if sandbox:
+        return places.cache / f"sandbox-{__version__}"
+    ignored = env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
+    own = sorted(item for item in env.items() if item[0].startswith("AWS_ENDPOINT_URL") and item[1])
+    name = f"endpoint-{sha256(repr(own).encode()).hexdigest()[:16]}" if own and not ignored else "aws"
+    return places.cache / name
 
 
 def read_config(path: Path, named: bool) -> dict[str, Any]:

@@ -39,9 +39,10 @@ class Common:
 class Parsed(click.ParamType[Any]):
     """A value that a function of core parses; its UsageError becomes click's."""
 
-    def __init__(self, name: str, parse: Callable[[str], Any]):
+    def __init__(self, name: str, parse: Callable[[str], Any], kind: str | None = None):
         self.name = name
         self._parse = parse
+        self.kind = kind  # of the words that completion offers
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
@@ -52,7 +53,7 @@ class Parsed(click.ParamType[Any]):
             self.fail(f"{error.message}. {error.hint}", param, ctx)
 
 
-NAME = Parsed("name", names.check_name)
+NAME = Parsed("name", names.check_name, "box")
 OWNER = Parsed("name", names.check_owner)
 LOGIN = Parsed("name", names.check_login)
 DURATION = Parsed("duration", units.parse_duration)
@@ -170,11 +171,16 @@ def load_settings(file: tuple[Path, bool], pool: str | None) -> Settings:
     return read_settings(read_config(*file), KNOWN_FLAGS, pool, safe(file[0]))
 
 
-def chosen_pool(ctx: click.Context) -> Pool | None:
-    """The pool in force, by --pool, SPOTBOX_POOL or [defaults]; None where none was chosen."""
+def current_settings(ctx: click.Context) -> Settings:
+    """What the config file says, as this run has read it."""
     found = ctx.meta.get("spotbox.settings", Settings(""))
     assert isinstance(found, Settings)  # noqa: S101 - only _read_defaults writes it
-    return found.pool
+    return found
+
+
+def chosen_pool(ctx: click.Context) -> Pool | None:
+    """The pool in force, by --pool, SPOTBOX_POOL or [defaults]; None where none was chosen."""
+    return current_settings(ctx).pool
 
 
 # Every long flag that a config file may set; a test holds it against the commands.

@@ -152,3 +152,20 @@ def to_pairs(rows: Sequence[tuple[str, str]]) -> str:
     """Label and value per line, values aligned."""
     width = max((len(label) for label, _ in rows), default=0)
     return "\n".join(f"{safe(label):<{width}}  {safe(value)}".rstrip() for label, value in rows)
+
+
+def to_wrapped(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
+    """A table of texts whose last long column goes on below where the terminal is too narrow; never within a word."""
+    import textwrap
+
+    width, wide = screen(), len(headers) - (1 if headers[-1] == "value" else 2)
+    cells = [[safe(cell) for cell in row] for row in rows]
+    others = sum(max(len(h), *(len(row[i]) for row in cells)) + 2 for i, h in enumerate(headers) if i != wide)
+    room = max(20, width - others) if width else None
+    lines = []
+    for row in cells:
+        parts = textwrap.wrap(row[wide], room, break_long_words=False, break_on_hyphens=False) if room else []
+        first, *more = parts or [row[wide]]
+        lines.append([*row[:wide], first, *row[wide + 1 :]])
+        lines += [["" if i != wide else part for i in range(len(row))] for part in more]
+    return to_table(lines, headers)

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "spotbox"
 # What each layer may import from spotbox. cli -> commands -> app -> helpers and aws -> core -> stdlib.
 LEAVES = {"core", "resources", "__init__"}
-HELPERS = {"output", "prompts", "progress", "charts", "screen", "config", "packing", "system", "resources"}
+HELPERS = {"output", "prompts", "progress", "charts", "screen", "config", "packing", "recall", "system", "resources"}
 MAY = {
     "core": {"core", "__init__"},
     "resources": set(),
@@ -22,14 +22,17 @@ MAY = {
     "signals": LEAVES,
     "charts": LEAVES,
     "store": set(),  # the standard library alone
+    "complete": LEAVES | {"config", "recall", "shape"},
+    "shape": {"cli", "defaults"},
+    "recall": LEAVES | {"config", "store"},
     "defaults": LEAVES,
     "options": LEAVES | {"config", "defaults"},
     "aws": {"aws", "core", "store", "__init__"},
     "sandbox": {"sandbox", "core", "resources", "__init__"},
     "app": HELPERS | LEAVES | {"aws", "sandbox", "store", "options"},
-    "commands": HELPERS | LEAVES | {"app", "options", "commands", "aws", "sandbox"},
-    "cli": HELPERS | LEAVES | {"signals", "app", "options", "commands"},
-    "__main__": {"cli"},
+    "commands": HELPERS | LEAVES | {"app", "defaults", "options", "commands", "aws", "sandbox"},
+    "cli": HELPERS | LEAVES | {"complete", "signals", "app", "options", "commands"},
+    "__main__": {"cli", "complete"},
     "__init__": set(),
 }
 ONLY = {  # third-party package -> the layers that may import it
@@ -42,7 +45,7 @@ ONLY = {  # third-party package -> the layers that may import it
     "questionary": {"prompts"},
     "prompt_toolkit": {"prompts"},
     "tabulate": {"output"},
-    "click": {"cli", "commands", "options", "defaults", "app", "__main__"},
+    "click": {"cli", "commands", "options", "defaults", "shape", "app", "__main__"},
     "platformdirs": {"app", "config"},
     "pathspec": {"packing"},
 }

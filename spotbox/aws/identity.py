@@ -8,17 +8,12 @@ from spotbox.aws.errors import translating
 from spotbox.aws.session import Aws
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.records import Identity
+from spotbox.core.regions import ALWAYS_ENABLED
 from spotbox.store import Store
 
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"  # EC2 User Guide, "Service-linked role for EC2 Spot Instance requests"
 REGIONS_KEPT = timedelta(days=1)
 _FILE = "regions"
-# Those of before March 2019, which every account has (Account Management guide, "Regions enabled by default").
-ALWAYS_ENABLED = (
-    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1"),
-    *("eu-central-1", "eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1"),
-    *("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-southeast-1", "ap-southeast-2", "ap-south-1"),
-)
 SPOT_SERVICE = "spot.amazonaws.com"
 
 

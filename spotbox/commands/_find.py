@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from spotbox.app import App
-from spotbox.core.boxes import Box, assemble, gather
+from spotbox.core.boxes import Box, Sight, assemble, gather
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.moved import pair
-from spotbox.core.names import join_names
+from spotbox.core.names import is_name, join_names
 from spotbox.core.prices import savings_pct
 from spotbox.core.report import box_record
 from spotbox.core.states import LIVE, State
@@ -22,7 +22,28 @@ def look(app: App, regions: Sequence[str], owner: str | None, name: str | None =
     seen = app.cloud.observe(regions, owner, name, full)
     app.progress.done()
     tell_failed(app, seen)
+    note_names(app, seen.sights, owner, name)
     return seen
+
+
+def note_names(app: App, sights: Sequence[Sight], owner: str | None, name: str | None = None) -> None:
+    """Keep the names of the boxes in these sights for completion: all of this owner's, or that one's alone."""
+    if owner is None:
+        return
+    seen = {sight.region: [b.name for b in assemble(sight) if b.owner == owner and is_name(b.name)] for sight in sights}
+    _keep_names(app, owner, seen, name)
+
+
+def note_box(app: App, box: Box) -> None:
+    """Keep the name of a box that is there."""
+    _keep_names(app, box.owner, {box.region: [box.name]}, box.name)
+
+
+def _keep_names(app: App, owner: str, seen: Mapping[str, list[str]], name: str | None) -> None:
+    from spotbox.recall import account, remember
+
+    own = all(flag.flag != "--owner" for flag in app.options.own)  # whoever is named for this once may be another
+    remember(app.store, account(app.options.profile, app.env), owner, seen, name, own)
 
 
 def tell_failed(app: App, seen: Any) -> None:
@@ -55,6 +76,7 @@ def search_box(app: App, regions: Sequence[str], owner: str, name: str, prefer: 
     seen = app.cloud.search(regions, owner, name)
     app.progress.done()
     tell_failed(app, seen)
+    note_names(app, seen.sights, owner, name)
     boxes = [box for sight in seen.sights for box in assemble(sight) if (box.owner, box.name) == (owner, name)]
     ended = {
         sight.region: sum(r.state not in LIVE for r in parts.requests)

@@ -11,7 +11,7 @@ import click
 
 from spotbox.app import App, get_app
 from spotbox.commands._connect import drop_entry, forget_host
-from spotbox.commands._find import others
+from spotbox.commands._find import note_names, others
 from spotbox.commands._remove import GROUP_WAIT, Tally, carry_out, kept_lines, patiently, priced, reconcile, see_gone
 from spotbox.core.boxes import Sight, gather
 from spotbox.core.errors import Exit, SpotboxError, UsageError
@@ -231,6 +231,7 @@ def _remove(
     _settle_up(seen.failed, tally)
     see_gone(app, _not_held(going, [*sights, *seen.sights], tally), tally)
     _forget(app, [*sights, *seen.sights], wanted, tally)
+    note_names(app, seen.sights, wanted.owner)
     return list(seen.sights)
 
 

@@ -12,7 +12,7 @@ from spotbox.commands._carry import report_lines
 from spotbox.commands._connect import offer_include, write_entry
 from spotbox.commands._data import or_elsewhere, taking_back
 from spotbox.commands._equivalent import equivalent
-from spotbox.commands._find import described, priced, search_box
+from spotbox.commands._find import described, note_box, priced, search_box
 from spotbox.commands._inputs import Asked, canonical_cidrs, on_the_box
 from spotbox.commands._leave import making, staying
 from spotbox.commands._limits import tell_cost
@@ -220,6 +220,7 @@ def _report(app: App, box: Box, asked: Asked, output: str, ask: bool, gpus: Mapp
     """What a finished `up` prints; `gpus` and the box's prices are asked for where they are not known already."""
     if asked.dry_run:
         return
+    note_box(app, box)
     if box.on_demand is None and box.spot is None:
         (box,) = priced(app, [box])
     (record,) = described(app, [box], gpus)

@@ -30,9 +30,14 @@ _LOGIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _OWNER = re.compile(r"[A-Za-z0-9_+=,.@-]{1,128}")
 
 
+def is_name(text: str) -> bool:
+    """Whether this can be the name of a box."""
+    return bool(_NAME.fullmatch(text))
+
+
 def check_name(name: str) -> str:
     """The name itself. UsageError when it is not a box name: [a-z][a-z0-9-]{0,31}."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise UsageError(
             f"{name!r} is not a box name",
             "Use a lower-case letter, then up to 31 lower-case letters, digits or hyphens, such as dev.",

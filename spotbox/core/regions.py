@@ -6,6 +6,12 @@ from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.text import did_you_mean, safe
 
 NOT_ENABLED = "not-opted-in"
+# Those of before March 2019, which every account has (Account Management guide, "Regions enabled by default").
+ALWAYS_ENABLED = (
+    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1"),
+    *("eu-central-1", "eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1"),
+    *("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-southeast-1", "ap-southeast-2", "ap-south-1"),
+)
 
 
 def enabled_regions(known: Mapping[str, str]) -> list[str]:

@@ -110,7 +110,7 @@ def test_a_full_pool(pools):
     said = pools.run("up", "-y", "--pool", "spot")
     assert said.code == 4
     assert (
-        "pool spot has room for 2, and 1 is asked for; it holds a (waiting, us-east-1) and b (stopped, eu-west-1)"
+        "pool spot has room for 2, and 1 is asked for; it holds b (stopped, eu-west-1) and a (waiting, us-east-1)"
         in (said.err)
     )
     assert pools.world.left() == before

@@ -180,6 +180,11 @@ def test_no_capacity(there):
 @pytest.mark.slow
 def test_from_a_box(there):
     """On a box's shell, with nothing but the instance's role: the same command, region and owner found by itself."""
+    iam = there.client("iam")
+    iam.create_role(RoleName="trainer", AssumeRolePolicyDocument="{}")
+    iam.create_instance_profile(InstanceProfileName="trainer")
+    iam.add_role_to_instance_profile(InstanceProfileName="trainer", RoleName="trainer")
+    there.client("s3").create_bucket(Bucket="mine")
     there.sandbox("up", "-y", "--iam-profile", "trainer", "-t", "g4dn.xlarge", timeout=180)
     there.sandbox("ssh", "--", "cat > fit.py", stdin=SCRIPT)
     words = " ".join(("train", "fit.py", *GIVEN, "--name", "from-box", "--hyperparameter", "steps=1"))
