@@ -28,6 +28,7 @@ DAY = "1d"
 
 
 HYPERPARAMETER = Parsed("key=value", lambda text: parse_pair(text, "hyperparameter", "epochs=3"))
+PATH = Parsed("path", str, kind="file")
 VARIABLE = Parsed("key=value", lambda text: parse_pair(text, "variable", "WANDB_MODE=offline"))
 INPUT = Parsed("name=s3://", lambda text: parse_pair(text, "input", "train=s3://mine/data"))
 
@@ -44,7 +45,7 @@ def train() -> None:
 
 
 @click.command("train", cls=Work, hidden=True, no_args_is_help=True)
-@click.argument("path", metavar="SCRIPT|DIR")
+@click.argument("path", metavar="SCRIPT|DIR", type=PATH)
 @flag("--role", metavar="ROLE", help="Role that SageMaker takes: its name or ARN (SDK: role).")
 @flag("--image", metavar="URI|NAME", help="pytorch, tensorflow, huggingface, or an image's URI (SDK: image_uri).")
 @flag("--output-path", metavar="S3URI", help="Where code and results go, such as s3://mine/out (SDK: output_path).")
