@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spotbox.app import App
-from spotbox.commands._train_follow import how
+from spotbox.commands._train_follow import detaching, how
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.jobs import Job, TrainingJob
 from spotbox.core.pipelines import definition_text
@@ -43,7 +43,8 @@ def create(app: App, sending: Sending) -> TrainingJob:
     job = sending.job
     sending.asked = True
     app.cloud.create_job(job, app.progress.show)
-    return shown(app, job.region, job.name)
+    with detaching(app, job.name, lambda: None):
+        return shown(app, job.region, job.name)
 
 
 def start_pipeline(app: App, sending: Sending) -> None:
@@ -65,14 +66,18 @@ def job_of_step(app: App, sending: Sending) -> TrainingJob:
         done = bool(names) or status not in ("Executing",)
         return Look((status, tuple(names)), done, f"the pipeline is {status}; its step has no job yet")
 
-    waited = wait(look, STEP_WAIT, app.system.sleep, app.system.monotonic, app.progress.show)
-    app.progress.done()
-    status, names = waited.value
-    if not names:
-        raise SpotboxError(
-            f"the pipeline {safe(sending.pipeline)} is {safe(status)}, and its step has no job", _pipeline(sending)
-        )
-    return shown(app, region, names[0])
+    try:
+        waited = wait(look, STEP_WAIT, app.system.sleep, app.system.monotonic, app.progress.show)
+        app.progress.done()
+        status, names = waited.value
+        if names:
+            return shown(app, region, names[0])
+    except SpotboxError as error:
+        why = f"{error.message}; the pipeline {safe(sending.pipeline)} goes on, and its job bills what it runs"
+        raise SpotboxError(why, f"{error.hint} {_pipeline(sending)}".strip(), error.exit_code, error.code) from error
+    raise SpotboxError(
+        f"the pipeline {safe(sending.pipeline)} is {safe(status)}, and its step has no job", _pipeline(sending)
+    )
 
 
 def shown(app: App, region: str, name: str) -> TrainingJob:

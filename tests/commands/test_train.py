@@ -1,9 +1,12 @@
 """`train`: what is refused before anything is sent, what is shown and sent, and how each end is told."""
 
 import json
+from pathlib import Path
 
+import click
 import pytest
 
+from spotbox.commands.train import run
 from spotbox.core.training import training_request
 
 GIVEN = ("--role", "R", "--image", "pytorch", "--output-path", "s3://mine/out", "-t", "ml.g5.xlarge")
@@ -37,7 +40,9 @@ def test_a_training(user, script):
     user.world.training.lines = ((15, "algo-1-17", "epoch 1"), (60, "algo-1-17", "epoch 2"))
     said = user.run("train", script, *GIVEN, "-y")
     assert said.code == 0
-    assert said.out == """\
+    assert (
+        said.out
+        == """\
 epoch 1
 epoch 2
 fit-20260301-120000-000: Completed
@@ -47,11 +52,13 @@ managed spot training savings: 60.0%
 cost: $0.0094 (estimate: 24 s x 1 instance at $1.4080/h)
 model: s3://mine/out/fit-20260301-120000-000/output/model.tar.gz
 """
+    )
     shown = said.err.replace(script, "fit.py")
     assert shown.startswith("""\
   job        fit-20260301-120000-000 (owner alice)
   code       fit.py: 1 file, """)
-    assert """\
+    assert (
+        """\
   on         1x ml.g5.xlarge in us-east-1, managed Spot
   price      $1.4080/h on demand; Spot bills fewer of its seconds
   at most    $33.79 if it runs all of max-run 1d
@@ -62,7 +69,9 @@ model: s3://mine/out/fit-20260301-120000-000/output/model.tar.gz
 This will:
   - upload the code below s3://mine/out/spotbox-code/, unless it is there
   - create the training job fit-20260301-120000-000
-""" in shown
+"""
+        in shown
+    )
     statuses = [line.split("  ")[1] for line in shown.splitlines() if line[2:3] == ":" and line[5:6] == ":"]
     assert statuses == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
 
@@ -82,19 +91,6 @@ def test_what_is_sent(user, script):
     assert {"spotbox:name": "mine-1", "spotbox:owner": "alice"}.items() <= dict(job.tags).items()
 
 
-NEEDED = {"--role": "role", "--image": "image", "--output-path": "output-path"}
-
-
-@pytest.mark.parametrize("flag", NEEDED)
-def test_what_must_be_said(user, script, flag):
-    """Role, image and output path come from a flag, a pool or the config file; else exit 2 names all three ways."""
-    at = GIVEN.index(flag)
-    said = user.run("train", script, *GIVEN[:at], *GIVEN[at + 2 :], "-y")
-    assert (said.code, said.out, untouched(user)) == (2, "", True)
-    ways = (f"Give {flag}", f"{NEEDED[flag]} in [pool.NAME] (with --pool NAME)", "[defaults] of the config file")
-    assert [way for way in ways if way not in said.err] == []
-
-
 def test_the_config_file_says_it(user, script):
     """[defaults], the pool over them, the flag over both."""
     (user.home / "config.toml").write_text(
@@ -108,82 +104,6 @@ def test_the_config_file_says_it(user, script):
     assert dict(job.tags)["spotbox:pool"] == "big"
 
 
-BUILT_IN = "811284229777.dkr.ecr.us-east-1.amazonaws.com/blazingtext:1"
-REFUSED = [
-    (["--max-run", "2h", "--max-wait", "1h"], "--max-wait 1h is shorter than --max-run 2h"),
-    (["--max-run", "29d"], "28 days"),
-    (["--image", BUILT_IN, "--max-run", "1h", "--max-wait", "2h"], "wait at most 1h without a checkpoint"),
-    (["--image", "pytroch"], "did you mean pytorch?"),
-    (["--name", "no_underscore"], "is not a job's name"),
-    (["--name", "a" * 64], "is not a job's name"),
-    (["--role", "arn:aws:iam::1:user/x"], "is no role"),
-    (["--output-path", "/tmp/out"], "--output-path: '/tmp/out' is no place in S3"),
-    (["--checkpoint", "mine/ck"], "--checkpoint: 'mine/ck' is no place in S3"),
-    (["--checkpoint", "s3://mine"], "is a whole bucket"),
-    (["--input", "train=/data"], "is no place in S3"),
-    (["--input", "s3://mine/data"], "--input"),
-    (["--input", "a b=s3://mine/x"], "is no channel's name"),
-    (["--count", "0"], "--count"),
-    (["--hyperparameter", "epochs"], "epochs=3"),
-    (["--hyperparameter", "a=1", "--hyperparameter", "a=2"], "--hyperparameter a is given twice"),
-    (["--hyperparameter", "sagemaker_program=x.py"], "is not yours to set"),
-    ([word for n in range(101) for word in ("--hyperparameter", f"k{n}=1")], "101 hyperparameters are too many"),
-    (["--env", "1A=x"], "no variable"),
-    (["--volume-size", "50"], "no volume to size"),
-    (["--resume"], "--resume needs --checkpoint"),
-    (["--as-step", "--pipeline", "p"], "exclude each other"),
-    (["--as-step", "--name", "x"], "SageMaker names the jobs"),
-    (["--pipeline", "no_underscore"], "is not a pipeline's name"),
-    (["-t", "ml.m5.large"], "a job runs on one type"),
-    (["--torchrun", "--image", "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training:2"], "torchrun"),
-    (["-r", "nowhere-1"], "nowhere-1"),
-]
-
-
-@pytest.mark.parametrize(("flags", "words"), REFUSED, ids=[words for _, words in REFUSED])
-def test_refused_before_anything_is_sent(user, script, flags, words):
-    """Exit 2 with the rule, and not a byte was uploaded."""
-    said = user.run("train", script, *GIVEN, *flags, "-y")
-    assert (said.code, said.out, untouched(user)) == (2, "", True)
-    assert words in said.err
-
-
-@pytest.mark.parametrize(("kind", "words"), [
-    ("g5.xlarge", "-t ml.g5.xlarge"), ("ml.g5.xlrge", "no type"), ("ml.g5.24xlarge", "no type"),
-])  # fmt: skip
-def test_a_type_that_is_none(user, script, kind, words):
-    """A box's type is no type of SageMaker's; the nearest is named."""
-    said = user.run("train", script, *GIVEN[:-1], kind, "-y")
-    assert (said.code, untouched(user)) == (2, True)
-    assert words in said.err
-
-
-@pytest.mark.parametrize(("path", "words"), [("nosuch.py", "no script or folder"), ("empty", "empty")])
-def test_no_script(user, script, path, words):
-    """What is not there, and a folder without a script."""
-    (user.home / "empty").mkdir()
-    said = user.run("train", str(user.home / path), *GIVEN, "-y")
-    assert (said.code, untouched(user)) == (2, True)
-    assert words in said.err
-
-
-def test_early_refusals_ask_aws_nothing(user, script):
-    """A rule that needs no account is told without one."""
-    user.world.refuses("GetCallerIdentity", "ExpiredToken")
-    user.world.refuses("DescribeRegions", "ExpiredToken")
-    assert user.run("train", script, *GIVEN, "--max-run", "2h", "--max-wait", "1h", "-y").code == 2
-
-
-def test_a_quota_that_is_too_small(user, script):
-    """Exit 4 with the quota's name and how to ask for more; nothing sent."""
-    user.world.training.quota = 1
-    said = user.run("train", script, *GIVEN, "--count", "2", "-y")
-    assert (said.code, untouched(user)) == (4, True)
-    assert '"ml.g5.xlarge for spot training job usage"' in said.err
-    assert "request-service-quota-increase" in said.err
-    assert user.run("train", script, *GIVEN, "-y").code == 0
-
-
 def test_what_aws_does_not_tell_is_unknown(user, script):
     """Neither price nor quota nor a look at the prefix is a condition."""
     for action in ("ListServiceQuotas", "GetProducts ml", "DescribeSpotPriceHistory"):
@@ -195,62 +115,6 @@ def test_what_aws_does_not_tell_is_unknown(user, script):
     for words in ("price      unknown/h", "at most    unknown", "g5.xlarge: price unknown", "no permission to look"):
         assert words in said.err
     assert "cost: unknown" in said.out
-
-
-def test_a_checkpoint_that_is_there_already(user, script):
-    """It would be restored in silence: refused, unless --resume means it, and then said."""
-    user.world.training.prefixes["s3://mine/ck"] = True
-    said = user.run("train", script, *GIVEN, "--checkpoint", "s3://mine/ck", "-y")
-    assert (said.code, untouched(user)) == (2, True)
-    assert "s3://mine/ck holds a checkpoint already" in said.err
-    assert "--resume" in said.err
-    said = user.run("train", script, *GIVEN, "--checkpoint", "s3://mine/ck", "--resume", "-y")
-    assert said.code == 0
-    assert "which holds one already: the job goes on from it" in said.err
-
-
-@pytest.mark.parametrize("flag", ["--output-path", "--checkpoint", "--input"])
-def test_a_bucket_that_is_none(user, script, flag):
-    """Exit 2 before the upload. The sandbox makes it, says so, and only when it is time; data it does not invent."""
-    user.world.training.no_buckets.add("other")
-    place = ("train=s3://other/x",) if flag == "--input" else ("s3://other/x",)
-    said = user.run("train", script, *GIVEN, flag, *place, "-y")
-    assert (said.code, untouched(user)) == (2, True)
-    assert "there is no bucket other" in said.err
-    said = user.run("train", script, *GIVEN, flag, *place, "--dry-run", sandbox=True)
-    if flag == "--input":
-        assert said.code == 2
-        return
-    assert "would make the bucket other, which the sandbox has not yet" in said.out
-    assert user.world.training.no_buckets
-    assert user.run("train", script, *GIVEN, flag, *place, "-y", sandbox=True).code == 0
-    assert not user.world.training.no_buckets
-
-
-def test_a_pool_on_demand(user, script):
-    """Its market is the job's; its max-boxes counts instances of jobs, and is exit 4 before anything is sent."""
-    (user.home / "config.toml").write_text(
-        '[pool.slow]\nmarket = "on-demand"\nmax-boxes = 2\ninstance-type = ["g5.xlarge", "ml.g5.xlarge"]\n'
-    )
-    pooled = (script, *GIVEN[:-2], "--pool", "slow", "-y")
-    assert user.run("train", *pooled, "--no-wait").code == 0
-    assert the_job(user).max_wait is None
-    said = user.run("train", *pooled, "--count", "2")
-    assert (said.code, len(user.world.training.jobs)) == (4, 1)
-    assert "pool slow has room for 2" in said.err
-    assert "is ignored: only Spot waits (pool slow is on demand)" in user.run(
-        "train", *pooled, "--max-wait", "2d", "--name", "b"
-    ).err
-
-
-def test_a_name_that_is_taken(user, script):
-    """Exit 2 before the upload; a name is a job's for ever."""
-    assert user.run("train", script, *GIVEN, "--name", "mine-1", "-y").code == 0
-    user.world.training.objects.clear()
-    user.world.training.sent.clear()
-    said = user.run("train", script, *GIVEN, "--name", "mine-1", "-y")
-    assert (said.code, user.world.training.sent) == (2, [])
-    assert "there is a training job mine-1 in us-east-1 already (Completed)" in said.err
 
 
 def test_on_demand_ignores_max_wait(user, script):
@@ -269,16 +133,6 @@ def test_it_asks_once(user, script):
     assert (said.code, untouched(user)) == (1, True)
     assert "nothing was sent, as you said" in said.err
     assert user.run("train", script, *GIVEN, answers=[("Go ahead?", True)]).code == 0
-
-
-def test_nobody_to_ask(user, script):
-    """Without a terminal -y is needed; in the sandbox nothing is at stake."""
-    said = user.run("train", script, *GIVEN)
-    assert (said.code, untouched(user)) == (2, True)
-    assert "-y" in said.err
-    said = user.run("train", script, *GIVEN, sandbox=True)
-    assert said.code == 0
-    assert "going on, as this is the sandbox" in said.err
 
 
 def test_the_code_is_uploaded_once(user, script):
@@ -374,14 +228,6 @@ def test_each_end_has_its_words(user, script, life, code, words):
         assert "Insufficient capacity error from EC2" in said.err
 
 
-def test_aws_refuses_the_job(user, script):
-    """The refusal's own words and code; the code that was uploaded does no harm."""
-    user.world.refuses("CreateTrainingJob", "ResourceLimitExceeded", times=1)
-    said = user.run("train", script, *GIVEN, "-y")
-    assert (said.code != 0, user.world.training.jobs) == (True, {})
-    assert "goes on" not in said.err
-
-
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_a_path_named_like_a_command(user, script, monkeypatch, place):
     """`status` is the command wherever its flags stand; `./status` is the folder."""
@@ -396,12 +242,45 @@ def test_a_path_named_like_a_command(user, script, monkeypatch, place):
     assert user.run("train", "run").code == 2
 
 
-def test_help_and_completion(user):
+def test_completion():
+    """The path and the commands, then the flags of each."""
+    from spotbox.complete import offers
+    from spotbox.shape import shape
+
+    known = shape()
+
+    def offered(*words):
+        return [value for _, value, _ in offers(known, ["train", *words[:-1]], words[-1], {})]
+
+    assert offered("") == ["list", "status", "stop", ""]
+    assert offered("./fit.py", "--tor") == ["--torchrun"]
+    assert offered("--ima") == ["--image"]
+    assert offered("status", "--fol") == ["--follow"]
+    assert "run" not in offered("r")
+
+
+def test_every_flag_is_documented():
+    """Each long flag of `train` stands in its section of the README, and the SDKs' names beside it."""
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = text[text.index("## Training jobs") : text.index("## States")]
+    common = {"--help", "--version", "--verbose", "--sandbox", "--config", "--profile", "--region", "--yes"}
+    flags = {o for p in run.params if isinstance(p, click.Option) for o in p.opts if o.startswith("--")}
+    assert {flag for flag in flags - common if flag not in section} == set()
+    for name in SDK_NAMES:
+        assert name in section, name
+
+
+SDK_NAMES = (
+    "max_run", "train_max_run", "max_wait", "train_max_wait", "use_spot_instances", "checkpoint_s3_uri",
+    "enable_managed_spot_training", "max_runtime_in_seconds", "max_wait_time_in_seconds", "train_use_spot_instances",
+    "instance_count", "train_instance_count",
+)  # fmt: skip
+
+
+def test_help(user):
     """`train` alone shows its help, names the SDKs' names, and its three commands."""
     said = user.run("train")
-    for name in ("max_run", "train_max_run", "max_wait", "train_max_wait", "use_spot_instances", "checkpoint_s3_uri",
-                 "enable_managed_spot_training", "max_runtime_in_seconds", "max_wait_time_in_seconds",
-                 "train_use_spot_instances", "instance_count", "train_instance_count"):  # fmt: skip
+    for name in SDK_NAMES:
         assert name in said.err, name
     said = user.run("train", "--help")
     assert said.code == 0

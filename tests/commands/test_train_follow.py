@@ -131,6 +131,30 @@ def test_ctrl_c_on_the_way(user, script, call, after, words):  # noqa: F811
     assert call != "GetProducts ml" or untouched(user)
 
 
+def test_ctrl_c_in_a_pipeline(user, script):  # noqa: F811
+    """Before it was started nothing computes; after that it goes on, and the last lines say so."""
+    user.world.interrupts("CreatePipeline")
+    said = user.run("train", script, *GIVEN, "--pipeline", "nightly", "-y")
+    assert (said.code, user.world.training.executions) == (130, {})
+    assert "no job was made, and nothing computes" in said.err
+    user.world.interrupts("DescribePipelineExecution")
+    said = user.run("train", script, *GIVEN, "--pipeline", "nightly", "-y")
+    assert said.code == 130
+    assert "the pipeline nightly goes on" in said.err
+
+
+def test_a_job_that_may_not_be_seen(user, script):  # noqa: F811
+    """AWS made the job and lets nobody look: the refusal's exit code, and that it goes on all the same."""
+    user.world.refuses("DescribeTrainingJob", "AccessDeniedException")
+    said = user.run("train", script, *GIVEN, "-y")
+    assert (said.code, len(user.world.training.jobs)) == (5, 1)
+    assert f"{the_job(user).name} goes on" in said.err
+    user.world.refuses("DescribePipelineExecution", "AccessDeniedException")
+    said = user.run("train", script, *GIVEN, "--pipeline", "nightly", "-y")
+    assert said.code == 5
+    assert "the pipeline nightly goes on" in said.err
+
+
 def test_ctrl_c_twice(user, script):  # noqa: F811
     """While it is looked whether AWS made the job, a second one leaves at once, and says that it is not known."""
     user.world.interrupts("CreateTrainingJob", after=True)

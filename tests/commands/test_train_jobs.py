@@ -37,7 +37,9 @@ def test_a_job_that_runs(user, utc):
     has_job(user, age=3610, checkpoint="s3://mine/ck").life = CALM[:3]
     said = user.run("train", "status", "fit-1")
     assert said.code == 0
-    assert said.out == """\
+    assert (
+        said.out
+        == """\
 name        fit-1
 status      InProgress: Training
 on          1x ml.g5.xlarge in us-east-1, managed Spot
@@ -50,6 +52,7 @@ checkpoint  s3://mine/ck
   11:00:00  Downloading  Downloading input data
   11:00:04  Training     Training image download completed. Training in progress.
 """
+    )
     assert said.err == "Follow it: spotbox train status fit-1 --follow; stop it: spotbox train stop fit-1\n"
 
 

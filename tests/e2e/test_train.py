@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import SPOTBOX, needs_ssh
 
-SCRIPT = '''
+SCRIPT = """
 import argparse, json, os, pathlib, time
 parser = argparse.ArgumentParser()
 parser.add_argument("--steps", type=int, default=6)
@@ -31,7 +31,7 @@ while state["step"] < asked.steps:
         saved.with_suffix(".new").replace(saved)
     print("step", state["step"], flush=True)
 pathlib.Path(os.environ["SM_MODEL_DIR"], "model.json").write_text(json.dumps(state))
-'''
+"""
 GIVEN = ("--role", "R", "--image", "pytorch", "--output-path", "s3://mine/out", "-t", "ml.g5.xlarge", "-y")
 KEYS = ["name", "status", "secondary_status", "training_seconds", "billable_seconds", "savings_pct", "cost_usd",
         "model", "reason"]  # fmt: skip
