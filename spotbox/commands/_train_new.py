@@ -1,6 +1,7 @@
 """A new training job: check, pack, ask, show, ask once, then upload, create and follow."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,7 +14,15 @@ from spotbox.commands._train_asked import Asked
 from spotbox.commands._train_facts import Facts, find_facts
 from spotbox.commands._train_follow import how
 from spotbox.commands._train_over import finish, follow_to_end
-from spotbox.commands._train_send import Sending, create, job_of_step, send_code, sending_safely, start_pipeline
+from spotbox.commands._train_send import (
+    Sending,
+    create,
+    job_of_step,
+    nothing_sent,
+    send_code,
+    sending_safely,
+    start_pipeline,
+)
 from spotbox.commands._train_summary import show_summary
 from spotbox.commands._train_words import record
 from spotbox.core.errors import SpotboxError, UsageError
@@ -29,32 +38,51 @@ from spotbox.output import to_json
 from spotbox.packing import look, pack
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A job that is checked, packed, shown and agreed to."""
+
+    sending: Sending
+    facts: Facts
+    packed: Path
+
+
 def train_new(app: App, asked: Asked) -> None:
     """Train. SpotboxError with the contract's code for every end that is no success."""
+    with TemporaryDirectory(prefix="spotbox-train-") as folder:
+        with nothing_sent(app):
+            ready = _ready(app, asked, Path(folder))
+        if ready is None:
+            return
+        sending = ready.sending
+        with sending_safely(app, sending):
+            for uri in ready.facts.missing:
+                app.cloud.make_bucket(asked.region, uri)
+            send_code(app, sending, ready.packed)
+            if asked.as_step:
+                click.echo(to_json(definition(sending.job)))
+            else:
+                _see_to_end(app, asked, _begin(app, asked, sending), ready.facts)
+
+
+def _ready(app: App, asked: Asked, folder: Path) -> Ready | None:
+    """All that comes before the first byte is sent; None of a dry run."""
     contents = look(asked.path)
     for remark in contents.remarks():
         app.remark(remark)
     if asked.torchrun:
         check_torchrun(contents.program, contents.top)
-    with TemporaryDirectory(prefix="spotbox-train-") as folder:
-        packed = pack(contents, Path(folder))
-        sending = prepare(app, asked, contents.program, packed.sha256)
-        facts = find_facts(app, asked, sending.job)
-        admit(app, asked.pool, asked.owner, wanted=asked.count, jobs=True)
-        show_summary(app, asked, sending.job, facts, _code(asked, contents, packed.size))
-        plan = [*_buckets(facts), *_plan(asked, sending)]
-        if asked.dry_run:
-            _show_plan(asked, sending.job, plan)
-            return
-        _confirm(app, asked, plan)
-        with sending_safely(app, sending):
-            for uri in facts.missing:
-                app.cloud.make_bucket(asked.region, uri)
-            send_code(app, sending, packed.path)
-            if asked.as_step:
-                click.echo(to_json(definition(sending.job)))
-            else:
-                _see_to_end(app, asked, _begin(app, asked, sending), facts)
+    packed = pack(contents, folder)
+    sending = prepare(app, asked, contents.program, packed.sha256)
+    facts = find_facts(app, asked, sending.job)
+    admit(app, asked.pool, asked.owner, wanted=asked.count, jobs=True)
+    show_summary(app, asked, sending.job, facts, _code(asked, contents, packed.size))
+    plan = [*_buckets(facts), *_plan(asked, sending)]
+    if asked.dry_run:
+        _show_plan(asked, sending.job, plan)
+        return None
+    _confirm(app, asked, plan)
+    return Ready(sending, facts, packed.path)
 
 
 def prepare(app: App, asked: Asked, program: str, sha256: str) -> Sending:

@@ -98,6 +98,16 @@ def shown(app: App, region: str, name: str) -> TrainingJob:
 
 
 @contextmanager
+def nothing_sent(app: App) -> Iterator[None]:
+    """Ctrl-C in here: exit 130, and that nothing was sent."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        app.progress.done()
+        raise SpotboxError("interrupted; nothing was sent, and nothing computes", "", Exit.INTERRUPTED) from None
+
+
+@contextmanager
 def sending_safely(app: App, sending: Sending) -> Iterator[None]:
     """Ctrl-C in here: exit 130, and the last lines say what there is and what it bills."""
     try:

@@ -115,7 +115,7 @@ def test_a_typed_region_is_in_the_hints(user, script):  # noqa: F811
 
 
 @pytest.mark.parametrize(("call", "after", "words"), [
-    ("GetProducts ml", False, "interrupted"),
+    ("GetProducts ml", False, "interrupted; nothing was sent, and nothing computes"),
     ("PutObject", False, "no job was made, and nothing computes"),
     ("PutObject", True, "no job was made, and nothing computes"),
     ("CreateTrainingJob", False, "shows no such job so far"),
