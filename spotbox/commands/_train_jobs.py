@@ -12,17 +12,19 @@ from spotbox.commands._regions import enabled
 from spotbox.commands._table import put_table
 from spotbox.commands._train_follow import how
 from spotbox.commands._train_over import finish, follow_to_end
-from spotbox.commands._train_where import job_region
+from spotbox.commands._train_where import job_region, whose_job_option
 from spotbox.commands._train_words import KEYS, bill, record, rows, short_row, status_line
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.jobs import TrainingJob
 from spotbox.core.names import NAME_TAG, OWNER_TAG
 from spotbox.core.text import plural, safe
+from spotbox.core.training import check_job_name
 from spotbox.core.units import exact_duration
 from spotbox.core.waiting import Look, wait
-from spotbox.options import DURATION, Command, flag, output_option, owner_option, region_option
+from spotbox.options import DURATION, Command, Parsed, flag, output_option, region_option
 from spotbox.output import Column, to_csv, to_json, to_pairs
 
+JOB = Parsed("name", check_job_name)
 STOP_WAIT = 30 * 60  # seconds: SIGTERM, 120 s, and the upload of what there is (API reference, StopTrainingJob)
 SINCE, LIMIT = 7 * 86400, 20
 _COLUMNS = (
@@ -85,10 +87,10 @@ def price_of(app: App, job: TrainingJob) -> Decimal | None:
 
 
 @click.command(cls=Command, short_help="How a job stands, what it billed, what happened; --follow.")
-@click.argument("name")
+@click.argument("name", type=JOB)
 @flag("--follow", is_flag=True, help="Follow it with its log until it is over; of one that is over: its whole log.")
 @region_option
-@owner_option
+@whose_job_option
 @output_option("text", "json")
 @click.pass_context
 def status(ctx: click.Context, name: str, follow: bool, region: str | None, owner: str | None, output: str) -> None:
@@ -169,9 +171,9 @@ def _prices(app: App, jobs: Sequence[TrainingJob]) -> dict[tuple[str, str], Deci
 
 
 @click.command(cls=Command, short_help="Stop a job; checkpoint and model stay.")
-@click.argument("name")
+@click.argument("name", type=JOB)
 @region_option
-@owner_option
+@whose_job_option
 @output_option("text", "json")
 @click.pass_context
 def stop(ctx: click.Context, name: str, region: str | None, owner: str | None, output: str) -> None:

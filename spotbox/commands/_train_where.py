@@ -3,7 +3,11 @@
 import click
 
 from spotbox.app import DEFAULT_REGION, App
-from spotbox.options import chosen_region
+from spotbox.options import OWNER, chosen_region, flag
+
+whose_job_option = flag(
+    "--owner", type=OWNER, metavar="NAME", help="Whose job it is; default: the name of your AWS identity."
+)
 
 
 def job_region(ctx: click.Context, app: App, value: str | None) -> str:

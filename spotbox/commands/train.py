@@ -9,6 +9,7 @@ from spotbox.commands._train_asked import Asked, asked_for
 from spotbox.commands._train_group import RUN, Train, Work
 from spotbox.commands._train_jobs import list_, status, stop
 from spotbox.commands._train_new import train_new
+from spotbox.commands._train_where import whose_job_option
 from spotbox.core.training import parse_pair
 from spotbox.options import (
     DURATION,
@@ -18,7 +19,6 @@ from spotbox.options import (
     dry_run_option,
     flag,
     output_option,
-    owner_option,
     region_option,
     types_option,
     yes_option,
@@ -108,7 +108,7 @@ def train() -> None:
 @flag("--pipeline", metavar="NAME", help="Make or update the pipeline NAME of this one step, and start it.")
 @flag("--no-wait", is_flag=True, help="Return as soon as AWS has the job (SDK: wait=False).")
 @region_option
-@owner_option
+@whose_job_option
 @yes_option
 @dry_run_option
 @output_option("text", "json")

@@ -107,6 +107,14 @@ def test_no_such_job(user, command):
     assert "could not look in eu-west-1" in said.err
 
 
+@pytest.mark.parametrize("name", ["a b", "no_underscore", "-r/x", "\x1b[2J", "a" * 64])
+def test_what_can_be_no_name(user, name):
+    """Exit 2, and AWS is not asked."""
+    user.world.refuses("DescribeTrainingJob", "ValidationException")
+    said = user.run("train", "status", "--", name)
+    assert (said.code, said.out, "\x1b" in said.err) == (2, "", False)
+
+
 def test_the_list(user):
     """Newest first, of all enabled regions, one's own; --owner all for everyone's, and none that are not spotbox's."""
     has_job(user, "old", age=9000)
