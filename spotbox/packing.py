@@ -52,7 +52,7 @@ def look(source: Path) -> Contents:
             contents = Contents(str(script.parent), check_program(script.name), ((script.name, script.stat().st_size),))
         else:
             raise UsageError(f"there is no script or folder {safe(source)}", "Check the path.")
-    except (OSError, ValueError) as error:  # ValueError: a null byte
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: a null byte; else a thousand folders deep
         raise _unreadable(error, source) from error
     check_amount(contents.files)
     return contents

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tarfile
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,9 @@ def test_an_archive_tells_nothing_of_its_maker(folder, tmp_path):
     grown(folder, {"run/go.sh": "#!/bin/sh\n", "lib/a.py": "x = 1\n"})
     (folder / "run/go.sh").chmod(0o700)
     (folder / "empty").mkdir()
-    found = members(packed(folder, tmp_path / "out"))
+    made = packed(folder, tmp_path / "out")
+    assert made.path.read_bytes()[3:8] == bytes(5)  # gzip's flags (no name follows) and time: RFC 1952, 2.3
+    found = members(made)
     assert list(found) == ["lib/a.py", "run/go.sh", "train.py"]
     assert {(m.mtime, m.uid, m.gid, m.uname, m.gname) for m in found.values()} == {(0, 0, 0, "", "")}
     assert [oct(m.mode) for m in found.values()] == ["0o644", "0o755", "0o644"]
@@ -297,7 +300,35 @@ def test_what_cannot_be_packed_is_a_usage_error(folder, tmp_path):
         pack(contents, tmp_path)
 
 
-def test_too_much_is_refused_with_the_largest_named(monkeypatch, folder):
+@contextmanager
+def nested(folder, depth):
+    """So many folders in each other, taken away again one by one, as pytest could not."""
+    here = os.getcwd()
+    os.chdir(folder)
+    for _ in range(depth):
+        os.mkdir("d")
+        os.chdir("d")
+    back = os.open(".", os.O_RDONLY)
+    os.chdir(here)
+    try:
+        yield
+    finally:
+        os.fchdir(back)
+        os.close(back)
+        for _ in range(depth):
+            os.chdir("..")
+            os.rmdir("d")
+        os.chdir(here)
+
+
+def test_a_folder_without_end_is_a_usage_error(folder):
+    """More folders in each other than can be walked are told, not a traceback."""
+    with nested(folder, 1500):
+        refused(folder, "cannot be packed")
+    assert names(folder) == ["train.py"]
+
+
+def test_too_much_is_refused_with_the_largest_named(folder):
     """The limit counts unpacked bytes; what to do about it is said."""
     with open(folder / "data.bin", "wb") as file:
         file.truncate(300 * 1024 * 1024)  # of holes
