@@ -244,6 +244,7 @@ def test_a_link_to_the_folder_or_script_is_followed(folder, tmp_path):
 def test_sockets_and_pipes_are_told(folder, tmp_path):
     """Neither is opened, which would wait for ever."""
     os.mkfifo(folder / "pipe")
+    os.mkfifo(folder / ".gitignore")
     with socket.socket(socket.AF_UNIX) as bound:
         here = os.getcwd()
         os.chdir(folder)  # a socket's path is short
@@ -252,7 +253,7 @@ def test_sockets_and_pipes_are_told(folder, tmp_path):
         finally:
             os.chdir(here)
         contents = look(folder)
-    assert contents.remarks() == ("left out, neither file nor folder: pipe, sock",)
+    assert contents.remarks() == ("left out, neither file nor folder: .gitignore, pipe, sock",)
     assert names(folder) == ["train.py"]
     refused(folder / "pipe", "no script or folder")
 
