@@ -52,7 +52,7 @@ def look(source: Path) -> Contents:
             contents = Contents(str(script.parent), check_program(script.name), ((script.name, script.stat().st_size),))
         else:
             raise UsageError(f"there is no script or folder {safe(source)}", "Check the path.")
-    except (OSError, ValueError) as error:  # ValueError: a null byte
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: a null byte; else a thousand folders deep
         raise _unreadable(error, source) from error
     check_amount(contents.files)
     return contents
@@ -121,6 +121,31 @@ def _folder(root: Path, shown: str) -> Contents:
     )
 
 
+class _Rule:
+    """One line of an ignore file."""
+
+    def __init__(self, pattern: Any, line: str):
+        self.include, self.line, self._regex = pattern.include, line, pattern.regex
+
+    def matches(self, path: str) -> bool:
+        """Whether it matches this path (a folder's ends in `/`) itself, and not a folder above it.
+
+        A folder that is ignored is never entered, and what is taken back of one says nothing of what lies in it.
+        """
+        if self._regex.search(path) is None:
+            return False
+        # pathspec: the group `ps_d` is the end of a folder that matched; a bare `/` at the end, of one above (a/**).
+        if self._regex.pattern.endswith("/"):
+            return any(match.end() < len(path) for match in self._regex.finditer(path))
+        return any(
+            match.groupdict().get("ps_d") is None or match.end("ps_d") == len(path)
+            for match in self._regex.finditer(path)
+        )
+
+
+Rules = list[tuple[int, list[_Rule]]]
+
+
 class _Walk:
     """One way through a folder, collecting what is there and not ignored."""
 
@@ -132,26 +157,26 @@ class _Walk:
         self.secrets: list[str] = []
         self.skipped: list[tuple[str, str]] = []
 
-    def above(self) -> list[tuple[Path, list[Any]]]:
+    def above(self) -> Rules:
         """The rules of the repository's folders above; none for `.spotboxignore`, nor outside of a repository."""
         if self._ignore == IGNORE_OWN:
             return []
         above = [self._root, *self._root.parents]
         top = next((number for number, folder in enumerate(above) if (folder / ".git").exists()), 0)
-        return [(folder, _rules(folder / self._ignore)) for folder in reversed(above[1 : top + 1])]
+        return [found for folder in reversed(above[1 : top + 1]) for found in _rules(folder, self._ignore)]
 
-    def folder(self, folder: Path, rules: list[tuple[Path, list[Any]]]) -> None:
-        rules = [*rules, (folder, _rules(folder / self._ignore))]
+    def folder(self, folder: Path, rules: Rules) -> None:
+        rules = [*rules, *_rules(folder, self._ignore)]
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
         for entry in found:
             if is_never(entry.name):
                 continue
             is_folder = entry.is_dir(follow_symlinks=False)
-            rule = _deciding(rules, Path(entry.path), is_folder)
+            rule = _deciding(rules, entry.path, is_folder)
             if rule is not None and rule.include:
                 continue
-            path = Path(entry.path).relative_to(self._root).as_posix()
+            path = entry.path[len(os.path.join(self._root, "")) :]
             if is_secret(entry.name) and not (rule is not None and _names_secret(rule)):
                 self.secrets.append(path)
             elif is_folder:
@@ -181,12 +206,12 @@ class _Walk:
         self.links.append((path, os.path.relpath(target, here)))
 
 
-def _rules(path: Path) -> list[Any]:
-    """The patterns of an ignore file, the last first; what is none of git's forms is no rule, as it is none to git."""
-    try:
-        lines = path.read_bytes().decode("utf-8-sig", "surrogateescape").split("\n")
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+def _rules(folder: Path, name: str) -> Rules:
+    """The patterns of a folder's ignore file, if it has one; what is none of git's forms is no rule, as to git."""
+    path = folder / name
+    if not path.is_file():  # nor a pipe, which would be waited for
         return []
+    lines = path.read_bytes().decode("utf-8-sig", "surrogateescape").split("\n")
     from pathspec import GitIgnoreSpec
 
     found = []
@@ -196,41 +221,21 @@ def _rules(path: Path) -> list[Any]:
         except ValueError:
             continue
         found += [(pattern, line) for pattern in patterns if pattern.include is not None]
-    return [_Rule(pattern, line) for pattern, line in reversed(found)]
+    # By how much of a path lies above the file; the last line first.
+    return [(len(os.path.join(folder, "")), [_Rule(pattern, line) for pattern, line in reversed(found)])]
 
 
-class _Rule:
-    """One line of an ignore file."""
-
-    def __init__(self, pattern: Any, line: str):
-        self.include, self.line, self._regex = pattern.include, line, pattern.regex
-
-    def matches(self, path: str) -> bool:
-        """Whether it matches this path (a folder's ends in `/`) itself, and not a folder above it.
-
-        A folder that is ignored is never entered, and what is taken back of one says nothing of what lies in it.
-        """
-        # pathspec: the group `ps_d` is the end of a folder that matched; a bare `/` at the end, of one above (a/**).
-        inside = self._regex.pattern.endswith("/")
-        return any(
-            match.end() < len(path) if inside else match.groupdict().get("ps_d") is None or match.end() == len(path)
-            for match in self._regex.finditer(path)
-        )
-
-
-def _deciding(rules: list[tuple[Path, list[Any]]], path: Path, is_folder: bool) -> Any:
+def _deciding(rules: Rules, path: str, is_folder: bool) -> _Rule | None:
     """The rule that decides on `path`: the last that matches, in the nearest file that has one; else None."""
-    for base, here in reversed(rules):
-        if not here:
-            continue
-        within = path.relative_to(base).as_posix() + ("/" if is_folder else "")
+    for above, here in reversed(rules):
+        within = path[above:] + ("/" if is_folder else "")
         for rule in here:
             if rule.matches(within):
                 return rule
     return None
 
 
-def _names_secret(rule: Any) -> bool:
+def _names_secret(rule: _Rule) -> bool:
     """Whether a line takes secrets along by their name: `!.env` does, `!*` does not."""
     return is_secret(rule.line.rstrip("/ \r").rpartition("/")[2].removeprefix("!"))
 

@@ -1,11 +1,13 @@
 """A folder as it is packed: the same bytes for the same contents, what is ignored as git ignores it, no secrets."""
 
+import inspect
 import io
 import os
 import random
 import shutil
 import socket
 import subprocess
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -76,7 +78,9 @@ def test_an_archive_tells_nothing_of_its_maker(folder, tmp_path):
     grown(folder, {"run/go.sh": "#!/bin/sh\n", "lib/a.py": "x = 1\n"})
     (folder / "run/go.sh").chmod(0o700)
     (folder / "empty").mkdir()
-    found = members(packed(folder, tmp_path / "out"))
+    made = packed(folder, tmp_path / "out")
+    assert made.path.read_bytes()[3:8] == bytes(5)  # gzip's flags (no name follows) and time: RFC 1952, 2.3
+    found = members(made)
     assert list(found) == ["lib/a.py", "run/go.sh", "train.py"]
     assert {(m.mtime, m.uid, m.gid, m.uname, m.gname) for m in found.values()} == {(0, 0, 0, "", "")}
     assert [oct(m.mode) for m in found.values()] == ["0o644", "0o755", "0o644"]
@@ -240,6 +244,7 @@ def test_a_link_to_the_folder_or_script_is_followed(folder, tmp_path):
 def test_sockets_and_pipes_are_told(folder, tmp_path):
     """Neither is opened, which would wait for ever."""
     os.mkfifo(folder / "pipe")
+    os.mkfifo(folder / ".gitignore")
     with socket.socket(socket.AF_UNIX) as bound:
         here = os.getcwd()
         os.chdir(folder)  # a socket's path is short
@@ -248,7 +253,7 @@ def test_sockets_and_pipes_are_told(folder, tmp_path):
         finally:
             os.chdir(here)
         contents = look(folder)
-    assert contents.remarks() == ("left out, neither file nor folder: pipe, sock",)
+    assert contents.remarks() == ("left out, neither file nor folder: .gitignore, pipe, sock",)
     assert names(folder) == ["train.py"]
     refused(folder / "pipe", "no script or folder")
 
@@ -297,7 +302,18 @@ def test_what_cannot_be_packed_is_a_usage_error(folder, tmp_path):
         pack(contents, tmp_path)
 
 
-def test_too_much_is_refused_with_the_largest_named(monkeypatch, folder):
+def test_a_folder_without_end_is_a_usage_error(folder):
+    """More folders in each other than can be walked are told, not a traceback."""
+    grown(folder, {"d/" * 150 + "a": ""})
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 100)  # a thousand on the disk would be in pytest's own way
+    try:
+        refused(folder, "cannot be packed")
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def test_too_much_is_refused_with_the_largest_named(folder):
     """The limit counts unpacked bytes; what to do about it is said."""
     with open(folder / "data.bin", "wb") as file:
         file.truncate(300 * 1024 * 1024)  # of holes
