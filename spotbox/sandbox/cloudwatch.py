@@ -141,7 +141,7 @@ def filter_log_events(world: World, region: str, body: Body) -> Body:
         for at, name, start, e in sorted(found, key=lambda row: row[:3])
         if all(term in e.text for term in terms)
     ]
-    kept, token = page(rows, min(_limit(body), 2000), body.get("nextToken"))
+    kept, token = page(rows, min(_limit(body), 5000), body.get("nextToken"))
     return {"events": kept, "searchedLogStreams": []} | ({"nextToken": token} if token else {})
 
 

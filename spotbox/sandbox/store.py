@@ -89,7 +89,7 @@ class Store:
         for name, value in state["market"].items():
             setattr(world.market, name, value)
         if world.training and state.get("training"):  # a state of before there were jobs has none
-            world.training.take_up(state["training"])
+            world.training.take_up(state["training"], state["timeline"].now)
         world.advance()
         for box in world.life.boxes.values():
             if box.state == "running" and box.booted:

@@ -46,6 +46,8 @@ def _check_resources(resources: Body) -> None:
             raise invalid(f"The sandbox does not have ResourceConfig.{name}.")
     if not resources.get("InstanceType") or not resources.get("InstanceCount"):
         raise invalid("ResourceConfig needs InstanceType and InstanceCount")
+    if resources.get("VolumeKmsKeyId") and resources["InstanceType"].startswith(("ml.p4d", "ml.g4dn", "ml.g5")):
+        raise invalid("VolumeKmsKeyId cannot be set for an instance type with NVMe storage")
     if resources.get("VolumeSizeInGB") is None and not resources["InstanceType"].startswith(("ml.p", "ml.g", "ml.t")):
         resources["VolumeSizeInGB"] = 30  # what AWS takes by itself is UNCONFIRMED
 

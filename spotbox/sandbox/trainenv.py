@@ -79,6 +79,8 @@ def script_of(job: TrainJob) -> Script:
             "ClientError: the sandbox has no containers, it runs scripts only: give the hyperparameters "
             f"{PROGRAM} and {SUBMIT} (s3://.../sourcedir.tar.gz)"
         )
+    if job.request["AlgorithmSpecification"].get("ContainerEntrypoint"):
+        raise Unfit("ClientError: the sandbox runs script mode only, and no ContainerEntrypoint")
     own = {key: value for key, value in given.items() if not key.startswith(OWN)}
     args: list[str] = []
     for key in sorted(own):

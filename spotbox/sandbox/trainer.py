@@ -147,7 +147,7 @@ class Trainer:
     def _run(self, zone: str) -> bool:
         """Hold machines once; whether the job was interrupted and is to start again."""
         with self._change() as began:
-            self.job.zone = zone
+            self.job.zone, self.job.holds_since = zone, began
             self.job.started = self.job.started or began
         self._enter("Downloading")
         places = [Place(self._shop.folder(self.job) / host, trainprocess.literal()) for host in self.job.hosts]
@@ -159,7 +159,7 @@ class Trainer:
         except Unfit as unfit:
             outcome, reason = FAILED, str(unfit)
         with self._change() as now:
-            self.job.count_held((now - began).total_seconds(), self._shop.share(self.job, zone, now))
+            self.job.release(now, self._shop.share(self.job, now))
             if outcome not in (INTERRUPT, QUIT):
                 self.job.end(*ENDS[outcome], now, reason)
         if outcome in (INTERRUPT, QUIT):

@@ -23,7 +23,7 @@ from spotbox.sandbox.trainwork import clear
 from spotbox.sandbox.world import World
 
 RUNS = ("Downloading", "Training")  # secondary statuses in which there is a machine to take back
-LEAVING = 8.0  # seconds for all jobs to end when the sandbox does
+LEAVING = 5.0  # seconds for all jobs to end when the sandbox does
 _FOLDER = re.compile(r"[0-9a-f]{16}")
 OUT_OF_SANDBOX = "InternalServerError: the sandbox was stopped while the job ran; only managed Spot training goes on"
 
@@ -150,9 +150,11 @@ class Training:
         sold = market.spot_zones if job.spot else market.zones
         return next((z for z in sold(job.ec2_type, job.region) if market.has_capacity(job.ec2_type, z)), None)
 
-    def share(self, job: TrainJob, zone: str, now: datetime) -> float:
-        """What part of a Spot instance's time is billed: what it costs of the on-demand price."""
-        price = self.world.market.price(job.ec2_type, zone, now)
+    def share(self, job: TrainJob, now: datetime) -> float:
+        """What part of a Spot instance's time is billed: what it costs of the on-demand price where it is."""
+        if job.zone is None:
+            return 1.0
+        price = self.world.market.price(job.ec2_type, job.zone, now)
         return float(price / self.world.market.on_demand(job.ec2_type, job.region))
 
     def open_log(self, job: TrainJob, host: str) -> Writer:
@@ -187,13 +189,17 @@ class Training:
         """What is kept."""
         return {"jobs": self.jobs, "streams": self.streams, **self.pipelines.state()}
 
-    def take_up(self, state: dict[str, Any]) -> None:
-        """Take up what was kept: managed Spot training goes on from its checkpoint, other jobs have failed."""
+    def take_up(self, state: dict[str, Any], saved: datetime) -> None:
+        """Take up what was kept: managed Spot training goes on from its checkpoint, other jobs have failed.
+
+        `saved` is the last that is known of a sandbox that was killed.
+        """
         self.jobs.update(state["jobs"])
         self.streams.update(state["streams"])
         self.pipelines.take_up(state)
         now = self.world.timeline.clock()
         for job in self.jobs.values():
+            job.release(saved, self.share(job, saved))
             if job.status == "Stopping":
                 job.end("Stopped", "Stopped", now)
             elif not job.over and not job.spot:

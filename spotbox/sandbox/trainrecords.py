@@ -59,6 +59,7 @@ class TrainJob:
     reason: str = ""
     model: str | None = None
     zone: str | None = None
+    holds_since: datetime | None = None  # instances are held now, since then
     interruptions: int = 0
 
     @property
@@ -138,10 +139,13 @@ class TrainJob:
         if self.started:
             self.ended = now
 
-    def count_held(self, seconds: float, share: float) -> None:
-        """Add a time for which instances were held; `share` of it is billed."""
-        self.held += seconds
-        self.billed += seconds * (share if self.spot else 1.0)
+    def release(self, until: datetime, share: float) -> None:
+        """Count the time for which instances were held, if they were; `share` of it is billed."""
+        if self.holds_since is not None:
+            held = max(0.0, (until - self.holds_since).total_seconds())
+            self.held += held
+            self.billed += held * (share if self.spot else 1.0)
+            self.holds_since = None
 
 
 @dataclass

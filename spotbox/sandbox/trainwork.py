@@ -18,7 +18,9 @@ REASON = 600  # characters of stderr in a FailureReason, which has 1024
 
 def introduce(job: TrainJob, script: Script, place: Place, writer: Writer) -> None:
     """Say in the log what is not as in AWS's container."""
-    writer.say(f"no container: {job.ml_type} is this machine, and the script runs in {place.told('code')}")
+    writer.say(f"no container: {job.ml_type} is this machine, where the script runs as you, in {place.told('code')}")
+    if job.request.get("EnableNetworkIsolation"):
+        writer.say("there is no network isolation here")
     if not place.literal:
         writer.say("this system allows no /opt/ml of the job's own: a script finds its folders by the SM_ variables")
     if (place.ml / "code" / "requirements.txt").is_file():

@@ -1,6 +1,9 @@
 """Training jobs over HTTP: the script in real processes, interrupted, stopped, failing; what AWS would tell of it."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -252,18 +255,35 @@ def test_no_capacity_and_no_time(aws):
     assert path_of(job) == ["Starting", "Downloading", "Training", "Uploading", "MaxRuntimeExceeded"]
 
 
+def said(shop, name, code=0):
+    """What `spotbox sandbox interrupt` says."""
+    env = {**os.environ, "SPOTBOX_HOME": str(shop.aws.home.parent)}
+    command = [sys.executable, "-m", "spotbox", "sandbox", "interrupt", name]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return done.stdout or done.stderr
+
+
 def test_interrupt_by_name(shop):
     """A job is named as a box is; one that has no machines or is on demand cannot be interrupted, and that is said."""
     spot = shop.create("import time\nprint('ready')\ntime.sleep(60)\n")
     paid = shop.create("import time\nprint('ready')\ntime.sleep(60)\n", spot=False)
     for name in (spot, paid):
         assert shop.says(name, "ready")
+    zone = next(row["zone"] for row in shop.aws.control("status")["jobs"] if row["name"] == spot)
+    shop.aws.control("capacity", type="g5.xlarge", zone=zone, state="closed", interrupt=True)
+    assert until(lambda: len(shop.streams(spot)) == 2)  # it has gone to another zone
+    rows = {row["name"]: row for row in shop.aws.control("status")["jobs"]}
+    assert (rows[spot]["zone"] != zone, rows[spot]["interruptions"], rows[paid]["interruptions"]) == (True, 1, 0)
+    shop.aws.control("capacity", type="g5.xlarge", zone=zone, state="open")
+    shop.reached(spot, "Training")
+    assert said(shop, spot).startswith(f"AWS takes the machines of the training job {spot} back in ")
+    assert until(lambda: len(shop.streams(spot)) == 3)
+    assert "no name of a box" in said(shop, "../x", code=2)
     with pytest.raises(Exception, match="on-demand training job"):
         shop.aws.control("interrupt", box=paid)
     with pytest.raises(Exception, match=f"did you mean {spot}"):
         shop.aws.control("interrupt", box=f"{spot}x")
-    rows = {row["name"]: row for row in shop.aws.control("status")["jobs"]}
-    assert rows[spot]["secondary"] == "Training"
     for name in (spot, paid):
         shop.sagemaker.stop_training_job(TrainingJobName=name)
         shop.ended(name)

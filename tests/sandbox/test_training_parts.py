@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import botocore.session
@@ -139,6 +139,9 @@ def test_script_mode_needs_a_script():
     bare.request["HyperParameters"] = {}
     with pytest.raises(Unfit, match="sagemaker_program"):
         script_of(bare)
+    other = job(AlgorithmSpecification={"TrainingImage": "x", "ContainerEntrypoint": ["python"]})
+    with pytest.raises(Unfit, match="ContainerEntrypoint"):
+        script_of(other)
     bare.request["Environment"] = {"SAGEMAKER_PROGRAM": "a.py", "SAGEMAKER_SUBMIT_DIRECTORY": "s3://bkt/c.tar.gz"}
     assert script_of(bare).program == "a.py"
 
@@ -176,9 +179,10 @@ def test_what_a_job_is_billed():
     for held, share, spot in ((100.4, 0.4, True), (0.2, 0.4, True), (100.4, 0.4, False)):
         one = job(EnableManagedSpotTraining=spot)
         one.enter("Starting", AT)
-        one.started = AT
-        one.count_held(held, share)
+        one.started = one.holds_since = AT
         assert not {"TrainingTimeInSeconds", "BillableTimeInSeconds"} & described(one).keys()
+        one.release(AT + timedelta(seconds=held), share)
+        one.release(AT + timedelta(days=1), share)  # nothing is held any more
         one.end("Completed", "Completed", AT)
         told.append((described(one)["TrainingTimeInSeconds"], described(one)["BillableTimeInSeconds"]))
     assert told == [(100, 40), (1, 1), (100, 100)]
