@@ -44,6 +44,9 @@ def rows(app: App, ctx: click.Context, settings: Settings) -> list[Row]:
         found.setdefault(long_name(option), _row(app, command, option, settings))
     pool = settings.pool
     if pool:
+        source = ctx.get_parameter_source("pool")
+        how = {ParameterSource.COMMANDLINE: "--pool", ParameterSource.ENVIRONMENT: "SPOTBOX_POOL"}
+        found["pool"] = Row("pool", pool.name, how.get(source or ParameterSource.DEFAULT, "[defaults]"))
         found["market"] = Row("market", pool.market, f"[pool.{pool.name}]" if pool.on_demand else BUILT_IN)
         found["max-boxes"] = Row("max-boxes", str(pool.max_boxes) if pool.max_boxes else None, f"[pool.{pool.name}]")
     return list(found.values())

@@ -1,7 +1,7 @@
 """The data volume of a box: which one it is, and what a running box still lacks of it. Pure."""
 
 from spotbox.core.boxes import Box, copied_from, copy_mark, data_volumes, is_whole
-from spotbox.core.names import COPY_TAG, DATA_SIZE_TAG, DATA_TAG, KEEP_TAG, ROLE_TAG, box_tags, without_own
+from spotbox.core.names import COPY_TAG, DATA_SIZE_TAG, DATA_TAG, KEEP_TAG, ROLE_TAG, box_tags, without_parts
 from spotbox.core.records import Tags, Volume
 from spotbox.core.states import State
 from spotbox.core.steps import GiveData, GrowDisk, Plan, Step, TagAgain
@@ -49,7 +49,7 @@ def plan_data(box: Box) -> Plan:
     instance, volume, size = box.instance, data_volume(box), data_size(box.tags)
     if box.state is not State.RUNNING or instance is None or (volume is None and size is None):
         return ()
-    tags = box_tags(box.name, box.owner, {**without_own(box.tags), ROLE_TAG: "data"})
+    tags = box_tags(box.name, box.owner, {**without_parts(box.tags), ROLE_TAG: "data"})
     if volume is None:
         if box.moved_from:  # it has one, of the image, whose role the end of the move tells
             return ()

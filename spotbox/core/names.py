@@ -147,6 +147,11 @@ def without_own(tags: Tags) -> dict[str, str]:
     return {k: v for k, v in tags.items() if k != "Name" and not k.lower().startswith(("spotbox:", "aws:"))}
 
 
+def without_parts(tags: Tags) -> dict[str, str]:
+    """Those that all of a box bears: the user's own and its pool, without what is said of one part of it."""
+    return {**without_own(tags), **({POOL_TAG: tags[POOL_TAG]} if POOL_TAG in tags else {})}
+
+
 def without_aws(tags: Tags) -> dict[str, str]:
     """These tags without AWS's own (aws:*), which nobody else can set."""
     return {k: v for k, v in tags.items() if not k.lower().startswith("aws:")}

@@ -12,7 +12,6 @@ from spotbox.core.names import (
     KEEP_TAG,
     NAME_TAG,
     OWNER_TAG,
-    POOL_TAG,
     ROLE_TAG,
     Tags,
     box_tags,
@@ -21,7 +20,7 @@ from spotbox.core.names import (
     key_fingerprint,
     key_name,
     without_aws,
-    without_own,
+    without_parts,
 )
 from spotbox.core.records import KeyPair, Rule
 from spotbox.core.states import LIVE, State
@@ -55,8 +54,7 @@ def new_key(region: str, owner: str, public_key: str) -> MakeKey:
 
 def new_group(region: str, vpc_id: str, name: str, owner: str, rules: tuple[Rule, ...], tags: Tags) -> MakeGroup:
     """The security group of the box `name` in a VPC; of `tags` it bears the user's own and the pool's."""
-    kept = {**without_own(tags), **{key: value for key, value in tags.items() if key == POOL_TAG}}
-    return MakeGroup(region, group_name(name, owner), vpc_id, rules, box_tags(name, owner, kept))
+    return MakeGroup(region, group_name(name, owner), vpc_id, rules, box_tags(name, owner, without_parts(tags)))
 
 
 def plan_new(wish: Wish, make_role: bool, fallback: bool = False, spot: bool = True) -> Plan:

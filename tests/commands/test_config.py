@@ -57,7 +57,7 @@ def test_every_source(kept, monkeypatch):
     assert {r["file"] for r in said.json if (r["source"] or "").startswith("[")} == {str(kept.home / "config.toml")}
 
 
-def test_with_a_pool(kept):
+def test_with_a_pool(kept, monkeypatch):
     """--pool shows what `up --pool` would have: its own types, its market, and no maximum price on demand."""
     said = kept.run("config", "show", "--pool", "big", "-o", "json")
     assert setting(said, "instance-type") == (["g5.xlarge"], "[pool.big]")
@@ -67,6 +67,10 @@ def test_with_a_pool(kept):
     assert (setting(dear, "market"), setting(dear, "max-price")) == (
         ("on-demand", "[pool.dear]"), ("on-demand", "built-in")
     )  # fmt: skip
+    assert setting(dear, "pool") == ("dear", "--pool")
+    monkeypatch.setenv("SPOTBOX_POOL", "big")
+    assert setting(kept.run("config", "-o", "json"), "pool") == ("big", "SPOTBOX_POOL")
+    assert setting(kept.run("config", "-o", "json", "--pool", "dear"), "pool") == ("dear", "--pool")
     assert kept.run("config", "--pool", "dera").code == 2
 
 

@@ -4,8 +4,14 @@ from decimal import Decimal
 
 import pytest
 
+from spotbox.commands._choose import demand_of
+from spotbox.commands._pools import admit
+from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.jobs import TrainingJob
 from spotbox.core.names import POOL_TAG
+from spotbox.core.settings import Pool
 from tests.commands.fakes import live
+from tests.commands.world import A10G, T4
 
 CONFIG = """
 [pool.spot]
@@ -188,3 +194,72 @@ def test_the_nearest_pool(pools):
     """A pool that is not there names the nearest."""
     said = pools.run("up", "-y", "--pool", "dera")
     assert (said.code, "has no pool 'dera' (did you mean dear?)" in said.err) == (2, True)
+
+
+def job(pools, name, count, region, pool="spot", status="InProgress"):
+    """A training job as AWS tells it."""
+    return TrainingJob(name, "arn", region, status, "", pools.world.now(), "ml.g5.xlarge", count, True,
+                       tags=((POOL_TAG, pool),))  # fmt: skip
+
+
+def test_training_jobs_take_places(pools):
+    """Instances of jobs that run in the pool count beside the boxes; a region that cannot be asked costs a remark."""
+    pools.world.has_box("a", tags={POOL_TAG: "spot"})
+    pools.run("status")
+    app, asked = pools.app, []
+
+    def jobs(region, owner, since, limit):
+        asked.append((region, owner))
+        if region == "eu-west-1":
+            raise SpotboxError("not allowed", "", Exit.DENIED)
+        return (job(pools, "j", 2, region), job(pools, "old", 9, region, status="Completed"))
+
+    app.cloud.jobs = jobs
+    with pytest.raises(SpotboxError) as told:
+        admit(app, Pool("spot", max_boxes=4), "alice", wanted=2, jobs=True)
+    assert told.value.exit_code is Exit.QUOTA
+    assert "it holds a (running, us-east-1) and job j (2, us-east-1)" in told.value.message
+    assert sorted(asked) == [("eu-west-1", "alice"), ("us-east-1", "alice")]
+    said = pools.capsys.readouterr().err
+    assert "could not count the training jobs of pool spot in eu-west-1: not allowed" in said
+    admit(app, Pool("spot", max_boxes=4), "alice", wanted=1, jobs=True)
+
+
+def test_up_asks_for_jobs_only_where_jobs_may_be(pools):
+    """A pool without keys of jobs asks SageMaker nothing: the policy of a box does not allow it."""
+    pools.run("status")
+
+    def jobs(*_):
+        raise AssertionError("asked")
+
+    pools.app.cloud.jobs = jobs
+    admit(pools.app, Pool("spot", {"instance-type": ["g5.xlarge"]}, max_boxes=1), "alice", "dev")
+    admit(pools.app, Pool("spot", {"role": "r"}), "alice", "dev")
+    with pytest.raises(AssertionError):
+        admit(pools.app, Pool("spot", {"role": "r"}, max_boxes=1), "alice", "dev")
+
+
+def test_a_zone_without_a_spot_price_will_do_on_demand():
+    """Every zone that offers the type and has a subnet is a pool, the cheapest type first."""
+    offered = {"g5.xlarge": frozenset({"a", "b", "x"}), "g4dn.xlarge": frozenset({"b"})}
+    usd = {"g5.xlarge": Decimal("1.006"), "g4dn.xlarge": Decimal("0.526")}
+    spot = {("g5.xlarge", "a"): Decimal("0.1")}
+    found = demand_of("r", {t.name: t for t in (A10G, T4)}, offered, spot, usd, {"a", "b"})
+    assert [(o.type.name, o.zone, o.spot) for o in found] == [
+        ("g4dn.xlarge", "b", None), ("g5.xlarge", "a", Decimal("0.1")), ("g5.xlarge", "b", None)
+    ]  # fmt: skip
+
+
+def test_a_data_volume_on_demand(pools):
+    """The plan of a box on demand says that it gets its data volume."""
+    said = pools.run("up", "-y", "--pool", "dear", "--data-size", "50")
+    assert said.code == 0, said.err
+    assert "launch on demand g5.xlarge in us-east-1a; then make and attach a data volume of 50 GiB" in said.err
+    assert set(tagged(pools.world)) == {"dear"}
+
+
+def test_watching_shows_the_pool(pools):
+    """`status NAME` in full, by whatever way it is shown."""
+    from spotbox.core.report import full_lines
+
+    assert ("pool", "big\\x1b") in full_lines({"market": "spot", "state": "running"}, None, None, "big\x1b")

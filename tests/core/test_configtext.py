@@ -3,7 +3,7 @@
 import tomllib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spotbox.core.configtext import literal, quote, set_defaults
@@ -15,14 +15,14 @@ from spotbox.resources import template_path
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXT)
 def test_every_text_is_read_back(text):
     """Quotes, backslashes, control characters and U+007F come back as they were."""
     assert tomllib.loads(f"x = {quote(text)}")["x"] == text
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(TEXT, st.booleans(), st.lists(TEXT)))
 def test_every_setting_is_read_back(value):
     """Text, a switch, a list of texts."""
@@ -90,7 +90,7 @@ KEYS = st.sampled_from(["region", "max-price", "key", "zone"])
 VALUES = st.dictionaries(KEYS, st.one_of(st.none(), TEXT, st.lists(TEXT)))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(VALUES, VALUES)
 def test_the_outcome_is_what_was_asked_for(first, then):
     """Whatever was set before: a key holds the new value, one that is None is gone, the others stay."""

@@ -1,7 +1,7 @@
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spotbox.core.errors import Exit, UsageError
@@ -124,11 +124,73 @@ TREE = st.recursive(LEAF, lambda inner: st.dictionaries(
     st.sampled_from(["defaults", "pool", "region", "zone", "a", ""]), inner, max_size=3), max_leaves=6)  # fmt: skip
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["defaults", "pool", "x"]), TREE, max_size=3), st.sampled_from([None, "a"]))
 def test_no_file_is_a_crash(data, pool):
     """Whatever TOML holds: settings or a usage error."""
     try:
-        settings = read_settings(data, FLAGS, pool, "config.toml").in_force
+        found = read_settings(data, FLAGS, pool, "config.toml").in_force
     except UsageError:
         return
-    assert all(isinstance(value, str | bool | list) for value in settings.values())
+    assert all(isinstance(value, str | bool | list) for value in found.values())
+
+
+def pool(text, name="a"):
+    """The pool of that name."""
+    return read_settings(tomllib.loads(text), FLAGS | {"park", "fallback"}, name, "config.toml").pool
+
+
+def test_what_only_a_pool_has():
+    """market and max-boxes, in either spelling; without them Spot, and no limit."""
+    both = pool('[pool.a]\nmarket = "on-demand"\nmax_boxes = 2\nregion = "r"')
+    assert (both.market, both.on_demand, both.max_boxes, dict(both.flags)) == ("on-demand", True, 2, {"region": "r"})
+    bare = pool("[pool.a]")
+    assert (bare.market, bare.on_demand, bare.max_boxes) == ("spot", False, None)
+    assert pool('[pool.a]\nmax-boxes = "3"').max_boxes == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('market = "ondemand"', "[pool.a] market is 'ondemand' (did you mean on-demand?)"),
+        ("market = true", "[pool.a] market is 'True'"),
+        ("max-boxes = 0", "[pool.a] max-boxes is '0'"),
+        ("max-boxes = 1.5", "[pool.a] max-boxes is '1.5'"),
+        ("max-boxes = true", "[pool.a] max-boxes is 'True'"),
+        ("max-boxes = [1]", "[pool.a] max-boxes is "),
+        ('pool = "b"', "[pool.a] has no setting 'pool'"),
+        ("max_price = 1\nmax-price = 2", "[pool.a] has max-price twice"),
+        ('market = "on-demand"\nmax-price = 1', "[pool.a] is on demand, and max-price is for Spot alone"),
+        ('market = "on-demand"\npark = true', "[pool.a] is on demand, and park is for Spot alone"),
+    ],
+)
+def test_a_pool_that_means_nothing(text, says):
+    """Each mistake is told with its place, whether the pool is chosen or not."""
+    with pytest.raises(UsageError) as told:
+        read_settings(tomllib.loads(f"[pool.a]\n{text}"), FLAGS | {"park"}, None, "config.toml")
+    assert says in told.value.message
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "ä", "-a", "x" * 65, "a\u001b"])
+def test_a_name_that_is_none(name):
+    """A pool's name is a tag's value and a word of the shell."""
+    with pytest.raises(UsageError, match="cannot be a pool's name") as told:
+        read_settings({"pool": {name: {}}}, FLAGS, None, "config.toml")
+    assert told.value.message.isprintable()
+
+
+def test_market_is_no_default():
+    """It belongs to a pool, and the hint says so."""
+    with pytest.raises(UsageError) as told:
+        read('[defaults]\nmarket = "spot"')
+    assert told.value.hint == "It belongs in a [pool.NAME]."
+
+
+def test_where_a_setting_comes_from():
+    """The pool's section, [defaults], or none; what Spot alone has does not come from [defaults] on demand."""
+    text = '[defaults]\nregion = "r"\nmax-price = "1"\n[pool.a]\nmarket = "on-demand"\nzone = "z"'
+    found = read_settings(tomllib.loads(text), FLAGS, "a", "config.toml")
+    assert [found.place(key) for key in ("region", "zone", "max-price", "disk-size")] == [
+        "[defaults]", "[pool.a]", None, None
+    ]  # fmt: skip
+    assert found.in_force == {"region": "r", "zone": "z", "pool": "a"}
