@@ -110,12 +110,16 @@ def asked_for(ctx: click.Context, app: App, flags: dict[str, Any]) -> Asked:
 
 def _check_early(flags: dict[str, Any], type_: str, max_wait: int | None) -> None:
     """All that can be held against the job without asking AWS anything, not even where it is to run."""
-    place = flags["output_path"].rstrip("/")
+    same = ("image", "role", "max_run", "count", "checkpoint", "inputs", "hyperparameters", "environment")
     draft = Job(
-        flags["name"] or "job", "", flags["image"], flags["role"], type_, place, flags["max_run"], max_wait,
-        flags["count"], flags["volume"], flags["checkpoint"], flags["inputs"], flags["hyperparameters"],
-        flags["environment"],
-    )  # fmt: skip
+        name=flags["name"] or "job",
+        region="",
+        instance_type=type_,
+        output=flags["output_path"],
+        max_wait=max_wait,
+        volume_gib=flags["volume"],
+        **{name: flags[name] for name in same},
+    )
     check_job(draft, volume_given=flags["volume"] is not None)
     check_not_ours([key for key, _ in flags["hyperparameters"]])
     if flags["pipeline"]:

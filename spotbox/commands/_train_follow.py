@@ -17,7 +17,8 @@ TICK = 1.0  # seconds between two redraws of the live line
 PACES = ((300, 2.0), (3600, 5.0), (float("inf"), 10.0))  # so many seconds into it, so many seconds between two looks
 LONGEST = 30.0  # between two looks while AWS does not answer
 LATE = 3.0  # seconds that CloudWatch may take to show the last lines; an estimate
-_FINAL = (Exit.USAGE, Exit.DENIED, Exit.NO_SUCH_BOX)  # refusals that another look will meet again
+_FINAL = (Exit.USAGE, Exit.DENIED)  # refusals that another look will meet again
+GONE = 3  # times that AWS must not know the job before that is believed: it has just shown it
 _QUIET = ("Starting", "Pending")  # while it has been in these alone there is no log
 
 
@@ -62,7 +63,8 @@ class Follower:
         try:
             self.job = self._app.cloud.job(self.job.region, self.job.name)
         except SpotboxError as error:
-            if error.exit_code in _FINAL:
+            gone = error.exit_code == Exit.NO_SUCH_BOX and self._failures >= GONE
+            if gone or error.exit_code in _FINAL:
                 raise
             if not self._failures:
                 self._app.remark(f"AWS does not answer ({error.message}); the job goes on, and so does the looking")

@@ -22,7 +22,7 @@ KEYS = (
     "reason",
 )
 # No instance is held in these (SageMaker developer guide, model-managed-spot-training: an interrupted job goes back to
-# Starting). The last three are retired names of Starting.
+# Starting). The last two are retired names of Starting.
 _WAITING = ("Starting", "Pending", "Interrupted", "LaunchingMLInstances", "PreparingTrainingStack")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -53,6 +53,8 @@ def reason(job: TrainingJob) -> str:
 
 def bill(job: TrainingJob, price: Decimal | None) -> list[str]:
     """The lines a job ends with: seconds, savings, cost, and where the model is."""
+    if job.over and job.training_seconds is None and job.started is None:
+        return ["nothing was trained and nothing billed, as it never had its instances"]
     lines = [
         f"training seconds: {_known(job.training_seconds)}",
         f"billable seconds: {_known(job.billable_seconds)}",
@@ -98,21 +100,19 @@ def most(job: TrainingJob, seconds: float, price: Decimal | None) -> str:
 
 def rows(job: TrainingJob, now: datetime, price: Decimal | None) -> list[tuple[str, str]]:
     """The job in full: label and value per row; what happened to it are `status_line`s."""
+    made = job.created.astimezone()
     said = [
         ("name", job.name),
         ("status", job.status if job.secondary == job.status else f"{job.status}: {job.secondary}"),
         ("on", kind(job)),
-        (
-            "made",
-            f"{job.created.astimezone():%Y-%m-%d %H:%M:%S}, {_ago(job, now)}",
-        ),
+        ("made", f"{made:%Y-%m-%d %H:%M:%S}, {_ago(job, now)}"),
         *_limits(job, now, price),
         ("checkpoint", job.checkpoint or "none"),
         ("reason", plain(job.reason)),
     ]
     if job.over:
         billed = (line.removeprefix("managed spot training ").partition(": ") for line in bill(job, price))
-        said += [(label, value) for label, _, value in billed]
+        said += [(label, value) if value else ("bill", label) for label, _, value in billed]
     return [(label, value) for label, value in said if value]
 
 
@@ -141,8 +141,9 @@ def _limits(job: TrainingJob, now: datetime, price: Decimal | None) -> list[tupl
 def short_row(job: TrainingJob, data: dict[str, Any], now: datetime) -> list[str]:
     """The cells of `train list`: name, status, type, region, age, seconds, savings, cost."""
     many = f"{job.count}x " if job.count > 1 else ""
-    figures = [data[key] for key in ("training_seconds", "billable_seconds", "savings_pct", "cost_usd")]
-    training, billable, saved, cost = ("" if value is None else str(value) for value in figures)
+    cost = data["cost_usd"]
+    figures = [data[key] for key in ("training_seconds", "billable_seconds", "savings_pct")]
+    training, billable, saved = ("" if value is None else str(value) for value in figures)
     return [
         job.name,
         job.secondary if job.status in ("InProgress", "Stopped") else job.status,
@@ -152,7 +153,7 @@ def short_row(job: TrainingJob, data: dict[str, Any], now: datetime) -> list[str
         training,
         billable,
         saved if job.spot else "on demand",
-        f"{data['cost_usd']:.4f}" if cost else "",
+        "" if cost is None else f"{cost:.4f}",
     ]
 
 

@@ -209,6 +209,7 @@ def test_without_waiting(user, script):
 START = (0, "Starting", "Preparing the instances for training")
 NONE = (5, "Starting", "Insufficient capacity error from EC2 while launching instances, retrying!")
 ENDS = [
+    ((START, NONE, (60, "MaxWaitTimeExceeded", "waited too long")), 3, "--max-wait (2d)"),
     ((START, (4, "Training", "in progress"), (9, "Failed", "Training job failed")), 1, "exit code 1"),
     ((START, NONE, (60, "Stopping", "Stopping"), (61, "MaxWaitTimeExceeded", "waited too long")), 3, "--max-wait (2d)"),
     ((START, (4, "Training", ""), (60, "Stopping", ""), (61, "MaxRuntimeExceeded", "")), 1, "ran into --max-run (1d)"),

@@ -70,6 +70,15 @@ def test_a_job_that_is_over(user):
     assert user.run("train", "status", "fit-1", "--follow").code == 3
 
 
+def test_a_job_that_never_began(user):
+    """It had no instances: nothing was billed, which is said so."""
+    has_job(user, age=100).life = (CALM[0], (60, "MaxWaitTimeExceeded", "waited"))
+    words = "nothing was trained and nothing billed, as it never had its instances"
+    assert f" {words}\n" in user.run("train", "status", "fit-1").out
+    assert user.run("train", "stop", "fit-1").out == f"fit-1: Stopped\n{words}\n"
+    assert user.run("train", "status", "fit-1", "-o", "json").json["training_seconds"] is None
+
+
 def test_as_data(user):
     """The contract's keys and no other; what AWS does not tell yet is null."""
     has_job(user)

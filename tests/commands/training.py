@@ -178,7 +178,7 @@ class FakeTraining:
             ENDS.get(secondary, "Stopping" if secondary == "Stopping" else "InProgress"), secondary, born,
             wanted.instance_type, wanted.count, wanted.spot, wanted.max_run, wanted.max_wait,
             *(born + timedelta(seconds=held[0]) if held else None, self.world.now() if over else None),
-            seconds if over else None, int(seconds * running.share) if over else None, transitions,
+            seconds if over and held else None, int(seconds * running.share) if over and held else None, transitions,
             running.reason if secondary == "Failed" else "",
             f"{wanted.output}/{wanted.name}/output/model.tar.gz" if secondary == "Completed" else None,
             wanted.output, wanted.checkpoint,
