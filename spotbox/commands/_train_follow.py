@@ -120,22 +120,22 @@ class Follower:
 
 
 @contextmanager
-def detaching(app: App, name: str, follower: Callable[[], Follower | None]) -> Iterator[None]:
+def detaching(app: App, name: str, follower: Follower | None = None) -> Iterator[None]:
     """Ctrl-C, a reader that has gone, or AWS that refuses us: the job goes on, and the last lines say so. Exit 130, or
     the refusal's own."""
     try:
         yield
     except KeyboardInterrupt:
         app.progress.done()
-        raise SpotboxError(f"detached; {goes_on(name, follower())}", how(name), Exit.INTERRUPTED) from None
+        raise SpotboxError(f"detached; {goes_on(name, follower)}", how(name), Exit.INTERRUPTED) from None
     except BrokenPipeError:
         app.progress.done()
-        app.remark(f"nobody reads the log any more; {goes_on(name, follower())}. {how(name)}")
+        app.remark(f"nobody reads the log any more; {goes_on(name, follower)}. {how(name)}")
         raise
     except SpotboxError as error:
         app.progress.done()
         hint = f"{error.hint} {how(name)}".strip()
-        why = f"{error.message}; {goes_on(name, follower())}"
+        why = f"{error.message}; {goes_on(name, follower)}"
         raise SpotboxError(why, hint, error.exit_code, error.code) from error
 
 

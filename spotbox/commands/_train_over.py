@@ -17,7 +17,7 @@ from spotbox.output import to_json
 def follow_to_end(app: App, job: TrainingJob, price: Decimal | None, output: str) -> TrainingJob:
     """Follow it until it is over; its log goes to stdout, or to stderr where stdout is for JSON. Ctrl-C detaches."""
     follower = Follower(app, job, price, data=output != "json")
-    with detaching(app, job.name, lambda: follower):
+    with detaching(app, job.name, follower):
         return follower.until_over()
 
 

@@ -43,7 +43,7 @@ def create(app: App, sending: Sending) -> TrainingJob:
     job = sending.job
     sending.asked = True
     app.cloud.create_job(job, app.progress.show)
-    with detaching(app, job.name, lambda: None):
+    with detaching(app, job.name):
         return shown(app, job.region, job.name)
 
 
