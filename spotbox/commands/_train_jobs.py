@@ -8,11 +8,10 @@ from functools import partial
 import click
 
 from spotbox.app import App, get_app
-from spotbox.commands._regions import enabled
 from spotbox.commands._table import put_table
 from spotbox.commands._train_follow import how
 from spotbox.commands._train_over import finish, follow_to_end
-from spotbox.commands._train_where import job_region, whose_job_option
+from spotbox.commands._train_where import every_region, job_region, whose_job_option
 from spotbox.commands._train_words import KEYS, bill, record, rows, short_row, status_line
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.jobs import TrainingJob
@@ -45,14 +44,13 @@ def find_job(app: App, ctx: click.Context, name: str, region: str | None) -> Tra
 
     SpotboxError 7 where there is none.
     """
-    named = app.named_region(ctx, region)
-    first = named or job_region(ctx, app, region)
+    named, first = app.named(ctx), job_region(ctx, app, region)
     try:
         return _job(app, name, first)
     except SpotboxError as error:
-        if named or error.exit_code != Exit.NO_SUCH_BOX:
+        others = [] if named else [one for one in every_region(app) if one != first]
+        if not others or error.exit_code != Exit.NO_SUCH_BOX:
             raise
-    others = [one for one in enabled(app) if one != first]
     app.progress.glance(f"looking for {name} in {plural(len(others), 'other region')}")
     answers = app.cloud.together([partial(_job, app, name, one) for one in others])
     app.progress.done()
@@ -132,8 +130,9 @@ def list_(ctx: click.Context, region: str | None, owner: str | None, since: int,
     """
     app = get_app(ctx)
     whose = None if owner == "all" else app.owner(owner)
-    place = app.named_region(ctx, region)
-    jobs = _all_jobs(app, [place] if place else enabled(app), whose, since, limit)
+    here = job_region(ctx, app, region)
+    regions = [here] if app.named(ctx) else every_region(app) or [here]
+    jobs = _all_jobs(app, regions, whose, since, limit)
     prices = _prices(app, jobs)
     records = [record(job, prices.get((job.region, job.instance_type))) for job in jobs]
     if output == "json":

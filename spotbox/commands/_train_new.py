@@ -75,7 +75,8 @@ def _ready(app: App, asked: Asked, folder: Path) -> Ready | None:
     packed = pack(contents, folder)
     sending = prepare(app, asked, contents.program, packed.sha256)
     facts = find_facts(app, asked, sending.job)
-    admit(app, asked.pool, asked.owner, wanted=asked.count, jobs=True)
+    if not asked.as_step:
+        admit(app, asked.pool, asked.owner, wanted=asked.count, jobs=True)
     show_summary(app, asked, sending.job, facts, _code(asked, contents, packed.size))
     plan = [*_buckets(facts), *_plan(asked, sending)]
     if asked.dry_run:

@@ -106,6 +106,16 @@ def test_a_job_of_another_region_is_found(user):
     assert "no training job fit-1 in us-east-1" in said.err
 
 
+def test_a_policy_for_jobs_alone(user):
+    """Who may not ask EC2 for its regions works in the one in force."""
+    user.world.refuses("DescribeRegions", "UnauthorizedOperation")
+    has_job(user)
+    assert user.run("train", "status", "fit-1", "-o", "json").json["name"] == "fit-1"
+    assert len(user.run("train", "list", "-o", "json").json) == 1
+    assert user.run("train", "stop", "fit-1").code == 0
+    assert user.run("train", "status", "nosuch").code == 7
+
+
 @pytest.mark.parametrize("command", ["status", "stop"])
 def test_no_such_job(user, command):
     """Exit 7; a region that could not be asked is named, for the job may be there."""

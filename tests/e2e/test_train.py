@@ -10,6 +10,7 @@ import tarfile
 import pexpect
 import pytest
 
+from tests.e2e import training_session
 from tests.e2e.conftest import SPOTBOX, needs_ssh
 
 SCRIPT = """
@@ -174,6 +175,12 @@ def test_no_capacity(there):
     assert "--max-wait (6s)" in said.stderr
     for zone in "abcdef":
         there.run("sandbox", "capacity", "g5.xlarge", f"us-east-1{zone}", "open", code=None)
+
+
+@pytest.mark.slow
+def test_the_readmes_session_is_real(fresh):
+    """What the README shows is what the program prints, but for times, prices and the step at which AWS took it."""
+    assert training_session.plain(training_session.perform(fresh)) == training_session.plain(training_session.shown())
 
 
 @needs_ssh
