@@ -235,6 +235,7 @@ def described(job: TrainJob) -> dict[str, Any]:
         "ProfilingStatus": "Disabled",
     }
     told |= {key: job.request[key] for key in TOLD if key in job.request}
+    told["AlgorithmSpecification"] = {"EnableSageMakerMetricsTimeSeries": False} | told["AlgorithmSpecification"]
     told |= {"TrainingStartTime": seconds(job.started)} if job.started else {}
     told |= {"TrainingEndTime": seconds(job.ended)} if job.ended else {}
     told |= {"FailureReason": job.reason} if job.status == "Failed" else {}

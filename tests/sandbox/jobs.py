@@ -4,9 +4,10 @@ import io
 import tarfile
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
-from .conftest import Aws, until
+from .conftest import Aws
 
 ROLE = "arn:aws:iam::123456789012:role/training"
 GROUP = "/aws/sagemaker/TrainingJobs"
@@ -35,6 +36,14 @@ while state["step"] < asked.steps:
     time.sleep(asked.nap)
 pathlib.Path(os.environ["SM_MODEL_DIR"], "digest").write_text(state["digest"])
 """
+
+
+def wait(look: Callable[[], Any], seconds: float) -> Any:
+    """What `look` gives once it gives anything, or what it gave last; every look is a call, so there are few."""
+    end = time.monotonic() + seconds
+    while not (found := look()) and time.monotonic() < end:
+        time.sleep(0.15)
+    return found
 
 
 def archive(**files: str) -> bytes:
@@ -103,12 +112,12 @@ class Shop:
 
     def reached(self, name: str, *secondary: str, seconds: float = 30) -> dict[str, Any]:
         """The job once it is in one of these secondary statuses."""
-        assert until(lambda: self.job(name)["SecondaryStatus"] in secondary, seconds), self.job(name)
+        assert wait(lambda: self.job(name)["SecondaryStatus"] in secondary, seconds), self.job(name)
         return self.job(name)
 
     def ended(self, name: str, seconds: float = 60) -> dict[str, Any]:
         """The job once it is over."""
-        assert until(lambda: self.job(name)["TrainingJobStatus"] in OVER, seconds), self.job(name)
+        assert wait(lambda: self.job(name)["TrainingJobStatus"] in OVER, seconds), self.job(name)
         return self.job(name)
 
     def run(self, script: str = "", **more: Any) -> dict[str, Any]:
@@ -135,12 +144,7 @@ class Shop:
 
     def says(self, name: str, text: str, seconds: float = 20) -> bool:
         """Whether a line of the output comes to be."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if self.streams(name) and text in self.lines(name):
-                return True
-            time.sleep(0.05)
-        return False
+        return bool(wait(lambda: self.streams(name) and text in self.lines(name), seconds))
 
     def model(self, job: dict[str, Any]) -> dict[str, bytes]:
         """The files of a job's model."""

@@ -1,8 +1,10 @@
 """The parts of the sandbox's training on their own: logs, files, script mode, types, and what is billed."""
 
 import io
+import json
 import tarfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import botocore.session
@@ -18,6 +20,7 @@ from spotbox.sandbox.trainlogs import END_LIMIT, LINE_LIMIT, STREAM_LIMIT, Lines
 from spotbox.sandbox.trainrecords import TrainJob, described
 
 AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+RECORDED = Path(__file__).parents[3] / "shared" / "data" / "describe-training-job.managed-spot.json"
 MODE = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": '"s3://bkt/code.tar.gz"'}
 
 
@@ -186,6 +189,35 @@ def test_what_a_job_is_billed():
         one.end("Completed", "Completed", AT)
         told.append((described(one)["TrainingTimeInSeconds"], described(one)["BillableTimeInSeconds"]))
     assert told == [(100, 40), (1, 1), (100, 100)]
+
+
+@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded reply of AWS is not here")
+def test_a_recorded_job():
+    """A job that goes through what a real one went through is described as AWS described that one."""
+    told = json.loads(RECORDED.read_text())
+    del told["_source"]
+    times = [datetime.fromisoformat(row["StartTime"]) for row in told["SecondaryStatusTransitions"]]
+    kept = ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition", "EnableManagedSpotTraining")
+    one = TrainJob(told["TrainingJobName"], "us-east-1", "0" * 16, {key: told[key] for key in kept}, times[0])
+    for row, at in zip(told["SecondaryStatusTransitions"][:-1], times, strict=False):
+        one.enter(row["Status"], at)
+    one.started = one.holds_since = times[1]
+    one.release(times[-1], told["BillableTimeInSeconds"] / told["TrainingTimeInSeconds"])
+    one.end("Completed", "Completed", times[-1])
+    mine = described(one)
+    for row in mine["SecondaryStatusTransitions"]:
+        row |= {key: wire(row[key]) for key in ("StartTime", "EndTime")}
+    mine |= {key: wire(mine[key]) for key in ("CreationTime", "TrainingStartTime", "TrainingEndTime")}
+    # AWS's own has the account of its owner, and was changed once more half a minute after its end.
+    for key in ("TrainingJobArn", "LastModifiedTime"):
+        told.pop(key)
+    assert {key: mine.get(key) for key in told} == told
+    assert mine.keys() - told.keys() == {"TrainingJobArn", "LastModifiedTime", "ProfilingStatus"}
+
+
+def wire(seconds):
+    """A time as the recorded reply has it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def test_a_message_that_changes_is_no_new_status():

@@ -32,7 +32,7 @@ def own(tmp_path, monkeypatch):
 def counting(shop: Shop) -> str:
     return shop.create(
         COUNT,
-        HyperParameters={"steps": "80", "nap": "0.05"},
+        HyperParameters={"steps": "100", "nap": "0.05"},
         CheckpointConfig={"S3Uri": f"s3://{shop.bucket}/ckpt"},
     )
 
@@ -65,11 +65,7 @@ def test_stop_and_start(own):
     assert len(resumed) == 1
     assert int(resumed[0].split()[-1]) >= 20
     home = own.home / "jobs"
-    assert {path.name for folder in home.iterdir() for path in folder.iterdir()} == {"logs"}
-    shop.create("import time\nprint('ready')\ntime.sleep(600)\n")
-    process.reset(own.home)
-    assert Aws(process.ensure(own.home)).client("sagemaker").list_training_jobs()["TrainingJobSummaries"] == []
-    assert not home.exists()
+    assert until(lambda: {path.name for folder in home.iterdir() for path in folder.iterdir()} == {"logs"})
 
 
 @pytest.mark.slow
@@ -92,6 +88,17 @@ def test_sigkill(own):
     shop.sagemaker.stop_training_job(TrainingJobName="napper")
     shop.ended("napper")
     assert gone(nap)
+
+
+@pytest.mark.slow
+def test_reset(own):
+    """A reset ends what runs, and nothing of the jobs is left."""
+    shop, nap = Shop(own), f"603.{os.getpid()}"
+    assert shop.says(shop.create(NAPPER.format(nap=nap)), "ready")
+    process.reset(own.home)
+    assert gone(nap)
+    assert Aws(process.ensure(own.home)).client("sagemaker").list_training_jobs()["TrainingJobSummaries"] == []
+    assert not (own.home / "jobs").exists()
 
 
 @pytest.mark.slow
