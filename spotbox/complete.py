@@ -182,5 +182,5 @@ def _mark() -> str:
 
     here = Path(__file__).parent
     with os.scandir(here / "commands") as files:
-        newest = max(file.stat().st_mtime_ns for file in files)
+        newest = max(file.stat().st_mtime_ns for file in files if file.name.endswith(".py"))
     return f"{__version__} {here} {newest} {(here / 'options.py').stat().st_mtime_ns}"

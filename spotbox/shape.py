@@ -13,11 +13,11 @@ _KINDS = {"region": "region", "instance-type": "instance-type", "pool": "pool", 
 
 def shape() -> dict[str, Any]:
     """The whole of it. Imports every command."""
-    return _node(cli, "")
+    return _node(cli, "", None)
 
 
-def _node(command: click.Command, about: str) -> dict[str, Any]:
-    context = click.Context(command)
+def _node(command: click.Command, about: str, parent: click.Context | None) -> dict[str, Any]:
+    context = click.Context(command, parent, info_name=command.name, **command.context_settings)
     flags = {
         name: _flag(option)
         for option in command.get_params(context)
@@ -29,7 +29,7 @@ def _node(command: click.Command, about: str) -> dict[str, Any]:
     if isinstance(command, click.Group):
         below = {name: command.get_command(context, name) for name in command.list_commands(context)}
         found["commands"] = {
-            name: _node(inner, COMMANDS.get(name, "") if command is cli else _sentence(inner.help))
+            name: _node(inner, COMMANDS.get(name, "") if command is cli else _sentence(inner.help), context)
             for name, inner in below.items()
             if inner is not None and not inner.hidden
         }

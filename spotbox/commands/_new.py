@@ -62,11 +62,8 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
     regions = list(dict.fromkeys(offer.region for offer in offers))
     wish = decide(owner, asked, market, offers, user_data, grounds(markets, regions, asked, owner, key.public, rules,
                                                                    ended))  # fmt: skip
-    if asked.park:
-        plan = plan_park(wish, role is False)
-    else:
-        plan = plan_new(wish, role is False, asked.fallback, spot)
-    plan = (*grown(asked), *plan)
+    new = plan_park(wish, role is False) if asked.park else plan_new(wish, role is False, asked.fallback, spot)
+    plan = (*grown(asked), *new)
     limits = NewLimits(app, asked)
     show_summary(app, wish, market, asked, held, spot)
     app.remark("This will:")
