@@ -35,7 +35,7 @@ def _node(command: click.Command, about: str, parent: click.Context | None) -> d
         }
         for inner in below.values():
             if inner is not None and inner.hidden:  # the group's own work, beside its commands
-                work = _node(inner, "")
+                work = _node(inner, "", context)
                 found |= {"flags": {**flags, **work["flags"]}, "arguments": work["arguments"]}
     return found
 
