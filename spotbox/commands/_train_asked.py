@@ -14,11 +14,12 @@ from spotbox.core.pipelines import check_pipeline_name
 from spotbox.core.pools import check_types
 from spotbox.core.scriptmode import check_not_ours
 from spotbox.core.settings import Pool
-from spotbox.core.text import safe
+from spotbox.core.text import nearest, safe
 from spotbox.core.training import check_job
 from spotbox.core.units import exact_duration
 from spotbox.options import chosen_pool
 
+COMMANDS = ("status", "list", "stop")
 WAITING = 86400  # seconds that a job may wait for capacity, beside its own time, where --max-wait is not given
 _NEEDED = {
     "role": "the role that SageMaker takes to read the data and write the results: its name or ARN",
@@ -71,6 +72,7 @@ class Asked:
 def asked_for(ctx: click.Context, app: App, flags: dict[str, Any]) -> Asked:
     """The flags, checked for what is missing and what excludes each other. UsageError; nothing is sent."""
     _check_together(flags)
+    _check_path(flags["path"])
     for name, what in _NEEDED.items():
         if not flags[name.replace("-", "_")]:
             raise missing(name, what)
@@ -106,6 +108,14 @@ def asked_for(ctx: click.Context, app: App, flags: dict[str, Any]) -> Asked:
         dry_run=flags["dry_run"],
         output=flags["output"],
     )
+
+
+def _check_path(path: str) -> None:
+    """UsageError where nothing is there, with the command that was perhaps meant."""
+    if not Path(path).exists():
+        meant = nearest(path, COMMANDS)
+        hint = f"Did you mean: spotbox train {meant}" if meant else "Check the path."
+        raise UsageError(f"there is no script or folder {safe(path)}", hint)
 
 
 def _check_early(flags: dict[str, Any], type_: str, max_wait: int | None) -> None:

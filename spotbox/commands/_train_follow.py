@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +29,7 @@ class Follower:
     def __init__(self, app: App, job: TrainingJob, price: Decimal | None, data: bool):
         self._app, self._data = app, data
         self.job, self.price = job, price
-        self._told: dict[int, tuple[str, str]] = {}  # number of a transition -> its status and message as told
+        self._told: dict[tuple[str, datetime], str] = {}  # status and start of a transition -> its message as told
         self._seen: Any = None  # how far the log has been read
         self._logs = True  # whether we may read it
         self._failures = 0
@@ -99,9 +100,9 @@ class Follower:
     def _tell(self, lines: tuple[LogLine, ...]) -> None:
         """Statuses that are new, or say something new, and lines of the log, in the order of their times."""
         news: list[tuple[Any, Callable[[], None]]] = []
-        for number, one in enumerate(self.job.transitions):
-            if self._told.get(number) != (one.status, one.message):
-                self._told[number] = (one.status, one.message)
+        for one in self.job.transitions:
+            if self._told.get((one.status, one.start)) != one.message:
+                self._told[one.status, one.start] = one.message
                 news.append((one.start, lambda one=one: self._status(one)))  # type: ignore[misc]
         news += [(line.at, lambda line=line: self._line(line)) for line in lines]  # type: ignore[misc]
         for _, say in sorted(news, key=lambda item: item[0]):

@@ -16,7 +16,7 @@ from spotbox.commands._train_words import KEYS, bill, record, rows, short_row, s
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.jobs import TrainingJob
 from spotbox.core.names import NAME_TAG, OWNER_TAG
-from spotbox.core.text import plural, safe
+from spotbox.core.text import plural, safe, shell
 from spotbox.core.training import check_job_name
 from spotbox.core.units import exact_duration
 from spotbox.core.waiting import Look, wait
@@ -205,7 +205,8 @@ def _check_own(job: TrainingJob, owner: str) -> None:
     if NAME_TAG not in tags and OWNER_TAG not in tags:
         raise SpotboxError(
             f"{safe(job.name)} was not made by spotbox, which stops its own jobs only",
-            f"Stop it with: aws sagemaker stop-training-job --region {job.region} --training-job-name {job.name}",
+            f"Stop it with: aws sagemaker stop-training-job --region {job.region} "
+            + shell(["--training-job-name", job.name]),
         )
     if tags.get(OWNER_TAG) != owner:
         whose = safe(tags.get(OWNER_TAG, "nobody"))

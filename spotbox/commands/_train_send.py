@@ -1,6 +1,5 @@
 """Upload the code and make the job. Ctrl-C at any moment ends with the truth about what exists."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from spotbox.commands._train_follow import detaching, how
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.jobs import Job, TrainingJob
 from spotbox.core.pipelines import definition_text
-from spotbox.core.text import safe
+from spotbox.core.text import safe, shell
 from spotbox.core.waiting import Look, wait
 
 SHOWN = 60  # seconds that AWS may take to show the job that it has just accepted
@@ -153,5 +152,5 @@ def _not_known(sending: Sending) -> tuple[str, str]:
 
 
 def _pipeline(sending: Sending) -> str:
-    text = json.dumps(sending.pipeline)
-    return f"Look: aws sagemaker list-pipeline-executions --region {sending.job.region} --pipeline-name {text}"
+    words = ["--region", sending.job.region, "--pipeline-name", sending.pipeline]
+    return f"Look: aws sagemaker list-pipeline-executions {shell(words)}"

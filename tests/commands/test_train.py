@@ -241,6 +241,7 @@ def test_a_path_named_like_a_command(user, script, monkeypatch, place):
     assert user.run("train", *words, "-o", "json").json["name"] == name
     assert user.run("train", "status").code == 2
     assert user.run("train", "run").code == 2
+    assert "Did you mean: spotbox train list" in user.run("train", "lst").err
 
 
 def test_completion():

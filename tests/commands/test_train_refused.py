@@ -67,7 +67,9 @@ def test_a_type_that_is_none(user, script, kind, words):  # noqa: F811
     assert words in said.err
 
 
-@pytest.mark.parametrize(("path", "words"), [("nosuch.py", "no script or folder"), ("empty", "empty")])
+@pytest.mark.parametrize(
+    ("path", "words"), [("nosuch.py", "no script or folder"), ("\0", "no script or folder"), ("empty", "empty")]
+)
 def test_no_script(user, script, path, words):  # noqa: F811
     """What is not there, and a folder without a script."""
     (user.home / "empty").mkdir()
