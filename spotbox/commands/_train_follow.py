@@ -78,7 +78,8 @@ class Follower:
 
     def _log(self) -> tuple[LogLine, ...]:
         """The lines that are new; a log that we may not read is told once, and then left."""
-        if not self._logs or all(one.status in _QUIET for one in self.job.transitions):
+        early = not self.job.over and all(one.status in _QUIET for one in self.job.transitions)
+        if early or not self._logs:
             return ()
         try:
             lines, self._seen = self._app.cloud.job_log(self.job.region, self.job.name, self._seen)
