@@ -21,6 +21,11 @@ def show_summary(app: App, asked: Asked, job: Job, facts: Facts, code: str) -> N
         ("on", f"{job.count}x {job.instance_type} in {job.region}, {market}"),
         *_money(job, facts),
         ("checkpoint", _checkpoint(job, facts)),
+        *(
+            [("", "each execution goes on from what the one before left there")]
+            if asked.step and job.checkpoint
+            else []
+        ),
         *(("input", f"{channel}: {uri}") for channel, uri in job.inputs),
         ("result", f"{job.output}/{name}/output/model.tar.gz"),
     ]

@@ -172,6 +172,13 @@ def test_as_a_step(user, script):
     assert user.run("train", script, *GIVEN, "--as-step", "--env", "A=b").out == said.out
 
 
+def test_a_step_with_a_checkpoint(user, script):
+    """The prefix is in the definition, so that every execution starts from the last one's end: said before."""
+    said = user.run("train", script, *GIVEN, "--as-step", "--checkpoint", "s3://mine/ck")
+    assert "each execution goes on from what the one before left there" in said.err
+    assert "each execution" not in user.run("train", script, *GIVEN, "--checkpoint", "s3://mine/ck", "-y").err
+
+
 def test_as_a_pipeline(user, script):
     """It is made, started, and the job of its step followed to the end."""
     said = user.run("train", script, *GIVEN, "--pipeline", "nightly", "-y", "-o", "json")
