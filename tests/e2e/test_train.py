@@ -178,6 +178,22 @@ def test_no_capacity(there):
 
 
 @pytest.mark.slow
+def test_an_outage(there):
+    """AWS is away for a while: said once, and the job, which goes on from its checkpoint, is seen to its end."""
+    job = follow(there, "fit.py", *GIVEN, "--checkpoint", "s3://mine/away", "--hyperparameter", "steps=30")
+    out = until(job.stdout, "step 3")
+    there.run("sandbox", "stop")
+    said = until(job.stderr, "AWS does not answer")
+    there.run("sandbox", "start")
+    rest, err = job.communicate(timeout=120)
+    assert job.returncode == 0, err
+    assert "AWS answers again" in err
+    assert "AWS does not answer" not in err
+    assert [line for line in said if " Training " in line]
+    assert [line for line in (*out, *rest.splitlines()) if line.startswith("step ")][-1] == "step 30"
+
+
+@pytest.mark.slow
 def test_the_readmes_session_is_real(fresh):
     """What the README shows is what the program prints, but for times, prices and the step at which AWS took it."""
     assert training_session.plain(training_session.perform(fresh)) == training_session.plain(training_session.shown())
