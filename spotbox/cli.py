@@ -24,6 +24,7 @@ COMMANDS = {
     "start": "Start a stopped box.",
     "move": "Move a box to another zone, region or type, disk included.",
     "audit": "Show what is left over, what it bills, and remove it.",
+    "train": "Train on SageMaker managed Spot, followed to the end; status, list, stop.",
     "policy": "Print the least IAM policy for what you do.",
     "sandbox": "An AWS of your own on this machine.",
     "config": "Show where every setting comes from; write the config file.",

@@ -74,20 +74,20 @@ def offers(shape: Mapping[str, Any], args: list[str], incomplete: str, env: Mapp
             return []
         if word.startswith("-") and word != "-":
             pending = _flag(node, word, left, given)
-        elif not node.get("commands"):
-            count += 1
-        elif word in node["commands"]:
+        elif not count and word in node.get("commands", ()):
             node = node["commands"][word]
+        elif node["arguments"] or not node.get("commands"):
+            count += 1
         else:
             return []
     if pending:
         return _values(node["flags"][pending], "" if incomplete == "=" else incomplete, given, env)
     if incomplete.startswith("-"):
         return _flags(node, incomplete, given, env)
-    if node.get("commands"):
-        return [("plain", n, c["about"]) for n, c in node["commands"].items() if n.startswith(incomplete)]
+    below = {} if count else node.get("commands", {})
+    found: list[Item] = [("plain", n, c["about"]) for n, c in below.items() if n.startswith(incomplete)]
     arguments = node["arguments"]
-    return _values(arguments[count], incomplete, given, env) if count < len(arguments) else []
+    return found + (_values(arguments[count], incomplete, given, env) if count < len(arguments) else [])
 
 
 def _flag(node: Mapping[str, Any], word: str, left: list[str], given: dict[str, str]) -> str:

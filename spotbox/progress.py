@@ -35,7 +35,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A remark that stays: one line."""
-        self._clear()
+        self.clear()
         self._put(safe(text), "\n")
 
     def show(self, text: str) -> None:
@@ -61,7 +61,7 @@ class Progress:
 
     def done(self, text: str = "") -> None:
         """End the live line; `text` stays in its place, with the time since the first one. Without a text time ends."""
-        self._clear()
+        self.clear()
         self._last = ""
         if text:
             took = f"  ({show_duration(self._now() - self._since)})" if self._since is not None else ""
@@ -69,7 +69,8 @@ class Progress:
         else:
             self._since = None
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Take the live line away for something else to be written there; the next `show` brings it back."""
         if self._live and self._last:
             self._put("\r\x1b[K")
 

@@ -31,8 +31,12 @@ def _node(command: click.Command, about: str, parent: click.Context | None) -> d
         found["commands"] = {
             name: _node(inner, COMMANDS.get(name, "") if command is cli else _sentence(inner.help), context)
             for name, inner in below.items()
-            if inner is not None
+            if inner is not None and not inner.hidden
         }
+        for inner in below.values():
+            if inner is not None and inner.hidden:  # the group's own work, beside its commands
+                work = _node(inner, "", context)
+                found |= {"flags": {**flags, **work["flags"]}, "arguments": work["arguments"]}
     return found
 
 

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "spotbox"
 # What each layer may import from spotbox. cli -> commands -> app -> helpers and aws -> core -> stdlib.
 LEAVES = {"core", "resources", "__init__"}
-HELPERS = {"output", "prompts", "progress", "charts", "screen", "config", "recall", "system", "resources"}
+HELPERS = {"output", "prompts", "progress", "charts", "screen", "config", "packing", "recall", "system", "resources"}
 MAY = {
     "core": {"core", "__init__"},
     "resources": set(),
@@ -16,6 +16,7 @@ MAY = {
     "prompts": LEAVES,
     "progress": LEAVES,
     "config": LEAVES,
+    "packing": LEAVES,
     "screen": LEAVES,
     "system": LEAVES,
     "signals": LEAVES,
@@ -46,6 +47,7 @@ ONLY = {  # third-party package -> the layers that may import it
     "tabulate": {"output"},
     "click": {"cli", "commands", "options", "defaults", "shape", "app", "__main__"},
     "platformdirs": {"app", "config"},
+    "pathspec": {"packing"},
 }
 IMPURE = {"os", "subprocess", "socket", "time", "random", "tempfile", "urllib", "http", "threading", "sys"}
 

@@ -26,6 +26,7 @@ from spotbox.aws import (
 from spotbox.aws.errors import translating
 from spotbox.aws.hands import Hands, silent, unheard
 from spotbox.aws.session import Aws
+from spotbox.aws.trainingcloud import TrainingCloud
 from spotbox.core.advisor import Interruptions, interruptions
 from spotbox.core.errors import SpotboxError
 from spotbox.core.market import Change, Scores, Survey
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from spotbox.core.wishes import Launch, Park
 
 
-class Cloud:
+class Cloud(TrainingCloud):
     """AWS as spotbox sees it. Every method raises SpotboxError; money is Decimal USD, times are aware UTC."""
 
     def __init__(self, hands: Hands, store: Store | None = None, advisor_url: str = ""):
@@ -56,6 +57,10 @@ class Cloud:
     def default_region(self) -> str | None:
         """The region of the AWS profile or of boto3's own variables."""
         return self._aws.region
+
+    def instance_region(self) -> str | None:
+        """The region of the instance we run on, where we work as its role; else None."""
+        return self._aws.instance_region()
 
     def identity(self) -> Identity:
         """Who we are."""

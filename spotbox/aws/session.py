@@ -92,6 +92,25 @@ class Aws:
         with self._lock, translating():
             return os.environ.get("AWS_REGION") or self._made_session().get_config_variable("region")
 
+    def instance_region(self) -> str | None:
+        """The region of the EC2 instance we run on, where the credentials are that instance's role; else None.
+
+        Its metadata service is asked as botocore asks it (EC2 User Guide, instancedata-data-categories:
+        placement/availability-zone), once, and only there: elsewhere nothing answers at its address.
+        """
+        if self.sealed:
+            return None
+        from botocore.utils import IMDSRegionProvider
+
+        from spotbox.aws.errors import translating
+
+        with self._lock, translating():
+            session = self._made_session()
+            credentials = session.get_credentials()
+            if credentials is None or credentials.method != "iam-role":
+                return None
+            return IMDSRegionProvider(session).provide() or None
+
     def client(self, service: str, region: str | None = None, *, once: bool = False, brisk: bool = False) -> Any:
         """The client of `service` in `region` (else the default region), the same one each time.
 

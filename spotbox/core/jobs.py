@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -84,3 +85,21 @@ class LogLine:
     at: datetime
     stream: str
     text: str
+
+
+@dataclass(frozen=True)
+class JobQuota:
+    """How many instances of one ml type may train at once; None is unknown, and `remark` then says why.
+
+    `name` is the quota's in Service Quotas (service code `sagemaker`), `code` its code where it was found.
+    """
+
+    value: Decimal | None
+    name: str
+    code: str | None = None
+    remark: str = ""
+
+
+def quota_name(ml_type: str, spot: bool) -> str:
+    """The name of the quota that counts instances of `ml_type` in training jobs, per region."""
+    return f"{ml_type} for {'spot ' if spot else ''}training job usage"

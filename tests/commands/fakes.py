@@ -23,6 +23,7 @@ from tests.commands.effects import EFFECTS, launched, make_ground, parked
 from tests.commands.imaging import FakeImaging
 from tests.commands.market import past, survey
 from tests.commands.surveys import FakeSurveys
+from tests.commands.training import FakeTraining
 from tests.commands.world import World, public_key
 
 ACTIONS = {
@@ -48,7 +49,7 @@ ACTIONS = {
 }
 
 
-class FakeCloud(FakeSurveys, FakeImaging):
+class FakeCloud(FakeSurveys, FakeImaging, FakeTraining):
     """The verbs of spotbox.aws.cloud.Cloud over a World; a test holds the two against each other."""
 
     def __init__(self, world: World):

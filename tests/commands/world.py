@@ -27,6 +27,7 @@ from spotbox.core.records import (
     Volume,
 )
 from spotbox.core.states import LIVE
+from tests.commands.training import Training
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 OWNER = "alice"
@@ -110,6 +111,7 @@ class World:
     events: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     made: int = 0
     own_subnet: Subnet | None = None
+    training: Training = field(default_factory=Training)
 
     def __post_init__(self):
         for region in ("us-east-1", "eu-west-1"):

@@ -50,6 +50,7 @@ def test_what_is_typed_runs(fresh):
     """Every `spotbox` command that the README tells one to type runs, in their order, in one sandbox."""
     fresh.extra = {"SPOTBOX_SANDBOX": "1"}
     env = fresh.env | {"PATH": f"{SPOTBOX.parent}{os.pathsep}{fresh.env['PATH']}"}
+    (fresh.home / "train.py").write_text("print('one step')\n")
     lines = typed_lines()
     assert len(lines) > 6
     for line in lines:
