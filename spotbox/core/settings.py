@@ -10,7 +10,7 @@ from spotbox.core.text import did_you_mean, safe
 
 # Consent and destruction are said each time, never kept in a variable; nor in a file, with what makes no sense there.
 NO_VARIABLE = frozenset({"yes", "all", "fix", "help", "version", "stdio"})
-NEVER_KEPT = NO_VARIABLE | {"dry-run", "config", "print", "document"}
+NEVER_KEPT = NO_VARIABLE | {"dry-run", "config", "print", "document", "name"}
 POOL_ONLY = frozenset({"market", "max-boxes"})  # keys of a pool that are no flags
 SPOT_ONLY = frozenset({"max-price", "park", "fallback"})  # flags that mean nothing on demand
 MARKETS = ("spot", "on-demand")
