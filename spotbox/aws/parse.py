@@ -69,6 +69,7 @@ def instance(region: str, item: Wire) -> Instance:
         metadata_tags=(item.get("MetadataOptions") or {}).get("InstanceMetadataTags"),
         tags=tags(item),
         profile=(item.get("IamInstanceProfile") or {}).get("Arn", "").rsplit("/", 1)[-1] or None,
+        transition=item.get("StateTransitionReason") or "",
     )
 
 

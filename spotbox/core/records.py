@@ -50,6 +50,7 @@ class Instance:
     metadata_tags: str | None = None  # enabled | disabled: whether the guard on the box can read the tags
     tags: Tags = field(default_factory=dict)
     profile: str | None = None  # name of its IAM instance profile
+    transition: str = ""  # StateTransitionReason: what last stopped or ended it, and when
 
 
 @dataclass(frozen=True)
