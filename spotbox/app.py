@@ -71,13 +71,19 @@ class App:
     @cached_property
     def store(self) -> Store:
         """What was asked of AWS a while ago; the sandbox and every other endpoint have their own."""
-        if self.sandbox:
-            name = f"sandbox-{__version__}"
-        else:
-            ignored = self.env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
-            own = sorted(item for item in self.env.items() if item[0].startswith("AWS_ENDPOINT_URL") and item[1])
-            name = f"endpoint-{sha256(repr(own).encode()).hexdigest()[:16]}" if own and not ignored else "aws"
+        name = f"sandbox-{__version__}" if self.sandbox else self._endpoint_name
         return Store(self.places.cache / name, self.system.now)
+
+    @cached_property
+    def ledger(self) -> Store:
+        """What was seen of boxes in passing, for `cost`; of the sandbox and of every other endpoint its own."""
+        return Store(self.places.ledger / ("sandbox" if self.sandbox else self._endpoint_name), self.system.now)
+
+    @property
+    def _endpoint_name(self) -> str:
+        ignored = self.env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
+        own = sorted(item for item in self.env.items() if item[0].startswith("AWS_ENDPOINT_URL") and item[1])
+        return f"endpoint-{sha256(repr(own).encode()).hexdigest()[:16]}" if own and not ignored else "aws"
 
     @property
     def advisor_url(self) -> str:

@@ -10,6 +10,7 @@ import click
 
 from spotbox import __version__
 from spotbox.core import checkpoints, names, units
+from spotbox.core.cost_since import parse_since
 from spotbox.core.errors import UsageError
 from spotbox.core.settings import NO_VARIABLE, Value, read_settings
 from spotbox.core.text import OF_A_BOX, Own
@@ -59,6 +60,7 @@ SIZE = Parsed("gib", units.parse_size)
 MEMORY = Parsed("gib", units.parse_memory)
 BID = Parsed("price", units.parse_bid)
 CHECKPOINT = Parsed("folder=s3://", checkpoints.parse_checkpoint)
+SINCE = Parsed("duration|date", parse_since)
 TAG = Parsed("k=v", names.parse_tag)
 CIDR = Parsed("cidr", lambda text: (text, units.parse_cidr(text)))
 
@@ -193,7 +195,7 @@ KNOWN_FLAGS = frozenset(
         ),
         *("owner", "wait", "pool", "output", "forward", "keep-data", "notice", "park", "fallback"),
         *("sort", "limit", "score", "quota", "refresh", "history"),
-        *("ttl", "idle-stop", "checkpoint", "watch"),
+        *("ttl", "idle-stop", "checkpoint", "watch", "since", "actual"),
     }
 )
 

@@ -31,7 +31,9 @@ def series(*changes):
 def tariff(*changes, on_demand=DEMAND, **more):
     """Spot prices of the pool, with on-demand, gp3 and address prices of us-east-1."""
     disk, address = {("us-east-1", "gp3"): Decimal("0.08")}, {"us-east-1": Decimal("0.005")}
-    return Tariff(**{"spot": {POOL: series(*changes)}, "on_demand": on_demand, "disk": disk, "address": address, **more})
+    return Tariff(
+        **{"spot": {POOL: series(*changes)}, "on_demand": on_demand, "disk": disk, "address": address, **more}
+    )
 
 
 def life(*runs, end=48, disks=(), **more):

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotbox.core.cost import Life, Run, Tariff
-from spotbox.core.cost_days import by_day, days_between, parse_since, since_when
+from spotbox.core.cost_days import by_day, days_between
 from spotbox.core.cost_past import Mark, Stay, What, merged, stays
+from spotbox.core.cost_since import parse_since, since_when
 from spotbox.core.errors import UsageError
 from spotbox.core.history import Pool
 
