@@ -1,6 +1,7 @@
 """What AWS billed, from Cost Explorer: by tag, where the account has activated the tag. Each call costs 0.01 USD.
 
-The price is that of the "AWS Cost Explorer API" (Cost Management pricing page). It answers in us-east-1 for all regions.
+The price is that of the "AWS Cost Explorer API" (Cost Management pricing page). It answers in us-east-1,
+for every region.
 """
 
 from collections.abc import Collection
@@ -27,8 +28,8 @@ def active_tags(aws: Aws) -> frozenset[str]:
 
 
 def billed(aws: Aws, owner: str, tags: Collection[str], start: date, end: date) -> dict[str, Decimal]:
-    """Unblended USD by box name, before credits and refunds; of one owner's where his tag is among the activated `tags`,
-    else of everyone's.
+    """Unblended USD by box name, before credits and refunds; of one owner's, where the owner's tag is among the
+    activated `tags`, else of everyone's.
 
     `start` is counted, `end` is not (Cost Explorer API Reference, GetCostAndUsage). SpotboxError.
     """

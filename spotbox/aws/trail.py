@@ -1,10 +1,10 @@
 """What CloudTrail's event history tells of instances: who started and stopped them, and when AWS took them.
 
 Event history needs no trail and costs nothing: 90 days of management events, newest first, at most two lookups a
-second for an account and region (CloudTrail API Reference, LookupEvents). An interruption is a BidEvictedEvent (EC2 User
-Guide, "Determine whether Amazon EC2 terminated a Spot Instance"), which names its instances in the event's details and
-not as its resources; whether it comes for an interruption by stop as well is not said. A restart by AWS and a `shutdown`
-on the instance are no calls of the account's, and none of its events.
+second for an account and region (CloudTrail API Reference, LookupEvents). An interruption is a BidEvictedEvent (EC2
+User Guide, "Determine whether Amazon EC2 terminated a Spot Instance"), which names its instances in the event's details
+and not as its resources; whether it comes for an interruption by stop as well is not said. A restart by AWS and a
+`shutdown` on the instance are no calls of the account's, and none of its events.
 """
 
 import json

@@ -118,10 +118,11 @@ def life_of(
     """The life of a box up to `now`, of its instances and disks."""
     runs, down, unknown = list[Run](), list[Span](), list[Span]()
     for past in pasts:
-        later = [p.born for p in pasts if p.born and past.born and p.born > past.born and p.pool.region]
+        later = [p.born for p in pasts if p.born and past.born and p.born > past.born]
         # Of one that is gone nobody tells the end: no later than when the next was there.
         end = min([now, *later]) if past.runs is None and not _ended(past) else now
-        for stay in stays(past.marks, end, past.runs, told.since.get(past.id)):
+        marks = (*past.marks, *told.marks.get(past.id, ()))
+        for stay in stays(marks, end, past.runs, told.since.get(past.id)):
             if stay.up:
                 runs.append(
                     Run(stay.start, stay.end, past.pool, past.spot, stay.began, stay.taken, past.address)

@@ -4,6 +4,7 @@ from array import array
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -175,7 +176,7 @@ def lives(draw):
     runs = [
         Run(NOON + timedelta(seconds=a), NOON + timedelta(seconds=b), POOL, taken=draw(st.booleans()),
             spot=draw(st.booleans()))
-        for a, b in list(zip(cuts, cuts[1:], strict=False))[::2] if b - a > 60
+        for a, b in list(pairwise(cuts))[::2] if b - a > 60
     ]  # fmt: skip
     at = sorted(draw(st.sets(st.integers(-10, 90), min_size=1, max_size=6)))
     prices = [(hours, draw(USD)) for hours in at]

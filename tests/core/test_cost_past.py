@@ -1,6 +1,7 @@
 """Runs out of what several sources tell, each of which knows only a part."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -110,7 +111,7 @@ def test_the_stays_cover_the_time_once(raw, runs, since):
     if marks:
         assert found[0].start == min(m.at for m in marks)
         assert found[-1].end == at(100)
-    assert all(one.end == other.start for one, other in zip(found, found[1:], strict=False))
+    assert all(one.end == other.start for one, other in pairwise(found))
     assert all(stay.start < stay.end for stay in found)
 
 
