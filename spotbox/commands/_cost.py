@@ -12,7 +12,7 @@ from spotbox.core.boxes import Box
 from spotbox.core.cost import Cost, Disk, Life, Tariff, cost_of
 from spotbox.core.cost_ledger import earlier, marks_in
 from spotbox.core.cost_life import Past, Told, disks_of, life_of, past_of, second
-from spotbox.core.cost_past import stays
+from spotbox.core.cost_past import Mark, stays
 from spotbox.core.errors import SpotboxError
 from spotbox.core.history import MOST_DAYS, History, Pool
 from spotbox.core.records import Instance, Request, Volume
@@ -56,10 +56,12 @@ def parts_of(
     requests: Sequence[Request],
     instances: Sequence[Instance],
     volumes: Sequence[Volume],
+    more: Mapping[str, Sequence[Mark]] | None = None,
 ) -> Parts:
-    """The parts of one (owner, name), with what the ledger tells of them and of instances that it had before."""
-    now, ledger = second(app.system.now()), seen(app)
-    pasts = [past_of(i, requests, volumes, now, marks_in(ledger, i.id)) for i in instances]
+    """The parts of one (owner, name), with what the ledger tells of them and of instances that it had before; `more`
+    marks by instance are the caller's own."""
+    now, ledger, more = second(app.system.now()), seen(app), more or {}
+    pasts = [past_of(i, requests, volumes, now, (*marks_in(ledger, i.id), *more.get(i.id, ()))) for i in instances]
     ids = ([i.id for i in instances], [r.id for r in requests], [v.id for v in volumes])
     before, disks = earlier(ledger, *whose, *ids)
     return Parts(whose[1], tuple(requests), (*before, *pasts), (*disks, *disks_of(volumes, now)))

@@ -18,6 +18,7 @@ from spotbox.core.text import plural
 from spotbox.output import Column, screen
 
 Billed = Mapping[str, Decimal]
+LEAST = ">"  # before a figure of which not all is known
 _COLUMNS = (
     Column("box", "box"),
     Column("ran\nh", "hours run", right=True),
@@ -41,10 +42,13 @@ def show(app: App, costs: Costs, since: datetime | None, billed: Billed | None) 
     if len(rows) > 1:
         rows.append(_row("total", whole, None if billed is None else money(sum(billed.values(), Decimal(0)))))
     put_table(app, rows, [*_COLUMNS, *([_BILLED] if billed is not None else [])])
-    app.echo(f"savings: {percent(whole.savings)}")
-    asked = f"since {costs.start.astimezone():%Y-%m-%d %H:%M}" if since else "of their whole lives"
-    app.remark(f"estimates {asked}, from Spot prices as they were, on-demand and disk prices as they are now;")
-    app.remark("savings are of compute. Data transfer, snapshots, IOPS, throughput and taxes are not in them")
+    least = "" if whole.complete else "at least "
+    app.echo(f"estimate: {least}{money(whole.total)}, savings: {percent(whole.savings)}")
+    asked = f"since {costs.start.astimezone():%Y-%m-%d %H:%M}" if since else "of all their time"
+    app.remark(f"estimates {asked}: Spot prices as they were, others as they are now;")
+    app.remark("savings are of compute. Without data transfer, snapshots, IOPS and taxes.")
+    if not whole.complete:
+        app.remark(f"{LEAST} at least: not all of it is known.")
     for text in (*costs.remarks, *remarks(costs.found, since)):
         app.remark(text)
 
@@ -75,7 +79,7 @@ def _of(billed: Billed | None, life: Life) -> str | None:
 
 
 def _row(name: str, cost: Cost, billed: str | None) -> list[str]:
-    least = "" if cost.complete else ">"
+    least = "" if cost.complete else LEAST
     cells = [name, f"{least}{hours(cost.running)}", hours(cost.stopped)]
     cells += [f"{least}{money(cost.compute)}" if cost.compute is not None else "unknown", money(cost.disk)]
     cells += [money(cost.address), f"{least}{money(cost.total)}", money(cost.on_demand), percent(cost.savings)]

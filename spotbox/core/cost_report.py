@@ -5,10 +5,10 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from spotbox.core.cost import Cost, Life
+from spotbox.core.cost import Cost, Life, total_of
 from spotbox.core.names import join_names
 from spotbox.core.report import number
-from spotbox.core.units import show_usd
+from spotbox.core.units import show_duration, show_usd
 
 KEYS = (
     "name", "running_hours", "stopped_hours", "compute_usd", "disk_usd", "on_demand_usd", "savings_pct", "complete",
@@ -53,19 +53,20 @@ def percent(value: Decimal | None) -> str:
 
 
 def money(usd: Decimal | None) -> str:
-    """`$12.34`; four places below a dollar's tenth."""
-    return show_usd(usd, 2 if usd is None or usd >= 1 or not usd else 4)
+    """`$12.34`; four places where it is less than a cent."""
+    return show_usd(usd, 2 if usd is None or usd >= _HUNDREDTH or not usd else 4)
 
 
 def remarks(named: Iterable[tuple[Life, Cost]], since: datetime | None = None) -> list[str]:
-    """What the figures leave out, each once, with the boxes that it concerns."""
+    """What the figures leave out, each once, with the boxes that it concerns; a line each."""
     found: dict[str, list[str]] = {}
     for life, cost in named:
         for text in _left_out(life, cost, since):
             boxes = found.setdefault(text, [])
             if life.name not in boxes:
                 boxes.append(life.name)
-    return [f"{join_names(names)}: {text}" for text, names in found.items()]
+    told = (f"{join_names(names)}: {text}" for text, names in found.items())
+    return [line for text in told for line in text.split("\n")]
 
 
 _NO_PRICE = {
@@ -79,22 +80,34 @@ def _left_out(life: Life, cost: Cost, since: datetime | None) -> Sequence[str]:
     found = list(life.gaps)
     if cost.unknown:
         spans = [f"{a:%Y-%m-%d %H:%M} to {b:%Y-%m-%d %H:%M} UTC" for a, b in life.unknown if not since or b > since]
-        more = f" and {len(spans) - 2} times more" if len(spans) > 3 else ""
-        spans = spans if len(spans) <= 3 else spans[:2]
-        told = f"{', '.join(spans)}{more}" if more else join_names(spans)
-        found.append(f"whether it ran is not known for {hours(cost.unknown)} h, which are not counted ({told})")
+        few = spans if len(spans) <= 3 else [*spans[:2], f"{len(spans) - 2} times more"]
+        found.append(f"whether it ran is not known for {hours(cost.unknown)} h, not counted:\n  {join_names(few)}")
     if cost.unpriced:
         found.append(f"{hours(cost.unpriced)} h ran at a price that AWS no longer tells, and are not counted")
     found += [_NO_PRICE[what] for what in sorted(cost.lacking)]
     return found
 
 
-def sentence(name: str, cost: Cost) -> str:
-    """What `down` says of the box that it removed."""
-    known = "" if cost.complete else " at least"
+def summary(costs: Sequence[tuple[Life, Cost]]) -> dict[str, Any] | None:
+    """The record of one box, or the sum of several; None for none."""
+    if not costs:
+        return None
+    names = {life.name for life, _ in costs}
+    return record(names.pop() if len(names) == 1 else None, total_of(cost for _, cost in costs))
+
+
+def sentences(costs: Sequence[tuple[Life, Cost]]) -> list[str]:
+    """What `down` says of each box that it removed."""
+    return [line for life, cost in costs for line in _sentences(life.name, cost)]
+
+
+def _sentences(name: str, cost: Cost) -> list[str]:
+    known = "about" if cost.complete else "at least"
     parts = [f"compute {money(cost.compute)}", f"disk {money(cost.disk)}"]
-    if cost.address:
-        parts.append(f"public IPv4 {money(cost.address)}")
-    spent = f"{name} cost about{known} {money(cost.total)} (estimate: {', '.join(parts)})"
-    ran = f"ran {hours(cost.running)} h, stopped {hours(cost.stopped)} h"
-    return f"{spent}; {ran}; on demand {money(cost.on_demand)} of compute; savings: {percent(cost.savings)}"
+    parts += [f"public IPv4 {money(cost.address)}"] if cost.address else []
+    ran, stopped = (show_duration(int(hours * 3600)) for hours in (cost.running, cost.stopped))
+    return [
+        f"{name} cost {known} {money(cost.total)} (estimate): {', '.join(parts)}",
+        f"it ran {ran}, stood stopped {stopped}; on demand its compute would have cost {money(cost.on_demand)}",
+        f"savings: {percent(cost.savings)}",
+    ]

@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from spotbox.sandbox import quotas, regions
+from spotbox.sandbox.books import Books
 from spotbox.sandbox.catalogue import TYPES
 from spotbox.sandbox.faults import Faults
 from spotbox.sandbox.records import GONE, Box
@@ -17,7 +18,7 @@ from spotbox.sandbox.world import World
 # fault, doom and what follows are for tests and harnesses; the command line has the rest.
 VERBS = (
     *("status", "interrupt", "rebalance", "capacity", "price", "prices", "on_demand", "quota", "identity", "region"),
-    *("fault", "doom", "weather", "calls", "hold", "held", "release"),
+    *("fault", "doom", "weather", "calls", "hold", "held", "release", "relive", "bill"),
 )
 NAME_TAG = "spotbox:name"
 
@@ -44,7 +45,7 @@ def amount(usd: object) -> Decimal:
     return price
 
 
-class Control:
+class Control(Books):
     """The verbs of /_sandbox/. Every refusal is a ValueError with a sentence for the user."""
 
     def __init__(
@@ -60,6 +61,7 @@ class Control:
         self.faults = Faults()
         self.sky = Sky()
         self.replicas = Replicas(world, backends)
+        self.backends = backends
         self.watch = Watch()
 
     def do(self, verb: str, given: dict[str, Any]) -> dict[str, Any]:

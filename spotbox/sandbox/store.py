@@ -47,6 +47,8 @@ class Store:
             "market": {name: getattr(world.market, name) for name in MARKET},
             "tokens": world.tokens,
             "identity": world.identity,
+            "trail": world.trail.events,
+            "bills": world.bills,
             "moto": {name: dict(get_backend(name)[ACCOUNT]) for name in SERVICES},
         }
         out = io.BytesIO()
@@ -85,6 +87,8 @@ class Store:
         world.spot.requests.update(state["requests"])
         world.tokens.update(state["tokens"])
         world.identity = state["identity"]
+        world.trail.events = state.get("trail", [])
+        world.bills = state.get("bills", world.bills)
         for name, value in state["market"].items():
             setattr(world.market, name, value)
         world.advance()
