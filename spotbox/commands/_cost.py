@@ -11,7 +11,7 @@ from spotbox.commands._ledger import seen
 from spotbox.core.boxes import Box
 from spotbox.core.cost import Cost, Disk, Life, Tariff, cost_of
 from spotbox.core.cost_ledger import earlier, marks_in
-from spotbox.core.cost_life import Past, Told, disks_of, life_of, past_of, second
+from spotbox.core.cost_life import Past, Told, disks_of, life_of, past_of, present, second
 from spotbox.core.cost_past import Mark, stays
 from spotbox.core.errors import SpotboxError
 from spotbox.core.history import MOST_DAYS, History, Pool
@@ -47,7 +47,8 @@ class Costs:
 
 def parts_of_box(app: App, box: Box) -> Parts:
     """The parts of a box that is there."""
-    return parts_of(app, (box.owner, box.name), box.requests, box.instances, box.volumes)
+    instances = present(box.instances, box.requests)
+    return parts_of(app, (box.owner, box.name), box.requests, instances, box.volumes)
 
 
 def parts_of(

@@ -9,8 +9,8 @@ from spotbox.commands._cost import Costs, Parts, costs_of, parts_of
 from spotbox.commands._ledger import bury, remember
 from spotbox.core.boxes import Belongings, Box, Sight, gather
 from spotbox.core.cost import Cost, Life
-from spotbox.core.cost_life import marks_of, second
-from spotbox.core.cost_past import Mark, What
+from spotbox.core.cost_life import marks_of, present, second, transition_time
+from spotbox.core.cost_past import Mark
 from spotbox.core.errors import SpotboxError
 from spotbox.core.records import Instance
 from spotbox.core.states import State
@@ -33,8 +33,9 @@ class Eve:
         for sight in self.sights:
             for whose, parts in gather(sight).items():
                 mine = whose[0] == self.owner and (self.names is None or whose[1] in self.names)
-                if mine and (parts.instances or parts.volumes):
-                    found.setdefault(whose, []).append((sight.region, parts))
+                there = replace(parts, instances=present(parts.instances, parts.requests))
+                if mine and (there.instances or there.volumes):
+                    found.setdefault(whose, []).append((sight.region, there))
         return found
 
 
@@ -83,11 +84,10 @@ def _parts(
         for instance in parts.instances:
             request = next((r for r in requests if r.id == instance.request_id), None)
             gone = last.get(instance.id) or replace(instance, state="terminated", transition="")
+            if gone.state == "terminated" and not transition_time(gone.transition):  # AWS does not say when: now
+                gone = replace(gone, transition=f"({now:%Y-%m-%d %H:%M:%S} GMT)")
             instances.append(gone)
-            marks = marks_of(instance, request, volumes, second(eve.at))
-            if gone.state == "terminated" and not any(not m.up for m in marks_of(gone, request, volumes, now)):
-                marks = (*marks, Mark(now, What.ENDED))
-            more[instance.id] = marks
+            more[instance.id] = marks_of(instance, request, volumes, second(eve.at))
         _remember(app, whose, region, parts, [i for i in instances if i.region == region])
     return parts_of(app, whose, requests, instances, volumes, more)
 

@@ -13,8 +13,9 @@ from spotbox.app import App, get_app
 from spotbox.commands._connect import drop_entry, forget_host
 from spotbox.commands._farewell import Eve, farewell
 from spotbox.commands._find import others
+from spotbox.commands._ledger import remember
 from spotbox.commands._remove import GROUP_WAIT, Tally, carry_out, kept_lines, patiently, priced, reconcile, see_gone
-from spotbox.core.boxes import Sight, gather
+from spotbox.core.boxes import Sight, assemble, gather
 from spotbox.core.cost import Cost, Life
 from spotbox.core.cost_report import remarks, sentences, summary
 from spotbox.core.errors import Exit, SpotboxError, UsageError
@@ -84,6 +85,7 @@ def down(
     words += [*(["--owner", owner] if flags["owner"] else []), *(["--keep-data"] if keep_data else [])]
     wanted = Wanted(owner, None if every else [name], keep_data, shell(words))
     seen, looked = _look(app, regions, owner), app.system.now()
+    remember(app, [box for sight in seen.sights for box in assemble(sight)])
     plan, tally = wanted.plan(seen.sights), Tally()
     settling = doubt(seen.sights, plan, owner, wanted.names, looked, app.settle)
     for region, error in seen.failed.items():
@@ -287,7 +289,7 @@ def _finish(
             price = "cost unknown" if cost is None else f"{show_usd(Decimal(str(cost)), 2)}/month"
             click.echo(safe(f"NOT removed {item['kind']} {item['id']} ({item['region']}, {price}): {item['why']}"))
         for line in sentences(costs):
-            click.echo(line)
+            click.echo(safe(line))
     for text in remarks(costs):
         app.remark(text)
     if unresolved:

@@ -91,7 +91,7 @@ def stays(marks: Iterable[Mark], now: datetime, runs: bool | None, told_from: da
 def _between(mark: Mark, end: datetime, leads: bool, told_from: datetime | None) -> list[Stay]:
     """What it did from a mark to the next one, which it `leads` to by running (True) or by standing stopped."""
     sure = min(max(mark.at, mark.until or mark.at), end)
-    found = [Stay(mark.at, sure, mark.up, began=mark.up)]
+    found = [Stay(mark.at, sure, mark.up)]
     if mark.up != leads:  # a start or a stop between them is missing
         found.append(Stay(sure, end, None))
     elif mark.until is not None or (told_from is not None and told_from <= sure):
@@ -100,7 +100,7 @@ def _between(mark: Mark, end: datetime, leads: bool, told_from: datetime | None)
         found += [Stay(sure, told_from, None), Stay(told_from, end, mark.up)]
     else:
         found.append(Stay(sure, end, None))
-    return [stay for stay in found if stay.start < stay.end]
+    return [replace(stay, began=mark.up and stay.start == mark.at) for stay in found if stay.start < stay.end]
 
 
 def _joined(found: Sequence[Stay]) -> list[Stay]:

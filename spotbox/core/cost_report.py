@@ -8,6 +8,7 @@ from typing import Any
 from spotbox.core.cost import Cost, Life, total_of
 from spotbox.core.names import join_names
 from spotbox.core.report import number
+from spotbox.core.text import safe
 from spotbox.core.units import show_duration, show_usd
 
 KEYS = (
@@ -63,8 +64,8 @@ def remarks(named: Iterable[tuple[Life, Cost]], since: datetime | None = None) -
     for life, cost in named:
         for text in _left_out(life, cost, since):
             boxes = found.setdefault(text, [])
-            if life.name not in boxes:
-                boxes.append(life.name)
+            if safe(life.name) not in boxes:
+                boxes.append(safe(life.name))
     told = (f"{join_names(names)}: {text}" for text, names in found.items())
     return [line for text in told for line in text.split("\n")]
 
