@@ -127,8 +127,9 @@ def life_of(
     runs, down, unknown = list[Run](), list[Span](), list[Span]()
     for past in pasts:
         later = [p.born for p in pasts if p.born and past.born and p.born > past.born]
-        # Of one that is gone nobody tells the end: no later than when the next was there.
-        end = min([now, *later]) if past.runs is None and not _ended(past) else now
+        # Of one that is gone nobody tells the end: no later than when the next was there, as far as it was not seen.
+        seen = max((mark.until or mark.at for mark in past.marks), default=now)
+        end = max(min([now, *later]), seen) if past.runs is None and not _ended(past) else now
         marks = (*past.marks, *told.marks.get(past.id, ()))
         for stay in stays(marks, end, past.runs, told.since.get(past.id)):
             if stay.up:
