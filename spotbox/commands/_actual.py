@@ -19,8 +19,8 @@ _ACTIVATE = (
 
 def ask_first(app: App, yes: bool) -> bool:
     """Whether to ask Cost Explorer. UsageError where nobody is there to say so; the sandbox charges nothing."""
-    said = f"Cost Explorer charges ${USD} for each call; this takes {CALLS}"
-    app.remark(f"{said}, about ${USD * CALLS}{', in the sandbox nothing' if app.sandbox else ''}")
+    charged = "in the sandbox nothing" if app.sandbox else f"about ${USD * CALLS}"
+    app.remark(f"Cost Explorer charges ${USD} for each call; this takes {CALLS}: {charged}")
     if yes or app.sandbox:
         return True
     if not app.prompts.possible:
@@ -38,8 +38,8 @@ def billed(app: App, owner: str, names: Collection[str], start: datetime) -> dic
         tags = app.cloud.cost_tags()
         if NAME_TAG not in tags:
             app.progress.done()
-            app.remark(f"what was billed is not known: the tag {NAME_TAG} is not activated for cost allocation")
-            app.remark(f"  Activate it (it counts from then on, and shows after up to a day): {_ACTIVATE}")
+            app.remark(f"what was billed is not known: {NAME_TAG} is not activated for cost allocation.")
+            app.remark(f"  Activate it (it counts from then on, and shows within a day): {_ACTIVATE}")
             return None
         found: dict[str, Decimal] = app.cloud.billed(owner, tags, first, (now + timedelta(days=1)).date())
     except SpotboxError as error:
@@ -48,9 +48,10 @@ def billed(app: App, owner: str, names: Collection[str], start: datetime) -> dic
         app.remark(f"  {_remedy(error)}")
         return None
     app.progress.done()
-    whose = "" if OWNER_TAG in tags else f"; of every owner, for {OWNER_TAG} is not activated"
-    app.remark(f"billed: Cost Explorer by the tag {NAME_TAG}, whole days (UTC) since {first}, up to a day late{whose};")
-    app.remark("what AWS relaunched without tags, and credits, are not in it")
+    app.remark(f"billed: by the tag {NAME_TAG}, days (UTC) since {first}, a day late;")
+    app.remark("without what AWS relaunched untagged, and without credits.")
+    if OWNER_TAG not in tags:
+        app.remark(f"billed of every owner's: the tag {OWNER_TAG} is not activated.")
     return {name: usd for name, usd in found.items() if name in names}
 
 

@@ -55,6 +55,8 @@ def percent(value: Decimal | None) -> str:
 
 def money(usd: Decimal | None) -> str:
     """`$12.34`; four places where it is less than a cent."""
+    if usd is not None and 0 < usd < _CENTS:
+        return f"<{show_usd(_CENTS)}"
     return show_usd(usd, 2 if usd is None or usd >= _HUNDREDTH or not usd else 4)
 
 

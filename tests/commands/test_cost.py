@@ -249,7 +249,7 @@ def test_actual_is_asked_first(user):
     user.world.has_box("dev", age=100 * 3600)
     said = user.run("cost", "--actual")
     assert said.code == 2
-    assert "Cost Explorer charges $0.01 for each call; this takes 2, about $0.02" in said.err
+    assert "Cost Explorer charges $0.01 for each call; this takes 2: about $0.02" in said.err
     assert user.run("cost", "--actual", answers=[("Ask it?", False)]).code == 0
     assert asked(user.world, "ce") == []
 
