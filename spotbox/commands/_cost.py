@@ -12,7 +12,7 @@ from spotbox.core.boxes import Box
 from spotbox.core.cost import Cost, Disk, Life, Tariff, cost_of
 from spotbox.core.cost_ledger import earlier, marks_in
 from spotbox.core.cost_life import Past, Told, disks_of, life_of, past_of, present, second
-from spotbox.core.cost_past import Mark, stays
+from spotbox.core.cost_past import Mark, doubtful
 from spotbox.core.errors import SpotboxError
 from spotbox.core.history import MOST_DAYS, History, Pool
 from spotbox.core.records import Instance, Request, Volume
@@ -96,7 +96,7 @@ def _told(parts: Parts, told: Mapping[str, Told], now: datetime) -> Told:
 
 def _doubtful(past: Past, now: datetime) -> bool:
     """Whether EC2 and the ledger leave something open that CloudTrail may know."""
-    return any(stay.up is None for stay in stays(past.marks, now, past.runs, None))
+    return doubtful(past.marks, now, past.runs)
 
 
 @dataclass

@@ -18,6 +18,7 @@ from spotbox.core.text import plural
 from spotbox.output import Column, screen
 
 Billed = Mapping[str, Decimal]
+SIDES = 10  # columns beside the bars: the frame and the figures
 LEAST = ">"  # before a figure of which not all is known
 _COLUMNS = (
     Column("box", "box"),
@@ -36,7 +37,7 @@ _BILLED = Column("billed", "billed", right=True)
 def show(app: App, costs: Costs, since: datetime | None, billed: Billed | None) -> None:
     """All of it, within the terminal's columns where stdout is one; bars only there."""
     if screen() is not None and costs.start < costs.end:
-        _bars(costs, how(app.env, screen() or 80))
+        _bars(app, costs, how(app.env, screen() or 80))
     rows = [_row(_label(life), cost, _of(billed, life)) for life, cost in costs.found]
     whole = total_of(cost for _, cost in costs.found)
     if len(rows) > 1:
@@ -45,7 +46,7 @@ def show(app: App, costs: Costs, since: datetime | None, billed: Billed | None) 
     least = "" if whole.complete else "at least "
     app.echo(f"estimate: {least}{money(whole.total)}, savings: {percent(whole.savings)}")
     asked = f"since {costs.start.astimezone():%Y-%m-%d %H:%M}" if since else "of all their time"
-    app.remark(f"estimates {asked}: Spot prices as they were, others as they are now;")
+    app.remark(f"estimates {asked}: Spot prices as they were, others of this week;")
     app.remark("savings are of compute. Without data transfer, snapshots, IOPS and taxes.")
     if not whole.complete:
         app.remark(f"{LEAST} at least: not all of it is known.")
@@ -53,7 +54,7 @@ def show(app: App, costs: Costs, since: datetime | None, billed: Billed | None) 
         app.remark(text)
 
 
-def _bars(costs: Costs, look: Look) -> None:
+def _bars(app: App, costs: Costs, look: Look) -> None:
     days = by_day([life for life, _ in costs.found], costs.tariff, costs.start, costs.end, None)
     bars = [
         Bar(
@@ -61,9 +62,12 @@ def _bars(costs: Costs, look: Look) -> None:
         )
         for d in days
     ]
+    room = look.width - SIDES
+    if len(bars) > room:
+        app.remark(f"bars of the last {room} of {plural(len(bars), 'day')}; --since shows fewer")
     names = dict.fromkeys(life.name for life, _ in costs.found)
     what = next(iter(names)) if len(names) == 1 else plural(len(names), "box")
-    text = draw_bars(f"{what}, USD a day (estimate)", bars, ("compute", "disk and address"), look)
+    text = draw_bars(f"{what}, USD a day (estimate)", bars[-room:], ("compute", "disk and address"), look)
     click.echo(text + "\n", color=look.colour)
 
 

@@ -85,7 +85,6 @@ def down(
     words += [*(["--owner", owner] if flags["owner"] else []), *(["--keep-data"] if keep_data else [])]
     wanted = Wanted(owner, None if every else [name], keep_data, shell(words))
     seen, looked = _look(app, regions, owner), app.system.now()
-    remember(app, [box for sight in seen.sights for box in assemble(sight)])
     plan, tally = wanted.plan(seen.sights), Tally()
     settling = doubt(seen.sights, plan, owner, wanted.names, looked, app.settle)
     for region, error in seen.failed.items():
@@ -114,6 +113,7 @@ def _look(app: App, regions: Sequence[str], owner: str) -> Any:
         app.progress.glance(f"looking for boxes in {len(regions)} regions")
     seen = patiently(app, lambda: _all_of(app, regions, owner))
     app.progress.done()
+    remember(app, [box for sight in seen.sights for box in assemble(sight)])
     if seen.failed and not seen.sights:
         raise next(iter(seen.failed.values()))
     for region, error in seen.failed.items():

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 # What two sources tell of one start (volume made, call, LaunchTime) or stop (call, notice, request) lies so near.
-SAME_START, SAME_STOP = timedelta(minutes=5), timedelta(minutes=15)
+SAME_START, SAME_STOP = timedelta(minutes=2), timedelta(minutes=15)
 
 
 class What(StrEnum):
@@ -63,6 +63,13 @@ def merged(marks: Iterable[Mark]) -> list[Mark]:
         else:
             found.append(mark)
     return found
+
+
+def doubtful(marks: Iterable[Mark], now: datetime, runs: bool | None) -> bool:
+    """Whether there is a time of which these marks do not tell themselves what the instance did: CloudTrail may."""
+    known = [mark for mark in merged(marks) if mark.at <= now]
+    ends = [mark.at for mark in known[1:]] + ([now] if runs is not None or (known and known[-1].up) else [])
+    return any(end - (mark.until or mark.at) > SAME_START for mark, end in zip(known, ends, strict=False))
 
 
 def stays(marks: Iterable[Mark], now: datetime, runs: bool | None, told_from: datetime | None) -> list[Stay]:

@@ -20,7 +20,7 @@ dev  100.0      0.0   $15.78  $1.10  $0.50  $17.38     $52.60    70.0%
 estimate: $17.38, savings: 70.0%
 """
 NOTES = """\
-estimates of all their time: Spot prices as they were, others as they are now;
+estimates of all their time: Spot prices as they were, others of this week;
 savings are of compute. Without data transfer, snapshots, IOPS and taxes.
 """
 DEV = {"name": "dev", "running_hours": 100.0, "stopped_hours": 0.0, "compute_usd": 15.78, "disk_usd": 1.0959,
@@ -315,3 +315,33 @@ def test_what_stays_is_not_buried(user):
     user.world.refuses("TerminateInstances", "UnauthorizedOperation", http=403)
     assert user.run("down", "-y").code == 6
     assert list((user.home / "ledger").rglob("removed.json")) == []
+
+
+def test_a_hostile_name(user):
+    """A tag written by hand cannot move the cursor, on the screen, in data, or in what `down` says."""
+    user.world.has_box("dev", age=100 * 3600)
+    name = "a\x1b[2J\r\nb"
+    for things in (user.world.requests, user.world.instances, user.world.volumes, user.world.groups):
+        for id_, thing in things.items():
+            things[id_] = replace(thing, tags={**thing.tags, "spotbox:name": name})
+    past(user.world, launched=10)
+    user.world.refuses("LookupEvents", "AccessDeniedException", http=403)
+    told = [
+        user.run("cost"),
+        user.run("cost", "-o", "json"),
+        user.run("cost", "-o", "csv"),
+        user.run("down", "--all", "-y"),
+    ]
+    for said in told:
+        assert said.code == 0
+        assert not any(char in said.out + said.err for char in "\x1b\r")
+        assert not any(line.startswith("b") and "box" not in line for line in (said.out + said.err).splitlines())
+
+
+def test_the_account_of_a_removed_box(user):
+    """The ledger may be of several accounts: what another one's `down` left in it is not this one's."""
+    user.world.has_box("dev", age=100 * 3600)
+    assert user.run("down", "-y").code == 0
+    (file,) = (user.home / "ledger").rglob("removed.json")
+    file.write_text(file.read_text().replace("123456789012", "999999999999"))
+    assert user.run("cost", "--since", "30d", "-o", "json").json == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spotbox.core.cost import Life, Run, Tariff
 from spotbox.core.cost_days import by_day, days_between
-from spotbox.core.cost_past import Mark, Stay, What, merged, stays
+from spotbox.core.cost_past import Mark, Stay, What, doubtful, merged, stays
 from spotbox.core.cost_since import parse_since, since_when
 from spotbox.core.errors import UsageError
 from spotbox.core.history import Pool
@@ -147,3 +147,19 @@ def test_since():
             parse_since(text)
     with pytest.raises(UsageError):
         since_when(parse_since("2027-01-01"), NOON, None)
+
+
+@pytest.mark.parametrize(("marks", "runs", "asks"), [
+    ([mark(0, UP), mark(0.01, UP, 9)], True, False),
+    ([mark(0, UP), mark(5, UP, 9)], True, True),
+    ([mark(0, UP, 4), mark(4, STOP, 9)], False, False),
+    ([mark(0, UP, 4), mark(4, STOP, 5), mark(7, UP, 9)], True, True),  # who knows what was between 5 and 7
+    ([mark(0, UP, 3), mark(3.01, END)], None, False),
+    ([mark(0, UP), mark(3, END)], None, True),
+    ([mark(0, UP, 3)], None, True),
+    ([mark(0, UP)], True, True),
+    ([], True, False),
+])  # fmt: skip
+def test_what_cloudtrail_is_needed_for(marks, runs, asks):
+    """It is asked only where EC2 and the ledger leave a time open."""
+    assert doubtful(marks, at(9), runs) is asks

@@ -1,6 +1,7 @@
 """The cost of a box of two weeks, end to end: its past in CloudTrail, the market's prices, a terminal, and `down`."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pexpect
@@ -35,6 +36,25 @@ def old(tmp_path_factory):
     here.run("sandbox", "stop", code=None)
 
 
+def weighed(here, zone, spans):
+    """USD of times (hours ago, each) at the prices in force, worked out anew from DescribeSpotPriceHistory."""
+    now = datetime.now(UTC)
+    pages = (
+        here.client("ec2")
+        .get_paginator("describe_spot_price_history")
+        .paginate(InstanceTypes=["g5.xlarge"], AvailabilityZone=zone, StartTime=now - timedelta(days=15))
+    )
+    changes = sorted((row["Timestamp"], float(row["SpotPrice"])) for page in pages for row in page["SpotPriceHistory"])
+    ends = [at for at, _ in changes[1:]] + [now]
+    return sum(
+        usd
+        * max(0, (min(end, now - timedelta(hours=to)) - max(at, now - timedelta(hours=since))).total_seconds())
+        / 3600
+        for (at, usd), end in zip(changes, ends, strict=True)
+        for since, to in spans
+    )
+
+
 @needs_ssh
 def test_a_box_of_two_weeks(old):
     """Run 2 + 1 + half an hour + 2 days, the restart's days unknown; the bars, the table, and its end."""
@@ -42,7 +62,10 @@ def test_a_box_of_two_weeks(old):
     assert found["running_hours"] == pytest.approx(5 * DAY + 0.5, abs=0.1)
     assert found["stopped_hours"] == pytest.approx((2 + 1 + 3) * DAY - 0.5, abs=0.1)
     assert found["complete"] is False
-    assert 0 < found["compute_usd"] < found["on_demand_usd"]
+    zone = old.json("status", "dev", "-r", "us-east-1")["zone"]
+    spans = [(14 * DAY, 12 * DAY), (10 * DAY, 9 * DAY), (2 * DAY, 0)]
+    assert found["compute_usd"] == pytest.approx(weighed(old, zone, spans), rel=0.005)
+    assert len({round(weighed(old, zone, [span]) / (span[0] - span[1]), 4) for span in spans}) == 3  # it did move
     assert found["on_demand_usd"] == pytest.approx((5 * DAY + 0.5) * 1.006, rel=0.01)
     assert found["disk_usd"] == pytest.approx(100 * 0.08 * 14 * DAY / 730, rel=0.01)
 
