@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from math import ceil
 from typing import Any
 
 from spotbox.core.history import Step
@@ -122,13 +123,18 @@ def draw_bars(title: str, bars: Sequence[Bar], parts: tuple[str, str], look: Loo
     labels = [f"{usd:.2f}" if top >= 0.1 else f"{usd:.4f}" for usd in heights]
     inner = width - max(map(len, labels)) - 2  # columns between the frame's two sides
     shown = bars[-inner:]
-    apart = min(10, inner // max(1, len(shown)))
-    wide = max(1, apart - 1)
+    apart = min(10.0, inner / max(1, len(shown)))
+    if apart >= 3:  # bars with a column between them
+        apart, wide = int(apart), int(apart) - 1
+        places = [(i, int(i * apart) + c) for i in range(len(shown)) for c in range(wide)]
+    else:  # side by side, some a column wider than others
+        wide = 1
+        places = [(int(c / apart), c) for c in range(inner) if int(c / apart) < len(shown)]
     for mark, colour, sizes in (
         (marks[1], "yellow", [bar.lower + bar.upper for bar in shown]),
         (marks[0], "cyan", [bar.lower for bar in shown]),
     ):
-        columns = [(i * apart + c + 0.5, float(usd)) for i, usd in enumerate(sizes) if usd > 0 for c in range(wide)]
+        columns = [(c + 0.5, float(sizes[i])) for i, c in places if sizes[i] > 0]
         if columns:
             x, y = zip(*columns, strict=True)
             figure.draw(figure.signal(list(x), list(y), marker=plotext.marker(mark, colour)).fillx())
@@ -136,7 +142,7 @@ def draw_bars(title: str, bars: Sequence[Bar], parts: tuple[str, str], look: Loo
     figure.ruler("y").ticks(heights, labels)
     figure.ruler("x").lim(0, inner)
     longest = max((len(bar.label) for bar in shown), default=0)
-    ticks = range(0, len(shown), -(-(longest + 3) // max(1, apart)))
+    ticks = range(0, len(shown), max(1, ceil((longest + 3) / apart)))
     figure.ruler("x").ticks([i * apart + wide / 2 for i in ticks], [safe(shown[i].label) for i in ticks])
     return _lines(figure, look)
 

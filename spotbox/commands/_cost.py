@@ -47,8 +47,8 @@ class Costs:
 
 def parts_of_box(app: App, box: Box) -> Parts:
     """The parts of a box that is there."""
-    instances = present(box.instances, box.requests)
-    return parts_of(app, (box.owner, box.name), box.requests, instances, box.volumes)
+    instances, requests = present(box.instances, box.requests)
+    return parts_of(app, (box.owner, box.name), requests, instances, box.volumes)
 
 
 def parts_of(

@@ -33,7 +33,8 @@ class Eve:
         for sight in self.sights:
             for whose, parts in gather(sight).items():
                 mine = whose[0] == self.owner and (self.names is None or whose[1] in self.names)
-                there = replace(parts, instances=present(parts.instances, parts.requests))
+                instances, requests = present(parts.instances, parts.requests)
+                there = replace(parts, instances=list(instances), requests=list(requests))
                 if mine and (there.instances or there.volumes):
                     found.setdefault(whose, []).append((sight.region, there))
         return found

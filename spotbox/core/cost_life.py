@@ -106,11 +106,14 @@ def past_of(
     )
 
 
-def present(instances: Sequence[Instance], requests: Iterable[Request]) -> list[Instance]:
-    """The instances of a box that is there: AWS shows those of one that was removed for an hour longer."""
+def present(
+    instances: Sequence[Instance], requests: Sequence[Request]
+) -> tuple[tuple[Instance, ...], tuple[Request, ...]]:  # fmt: skip
+    """The instances and requests of a box that is there. AWS shows those of one that was removed for hours longer."""
     alive = {i.id for i in instances if i.state not in _OVER}
     live = {r.id for r in requests if r.state in LIVE} | {i.request_id for i in instances if i.id in alive}
-    return [i for i in instances if i.id in alive or (i.request_id and i.request_id in live)]
+    shown = tuple(i for i in instances if i.id in alive or (i.request_id and i.request_id in live))
+    return shown, tuple(r for r in requests if r.id in live)
 
 
 def disks_of(volumes: Iterable[Volume], now: datetime) -> list[Disk]:

@@ -83,8 +83,9 @@ def _left_out(life: Life, cost: Cost, since: datetime | None) -> Sequence[str]:
     found = list(life.gaps)
     if cost.unknown:
         spans = [f"{a:%Y-%m-%d %H:%M} to {b:%Y-%m-%d %H:%M} UTC" for a, b in life.unknown if not since or b > since]
-        few = spans if len(spans) <= 3 else [*spans[:2], f"{len(spans) - 2} times more"]
-        found.append(f"whether it ran is not known for {hours(cost.unknown)} h, not counted:\n  {join_names(few)}")
+        few = spans if len(spans) <= 3 else [*spans[:2], f"and {len(spans) - 2} times more"]
+        lines = "".join(f"\n  {span}" for span in few)
+        found.append(f"whether it ran is not known for {hours(cost.unknown)} h, not counted:{lines}")
     if cost.unpriced:
         found.append(f"{hours(cost.unpriced)} h ran at a price that AWS no longer tells, and are not counted")
     found += [_NO_PRICE[what] for what in sorted(cost.lacking)]

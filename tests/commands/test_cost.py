@@ -345,3 +345,14 @@ def test_the_account_of_a_removed_box(user):
     (file,) = (user.home / "ledger").rglob("removed.json")
     file.write_text(file.read_text().replace("123456789012", "999999999999"))
     assert user.run("cost", "--since", "30d", "-o", "json").json == []
+
+
+def test_the_next_box_of_that_name(user):
+    """AWS shows what was removed for hours; of a new box of that name it is no part."""
+    user.world.has_box("dev", age=100 * 3600)
+    assert user.run("down", "-y").code == 0
+    user.world.has_box("dev", age=36)
+    found = user.run("cost", "dev", "-o", "json").json
+    assert (found["running_hours"], found["complete"]) == (0.01, True)
+    rows = user.run("cost", "--since", "30d", "-o", "json").json
+    assert [row["running_hours"] for row in rows] == [0.01, 100.0]
