@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spotbox.core.cost import Cost, Disk, Life, Run, Tariff, cost_of, total_of
@@ -186,6 +186,7 @@ def lives(draw):
 SUMS = ("running", "stopped", "unknown", "unpriced", "compute", "disk", "address", "on_demand", "against")
 
 
+@settings(max_examples=60, deadline=None)
 @given(lives(), HOURS)
 def test_a_cut_changes_nothing(box_and_prices, cut):
     """A time cut in two costs what it costs whole, to far below a cent."""
@@ -198,6 +199,7 @@ def test_a_cut_changes_nothing(box_and_prices, cut):
         assert abs(one - other) < Decimal("1e-9"), name
 
 
+@settings(max_examples=60, deadline=None)
 @given(lives(), USD)
 def test_a_higher_price_never_costs_less(box_and_prices, more):
     """Every price raised: compute does not fall, and what on demand would have cost stays."""
@@ -207,6 +209,7 @@ def test_a_higher_price_never_costs_less(box_and_prices, more):
     assert other.on_demand == one.on_demand
 
 
+@settings(max_examples=60, deadline=None)
 @given(lives())
 def test_savings_are_at_most_all_of_it(box_and_prices):
     """Nothing saves more than 100 %."""
@@ -215,6 +218,7 @@ def test_savings_are_at_most_all_of_it(box_and_prices):
     assert saved is None or saved <= 100
 
 
+@settings(max_examples=60, deadline=None)
 @given(lives())
 def test_on_demand_alone_saves_nothing(box_and_prices):
     """A box that was on demand all the time saved 0.00 %, or has nothing to compare."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spotbox.core.cost import Life, Run, Tariff
@@ -102,6 +102,7 @@ def test_an_end_that_nobody_tells():
     assert told(stays([mark(0, UP, 3)], at(4), None, None)) == [(0, 3, True, False), (3, 4, None, False)]
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 99), st.sampled_from(What), st.integers(0, 30)), max_size=8),
        st.booleans(), st.one_of(st.none(), st.integers(-10, 99)))  # fmt: skip
 def test_the_stays_cover_the_time_once(raw, runs, since):
