@@ -21,6 +21,7 @@ from spotbox.store import Store
 from spotbox.system import System
 
 DEFAULT_REGION = "us-east-1"
+SANDBOX = "sandbox"  # its folder in the ledger
 SETTLE = 60  # seconds in which AWS may not yet show what it has just made
 SANDBOX_SETTLE = 2  # the sandbox shows at once
 
@@ -77,7 +78,7 @@ class App:
     @cached_property
     def ledger(self) -> Store:
         """What was seen of boxes in passing, for `cost`; of the sandbox and of every other endpoint its own."""
-        return Store(self.places.ledger / ("sandbox" if self.sandbox else self._endpoint_name), self.system.now)
+        return Store(self.places.ledger / (SANDBOX if self.sandbox else self._endpoint_name), self.system.now)
 
     @property
     def _endpoint_name(self) -> str:

@@ -78,7 +78,7 @@ def costs_of(
     app.progress.glance("reading what happened, and the prices of that time")
     asked, remarks = _ask(app, boxes, [life for life, _ in gone], start, now)
     app.progress.done()
-    lives = [life_of(p.name, p.pasts, p.disks, p.requests, _told(p, asked.told, now), now) for p in boxes if p.start]
+    lives = [life_of(p.name, p.pasts, p.disks, p.requests, _told(p, asked.told, now), now) for p in boxes]
     tariff = asked.tariff()
     found = [(life, cost_of(life, tariff, max(start, life.start))) for life in lives]
     for life, cost in gone:  # what was told at its removal stands, if all of it is asked for

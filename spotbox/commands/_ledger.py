@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from shutil import rmtree
 from typing import Any
 
-from spotbox.app import App
+from spotbox.app import SANDBOX, App
 from spotbox.core.boxes import Box
 from spotbox.core.cost import Cost, Life
 from spotbox.core.cost_kept import from_entry, to_entry, with_life
@@ -33,6 +34,11 @@ def _noted(data: dict[str, Any], boxes: Sequence[Box], now: datetime) -> dict[st
 def seen(app: App) -> dict[str, Any]:
     """What the ledger holds of instances."""
     return app.ledger.read(SEEN)
+
+
+def forget(app: App) -> None:
+    """Drop what is kept of the sandbox, which is empty again."""
+    rmtree(app.places.ledger / SANDBOX, ignore_errors=True)
 
 
 def bury(app: App, life: Life, cost: Cost, owner: str) -> None:

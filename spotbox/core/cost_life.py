@@ -110,7 +110,7 @@ def present(
     instances: Sequence[Instance], requests: Sequence[Request]
 ) -> tuple[tuple[Instance, ...], tuple[Request, ...]]:  # fmt: skip
     """The instances and requests of a box that is there. AWS shows those of one that was removed for hours longer."""
-    alive = {i.id for i in instances if i.state not in _OVER}
+    alive = {i.id for i in instances if i.state != "terminated"}
     live = {r.id for r in requests if r.state in LIVE} | {i.request_id for i in instances if i.id in alive}
     shown = tuple(i for i in instances if i.id in alive or (i.request_id and i.request_id in live))
     return shown, tuple(r for r in requests if r.id in live)

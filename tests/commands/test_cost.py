@@ -10,6 +10,7 @@ import pytest
 from spotbox.core.cost_past import What
 from spotbox.core.cost_report import KEYS
 from spotbox.core.names import KEEP_TAG, ROLE_TAG
+from tests.commands.world import RAW
 
 DAY = 86400
 TABLE = """\
@@ -356,3 +357,25 @@ def test_the_next_box_of_that_name(user):
     assert (found["running_hours"], found["complete"]) == (0.01, True)
     rows = user.run("cost", "--since", "30d", "-o", "json").json
     assert [row["running_hours"] for row in rows] == [0.01, 100.0]
+
+
+def test_a_box_that_waits(user):
+    """A standing request without an instance has cost nothing, and that is known."""
+    user.world.has_box("dev", "waiting", age=100 * 3600)
+    found = user.run("cost", "dev", "-o", "json").json
+    assert found == {"name": "dev", "running_hours": 0.0, "stopped_hours": 0.0, "compute_usd": 0.0, "disk_usd": 0.0,
+                     "on_demand_usd": 0.0, "savings_pct": None, "complete": True}  # fmt: skip
+    assert user.run("cost").out.splitlines()[-1] == "estimate: $0.00, savings: unknown"
+
+
+@pytest.mark.parametrize("state", [*RAW, "kept"])
+def test_every_state_has_a_cost(user, state):
+    """Whatever state the box is in: one row, exit 0, and so where nothing may be looked up."""
+    user.world.has_box("dev", state, age=100 * 3600)
+    for denied in (False, True):
+        if denied:
+            user.world.refuses("LookupEvents", "AccessDeniedException", http=403)
+            user.world.refuses("DescribeSpotPriceHistory of a pool", "UnauthorizedOperation", http=403)
+        said = user.run("cost", "-o", "json")
+        assert (said.code, [row["name"] for row in said.json]) == (0, ["dev"])
+        assert user.run("cost").code == 0

@@ -90,3 +90,6 @@ def test_a_box_of_two_weeks(old):
     (kept,) = old.json("cost", "--since", "30d")
     assert kept["name"] == "dev"
     assert kept["running_hours"] == pytest.approx(5 * DAY + 0.5, abs=0.1)
+
+    old.run("sandbox", "reset", "-y")
+    assert old.json("cost", "--since", "30d") == []
