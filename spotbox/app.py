@@ -19,6 +19,7 @@ from spotbox.store import Store
 from spotbox.system import System
 
 DEFAULT_REGION = "us-east-1"
+SANDBOX = "sandbox"  # its folder in the ledger
 SETTLE = 60  # seconds in which AWS may not yet show what it has just made
 SANDBOX_SETTLE = 2  # the sandbox shows at once
 
@@ -70,6 +71,12 @@ class App:
     def store(self) -> Store:
         """What was asked of AWS a while ago; the sandbox and every other endpoint have their own."""
         return Store(cache_folder(self.places, self.env, self.sandbox), self.system.now)
+
+    @cached_property
+    def ledger(self) -> Store:
+        """What was seen of boxes in passing, for `cost`; of the sandbox and of every other endpoint its own."""
+        name = SANDBOX if self.sandbox else cache_folder(self.places, self.env, False).name
+        return Store(self.places.ledger / name, self.system.now)
 
     @property
     def advisor_url(self) -> str:

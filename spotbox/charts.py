@@ -1,9 +1,10 @@
-"""Charts of prices for a terminal. The only place that uses plotext."""
+"""Charts of prices and costs for a terminal. The only place that uses plotext."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from math import ceil
 from typing import Any
 
 from spotbox.core.history import Step
@@ -51,9 +52,7 @@ def draw(title: str, steps: Sequence[Step], start: datetime, end: datetime, line
         told = plotext.colorize(f" on-demand {line:.4f} ", "yellow")
         figure.draw(figure.text(middle, float(line), told, alignment="center"))
     _axes(figure, steps, line, (start, end), max(LEAST_WIDTH, look.width))
-    text = str(figure.build().string(colorless=not look.colour)).rstrip("\n")
-    lines = (text.translate(_ASCII) if look.ascii else text).split("\n")
-    return "\n".join(row if look.colour else row.rstrip() for row in lines)
+    return _lines(figure, look)
 
 
 def _runs(steps: Sequence[Step]) -> list[list[Step]]:
@@ -93,3 +92,63 @@ def _times(start: datetime, end: datetime, most: int) -> Mapping[float, str]:
     marks = range(first, int(end.timestamp()) + 1, apart)
     form = "%d %b" if apart >= 86400 else "%d %b %H:%M"
     return {float(at): datetime.fromtimestamp(at, UTC).strftime(form) for at in marks}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of two parts, the one on the other, with what stands below it."""
+
+    label: str
+    lower: Decimal
+    upper: Decimal
+
+
+def draw_bars(title: str, bars: Sequence[Bar], parts: tuple[str, str], look: Look) -> str:
+    """A bar for each day, USD; `parts` names the two parts for the title. The last bars only where not all have room.
+
+    The text ends without a line feed.
+    """
+    import plotext
+
+    plotext.terminal.limit(False, False)
+    figure, width = plotext.figure, max(LEAST_WIDTH, look.width)
+    figure.clear()
+    figure.theme("colorless")
+    figure.canvas("default")
+    figure.plot_size(width, HEIGHT)
+    marks = ("#", "=") if look.ascii else ("█", "▒")
+    figure.title(safe(f"{title}: {marks[0]} {parts[0]}, {marks[1]} {parts[1]}"))
+    top = max([float(bar.lower + bar.upper) for bar in bars] + [0.01]) * 1.1
+    heights = [top * i / 4 for i in range(5)]
+    labels = [f"{usd:.2f}" if top >= 0.1 else f"{usd:.4f}" for usd in heights]
+    inner = width - max(map(len, labels)) - 2  # columns between the frame's two sides
+    shown = bars[-inner:]
+    apart = min(10.0, inner / max(1, len(shown)))
+    if apart >= 3:  # bars with a column between them
+        apart, wide = int(apart), int(apart) - 1
+        places = [(i, int(i * apart) + c) for i in range(len(shown)) for c in range(wide)]
+    else:  # side by side, some a column wider than others
+        wide = 1
+        places = [(int(c / apart), c) for c in range(inner) if int(c / apart) < len(shown)]
+    for mark, colour, sizes in (
+        (marks[1], "yellow", [bar.lower + bar.upper for bar in shown]),
+        (marks[0], "cyan", [bar.lower for bar in shown]),
+    ):
+        columns = [(c + 0.5, float(sizes[i])) for i, c in places if sizes[i] > 0]
+        if columns:
+            x, y = zip(*columns, strict=True)
+            figure.draw(figure.signal(list(x), list(y), marker=plotext.marker(mark, colour)).fillx())
+    figure.ruler("y").lim(0, top)
+    figure.ruler("y").ticks(heights, labels)
+    figure.ruler("x").lim(0, inner)
+    longest = max((len(bar.label) for bar in shown), default=0)
+    ticks = range(0, len(shown), max(1, ceil((longest + 3) / apart)))
+    figure.ruler("x").ticks([i * apart + wide / 2 for i in ticks], [safe(shown[i].label) for i in ticks])
+    return _lines(figure, look)
+
+
+def _lines(figure: Any, look: Look) -> str:
+    """What was drawn, as text."""
+    text = str(figure.build().string(colorless=not look.colour)).rstrip("\n")
+    lines = (text.translate(_ASCII) if look.ascii else text).split("\n")
+    return "\n".join(row if look.colour else row.rstrip() for row in lines)

@@ -23,6 +23,7 @@ COMMANDS = {
     "stop": "Stop a box; its disk stays.",
     "start": "Start a stopped box.",
     "move": "Move a box to another zone, region or type, disk included.",
+    "cost": "Show what your boxes cost, and what they saved.",
     "audit": "Show what is left over, what it bills, and remove it.",
     "train": "Train on SageMaker managed Spot, followed to the end; status, list, stop.",
     "policy": "Print the least IAM policy for what you do.",

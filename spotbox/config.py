@@ -22,6 +22,11 @@ class Places:
     sandbox: Path
 
     @property
+    def ledger(self) -> Path:
+        """What was seen of boxes in passing: of help to `cost`, and to be deleted at any time."""
+        return self.sandbox.parent / "ledger"
+
+    @property
     def keys(self) -> Path:
         return self.data / "keys"
 

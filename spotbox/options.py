@@ -10,6 +10,7 @@ import click
 
 from spotbox import __version__
 from spotbox.core import checkpoints, names, units
+from spotbox.core.cost_since import parse_since
 from spotbox.core.errors import UsageError
 from spotbox.core.settings import NO_VARIABLE, Pool, Settings, read_settings
 from spotbox.core.text import OF_A_BOX, Own, safe
@@ -61,6 +62,7 @@ SIZE = Parsed("gib", units.parse_size)
 MEMORY = Parsed("gib", units.parse_memory)
 BID = Parsed("price", units.parse_bid)
 CHECKPOINT = Parsed("folder=s3://", checkpoints.parse_checkpoint)
+SINCE = Parsed("duration|date", parse_since)
 TAG = Parsed("k=v", names.parse_tag)
 CIDR = Parsed("cidr", lambda text: (text, units.parse_cidr(text)))
 
@@ -199,7 +201,7 @@ KNOWN_FLAGS = TRAIN_FLAGS | {
     "disk-size", "disk-type", "data-size", "key", "allow-cidr", "subnet", "iam-profile", "user-data", "tag", "ssh-user",
     "owner", "wait", "pool", "output", "forward", "keep-data", "notice", "park", "fallback", "sort", "limit", "score",
     "quota", "refresh", "history", "ttl", "idle-stop", "checkpoint", "watch",
-    "account", "bucket", "strict", "since", "follow",
+    "account", "bucket", "strict", "since", "follow", "actual",
 }  # fmt: skip
 
 region_option = flag("-r", "--region", metavar="REGION", help="AWS region, such as us-east-1.")

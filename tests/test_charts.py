@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from spotbox.charts import HEIGHT, Look, draw
+from spotbox.charts import HEIGHT, Bar, Look, draw, draw_bars
 from spotbox.core.history import Step
 
 END = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -106,3 +106,44 @@ def test_a_day_is_marked_by_the_hour():
     text = draw("t", [Step(int(END.timestamp()) - 9, int(END.timestamp()), Decimal(1))], END - timedelta(days=1), END,
                 None, Look(100))  # fmt: skip
     assert "21 Nov 18:00" in text
+
+
+DAYS = [Bar(f"{n:02d} Nov", Decimal(usd), Decimal("0.3")) for n, usd in enumerate(["3.2", "4", "0", "5", "1"], 1)]
+COSTS = "dev, USD a day (estimate)"
+
+
+def test_bars_at_60_columns():
+    """A bar for each day, disk upon compute; a day without compute has its disk; what is below half a line is none."""
+    assert (
+        draw_bars(COSTS, DAYS, ("compute", "disk"), Look(60))
+        == """\
+         dev, USD a day (estimate): # compute, = disk
+    +------------------------------------------------------+
+5.83+                                                      |
+    |                              #########               |
+4.37+          =========           #########               |
+    |========= #########           #########               |
+2.92+######### #########           #########               |
+    |######### #########           #########               |
+1.46+######### #########           ######### =========     |
+    |######### #########           ######### #########     |
+0.00+######### ######### ========= ######### #########     |
+    +----+---------+---------+---------+---------+---------+
+       01 Nov    02 Nov    03 Nov    04 Nov    05 Nov"""
+    )
+
+
+@pytest.mark.parametrize(("days", "width"), [(1, 80), (90, 80), (90, 40), (400, 80), (0, 80)])
+def test_bars_of_any_number(days, width):
+    """However many there are, no line is wider than the terminal; where not all have room the last are shown."""
+    bars = [Bar(f"day {n}", Decimal(n + 1), Decimal(0)) for n in range(days)]
+    text = draw_bars("x", bars, ("compute", "disk"), Look(width, ascii=False))
+    assert max(map(len, text.split("\n"))) <= width
+    assert ("██" in text) is bool(days)
+
+
+def test_bars_of_cents():
+    """Small figures have four places, and colour is there where it is asked for."""
+    text = draw_bars("x", [Bar("a", Decimal("0.01"), Decimal("0.002"))], ("b", "c"), Look(60, colour=True))
+    assert "0.0132" in text
+    assert "\x1b[" in text

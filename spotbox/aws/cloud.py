@@ -5,9 +5,9 @@ What changes things or looks for boxes is imported where it is used: `prices` ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from spotbox.aws.observe import Seen
     from spotbox.aws.survey import Surveyed
     from spotbox.core.boxes import Sight
+    from spotbox.core.cost_life import Told
+    from spotbox.core.history import Pool
     from spotbox.core.moving import CopyImage, MakeImage
     from spotbox.core.steps import Step
     from spotbox.core.wishes import Launch, Park
@@ -236,6 +238,32 @@ class Cloud(TrainingCloud):
     def snapshot_price(self, region: str) -> Decimal | None:
         """USD per GiB and month of EBS snapshots, or None."""
         return pricing.snapshot_price(self._aws, region)
+
+    def address_price(self, region: str) -> Decimal | None:
+        """USD per hour of a public IPv4 address in use, or None."""
+        return pricing.address_price(self._aws, region, self._store)
+
+    def pool_history(self, pool: Pool, start: datetime) -> list[Change]:
+        """Every Spot price change of one pool since `start`."""
+        return prices.pool_history(self._aws, pool, start)
+
+    def trail(self, region: str, instances: Mapping[str, datetime], now: datetime) -> Told:
+        """What CloudTrail tells of instances since the times given; a refusal is told, not raised."""
+        from spotbox.aws import trail
+
+        return trail.look_up(self._hands, region, instances, now)
+
+    def cost_tags(self) -> frozenset[str]:
+        """The activated cost allocation tags among spotbox's own; Cost Explorer charges for the question."""
+        from spotbox.aws import costexplorer
+
+        return costexplorer.active_tags(self._aws)
+
+    def billed(self, owner: str, tags: Collection[str], start: date, end: date) -> dict[str, Decimal]:
+        """What AWS billed, USD by box name, from `start` to before `end`; Cost Explorer charges for the question."""
+        from spotbox.aws import costexplorer
+
+        return costexplorer.billed(self._aws, owner, tags, start, end)
 
     def spot_quota(self, region: str, code: str) -> Any:
         """The Spot quota in vCPU."""

@@ -26,6 +26,8 @@ _SERVICE_OF = {  # operations outside EC2, for the IAM name of the action
     "CreateServiceLinkedRole": "iam",
     "SendSSHPublicKey": "ec2-instance-connect",
     "GetCostAndUsage": "ce",
+    "ListCostAllocationTags": "ce",
+    "LookupEvents": "cloudtrail",
 }
 _BLOB = re.compile(r"\s*Encoded authorization failure message:.*", re.IGNORECASE | re.DOTALL)
 _ACTION = re.compile(r"not authorized to perform:? \(?([A-Za-z0-9-]+:[A-Za-z*]+)")

@@ -70,6 +70,7 @@ def instance(region: str, item: Wire) -> Instance:
         tags=tags(item),
         profile=(item.get("IamInstanceProfile") or {}).get("Arn", "").rsplit("/", 1)[-1] or None,
         subnet_id=item.get("SubnetId") or None,
+        transition=item.get("StateTransitionReason") or "",
     )
 
 

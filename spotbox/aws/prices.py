@@ -8,6 +8,7 @@ from typing import Any
 
 from spotbox.aws.errors import translating
 from spotbox.aws.session import Aws
+from spotbox.core.history import Pool
 from spotbox.core.market import Change
 from spotbox.core.prices import believable, parse_price
 from spotbox.core.records import SpotPrice
@@ -72,6 +73,13 @@ def changes(rows: Iterable[Row], wanted: Callable[[str], bool]) -> list[Change]:
         if plain or (name, zone, at) not in found:
             found[name, zone, at] = (plain, Change(name, zone, at, _usd(row)))
     return [change for _, change in found.values()]
+
+
+def pool_history(aws: Aws, pool: Pool, start: datetime) -> list[Change]:
+    """The price changes of one pool from `start` to now, and the one in force at `start` where AWS still tells it."""
+    which = {"InstanceTypes": [pool.instance_type], "AvailabilityZone": pool.zone, "MaxResults": PAGE}
+    client = aws.client("ec2", pool.region)
+    return [change for rows in pages(client, pool.region, start, **which) for change in changes(rows, lambda _: True)]
 
 
 def _is_linux(row: Row) -> bool:

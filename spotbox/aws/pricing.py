@@ -9,6 +9,7 @@ from spotbox.aws.pricelist import Ask, Kept, asks, by_type
 from spotbox.aws.session import Aws
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.prices import OnDemandPrices, Pair, on_demand_prices, product_filters
+from spotbox.core.prices import address_price as _address_price
 from spotbox.core.prices import disk_price as _disk_price
 from spotbox.core.prices import snapshot_price as _snapshot_price
 from spotbox.store import NoStore, Store
@@ -121,6 +122,22 @@ def snapshot_price(aws: Aws, region: str) -> Decimal | None:
         return None
 
 
+def address_price(aws: Aws, region: str, store: Store | None = None) -> Decimal | None:
+    """USD per hour of a public IPv4 address in use in `region`; None where AWS does not tell, or may not be asked."""
+    kept, mark = Kept(store or NoStore(), name="addresses"), (region, "ipv4")
+    if kept.has(mark):
+        return kept.prices([mark])[0].get(mark)
+    fields = {"group": "VPCPublicIPv4Address", "regionCode": region}
+    filters = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in fields.items()]
+    try:
+        usd = _address_price(_products(aws, filters, endpoint_region(region), "AmazonVPC"), region)
+    except SpotboxError:
+        return None
+    kept.file(Ask(region, "ipv4", pairs=(mark,)), {mark: usd} if usd else {})
+    kept.save()
+    return usd
+
+
 def _lines(aws: Aws, ask: Ask) -> list[str]:
     """The products that an Ask means.
 
@@ -134,10 +151,10 @@ def _lines(aws: Aws, ask: Ask) -> list[str]:
     return []
 
 
-def _products(aws: Aws, filters: list[dict[str, str]], endpoint: str) -> list[str]:
+def _products(aws: Aws, filters: list[dict[str, str]], endpoint: str, service: str = "AmazonEC2") -> list[str]:
     client = aws.client("pricing", endpoint, brisk=True)
     with translating("pricing:GetProducts", endpoint):
         pages = client.get_paginator("get_products").paginate(
-            ServiceCode="AmazonEC2", FormatVersion="aws_v1", Filters=filters
+            ServiceCode=service, FormatVersion="aws_v1", Filters=filters
         )
         return [row for page in pages for row in page.get("PriceList", ())]

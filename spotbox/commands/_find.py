@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from spotbox.app import App
+from spotbox.commands._ledger import remember
 from spotbox.core.boxes import Box, Sight, assemble, gather
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.moved import pair
@@ -78,6 +79,7 @@ def search_box(app: App, regions: Sequence[str], owner: str, name: str, prefer: 
     tell_failed(app, seen)
     note_names(app, seen.sights, owner, name)
     boxes = [box for sight in seen.sights for box in assemble(sight) if (box.owner, box.name) == (owner, name)]
+    remember(app, boxes)
     ended = {
         sight.region: sum(r.state not in LIVE for r in parts.requests)
         for sight in seen.sights
@@ -91,7 +93,9 @@ def find_boxes(
 ) -> list[Box]:
     """The boxes there, by name."""
     seen = look(app, regions, owner, name, full)
-    return sorted((b for sight in seen.sights for b in assemble(sight)), key=lambda b: (b.name, b.owner, b.region))
+    found = [box for sight in seen.sights for box in assemble(sight)]
+    remember(app, found)
+    return sorted(found, key=lambda b: (b.name, b.owner, b.region))
 
 
 def find_box(
@@ -148,6 +152,7 @@ def again(app: App, box: Box, full: bool = True) -> Box | None:
     if seen.failed:
         raise seen.failed[box.region]
     found = [b for sight in seen.sights for b in assemble(sight) if (b.name, b.owner) == (box.name, box.owner)]
+    remember(app, found)
     same = next((b for b in found if b.moved_from == box.moved_from), None)  # there are two while it is being moved
     return same or (found[0] if len(found) == 1 and not box.moved_from else None)
 

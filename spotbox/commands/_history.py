@@ -97,7 +97,7 @@ def _look(app: App, past: Past, query: Query, days: int) -> None:
     shown = pools[: query.limit or CHARTS]
     if not shown:
         return
-    look = _how(app.env, screen() or 80)
+    look = how(app.env, screen() or 80)
     for pool in shown:
         title = f"{pool.instance_type} {pool.zone}, {plural(days, 'day')}, USD/h"
         steps = past.history.series(pool).steps(past.start, past.end)
@@ -123,7 +123,7 @@ def _summary(past: Past, pool: Pool) -> list[str]:
     return [pool.instance_type, pool.zone, *map(money, prices), "unknown" if held is None else f"{held} %"]
 
 
-def _how(env: Mapping[str, str], width: int) -> Look:
+def how(env: Mapping[str, str], width: int) -> Look:
     """Colour and block characters unless NO_COLOR, a dumb terminal or its encoding speak against them."""
     plain = bool(env.get("NO_COLOR")) or env.get("TERM") == "dumb"
     return Look(width, colour=not plain, ascii=plain or "utf" not in (sys.stdout.encoding or "").lower())

@@ -43,6 +43,11 @@ class Tally:
         return {item["id"] for item in self.unresolved}
 
     @property
+    def held(self) -> set[str]:
+        """Ids of what is still there, on purpose or not."""
+        return self.stuck | {item["id"] for item in self.kept}
+
+    @property
     def told(self) -> set[str]:
         """Ids of what is removed or kept."""
         return {item["id"] for item in (*self.removed, *self.kept)}

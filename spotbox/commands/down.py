@@ -11,10 +11,14 @@ import click
 
 from spotbox.app import App, get_app
 from spotbox.commands._connect import drop_entry, forget_host
+from spotbox.commands._farewell import Eve, farewell
 from spotbox.commands._find import note_names, others
+from spotbox.commands._ledger import remember
 from spotbox.commands._remove import GROUP_WAIT, Tally, carry_out, kept_lines, patiently, priced, reconcile, see_gone
-from spotbox.core.boxes import Sight, gather
+from spotbox.core.boxes import Sight, assemble, gather
 from spotbox.core.copies import keeping
+from spotbox.core.cost import Cost, Life
+from spotbox.core.cost_report import remarks, sentences, summary
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.findings import Survey
 from spotbox.core.names import check_name
@@ -81,9 +85,9 @@ def down(
     words = ["spotbox", "down", "--all" if every else name, *(["-r", place] if place else [])]
     words += [*(["--owner", owner] if flags["owner"] else []), *(["--keep-data"] if keep_data else [])]
     wanted = Wanted(owner, None if every else [name], keep_data, shell(words))
-    seen = _look(app, regions, owner)
+    seen, looked = _look(app, regions, owner), app.system.now()
     plan, tally = wanted.plan(seen.sights), Tally()
-    settling = doubt(seen.sights, plan, owner, wanted.names, app.system.now(), app.settle)
+    settling = doubt(seen.sights, plan, owner, wanted.names, looked, app.settle)
     for region, error in seen.failed.items():
         if every or not plan:
             tally.left([_region(region)], f"not seen: {error.message}")
@@ -102,7 +106,8 @@ def down(
         _confirm(app, yes)
     with _interruptible(app, wanted, plan, tally):
         last = _remove(app, seen.sights, plan, wanted, settling, tally)
-    _finish(app, tally, flags["output"], [*seen.sights, *last], surveys)
+    told = farewell(app, Eve(looked, seen.sights, owner, wanted.names), last, tally.held)
+    _finish(app, tally, flags["output"], [*seen.sights, *last], surveys, told)
 
 
 def _look(app: App, regions: Sequence[str], owner: str) -> Any:
@@ -111,6 +116,7 @@ def _look(app: App, regions: Sequence[str], owner: str) -> Any:
         app.progress.glance(f"looking for boxes in {len(regions)} regions")
     seen = patiently(app, lambda: _all_of(app, regions, owner))
     app.progress.done()
+    remember(app, [box for sight in seen.sights for box in assemble(sight)])
     if seen.failed and not seen.sights:
         raise next(iter(seen.failed.values()))
     for region, error in seen.failed.items():
@@ -275,12 +281,15 @@ def _forget(app: App, sights: Sequence[Sight], wanted: Wanted, tally: Tally) -> 
 
 
 def _finish(
-    app: App, tally: Tally, output: str, sights: Sequence[Sight] = (), surveys: Sequence[Survey] = ()
+    app: App, tally: Tally, output: str, sights: Sequence[Sight] = (), surveys: Sequence[Survey] = (),
+    costs: Sequence[tuple[Life, Cost]] = (),
 ) -> None:  # fmt: skip
-    """Print what became of it all; exit 6 while something may still bill."""
+    """Print what became of it all, and what it cost; exit 6 while something may still bill."""
     unresolved = priced(app, tally, sights, surveys)
     if output == "json":
-        click.echo(to_json({"removed": tally.removed, "kept": tally.kept, "unresolved": unresolved, "cost": None}))
+        click.echo(
+            to_json({"removed": tally.removed, "kept": tally.kept, "unresolved": unresolved, "cost": summary(costs)})
+        )
     else:
         for item in tally.removed:
             click.echo(safe(f"removed {item['kind']} {item['id']} ({item['region']})"))
@@ -290,5 +299,9 @@ def _finish(
             cost = item["usd_per_month"]
             price = "cost unknown" if cost is None else f"{show_usd(Decimal(str(cost)), 2)}/month"
             click.echo(safe(f"NOT removed {item['kind']} {item['id']} ({item['region']}, {price}): {item['why']}"))
+        for line in sentences(costs):
+            click.echo(safe(line))
+    for text in remarks(costs):
+        app.remark(text)
     if unresolved:
         raise SpotboxError("not all could be removed or confirmed", "Run the same command again.", Exit.STILL_BILLS)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from spotbox.app import App, get_app
+from spotbox.commands._ledger import forget
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.text import safe
 from spotbox.core.units import parse_usd, show_duration
@@ -124,6 +125,7 @@ def reset(ctx: click.Context, yes: bool) -> None:
     ):
         raise SpotboxError("nothing was removed, as you said")
     process.reset(app.places.sandbox)
+    forget(app)
     click.echo("the sandbox is empty")
 
 

@@ -117,6 +117,19 @@ def snapshot_price(rows: Iterable[str | Mapping[str, Any]], region: str) -> Deci
     return found[0] if len(found) == 1 else None
 
 
+def address_price(rows: Iterable[str | Mapping[str, Any]], region: str) -> Decimal | None:
+    """USD per hour of a public IPv4 address in use, where the GetProducts rows hold exactly one; else None."""
+    found = []
+    for row in rows:
+        product = _parsed(row)
+        attributes = _mapping(_mapping(product.get("product")).get("attributes"))
+        # An address that is held and not used (IdleAddress) is a product of its own.
+        ours = str(attributes.get("usagetype", "")).endswith("PublicIPv4:InUseAddress")
+        if ours and attributes.get("regionCode", region) == region:
+            found += _hourly(product)
+    return found[0] if len(found) == 1 else None
+
+
 def _is_on_demand_line(attributes: Mapping[str, Any]) -> bool:
     usage = str(attributes.get("usagetype", ""))
     if not (usage.startswith("BoxUsage:") or "-BoxUsage:" in usage) or attributes.get("operation") != "RunInstances":

@@ -51,6 +51,7 @@ class Instance:
     tags: Tags = field(default_factory=dict)
     profile: str | None = None  # name of its IAM instance profile
     subnet_id: str | None = None
+    transition: str = ""  # StateTransitionReason: what last stopped or ended it, and when
 
 
 @dataclass(frozen=True)

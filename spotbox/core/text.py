@@ -26,7 +26,7 @@ def shell(words: Iterable[str]) -> str:
     return shlex.join(words)
 
 
-OF_A_BOX = frozenset({"up", "ssh", "status", "stop", "start", "down", "audit", "train"})  # they take --owner and -r
+OF_A_BOX = frozenset({"up", "ssh", "status", "stop", "start", "down", "audit", "train", "cost"})  # with --owner and -r
 _HINT = re.compile(rf"\bspotbox ({'|'.join(sorted(OF_A_BOX | {'prices', 'move'}))})\b(?=((?:(?!\bspotbox )[^`;,\n])*))")
 
 

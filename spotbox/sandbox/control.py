@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from spotbox.sandbox import mltypes, quotas, regions
+from spotbox.sandbox.books import Books
 from spotbox.sandbox.catalogue import TYPES
 from spotbox.sandbox.faults import Faults
 from spotbox.sandbox.given import amount, nearest
@@ -17,12 +18,12 @@ from spotbox.sandbox.world import World
 # fault, doom and what follows are for tests and harnesses; the command line has the rest.
 VERBS = (
     *("status", "interrupt", "rebalance", "capacity", "price", "prices", "on_demand", "quota", "identity", "region"),
-    *("fault", "doom", "weather", "calls", "hold", "held", "release"),
+    *("fault", "doom", "weather", "calls", "hold", "held", "release", "relive", "bill"),
 )
 NAME_TAG = "spotbox:name"
 
 
-class Control:
+class Control(Books):
     """The verbs of /_sandbox/. Every refusal is a ValueError with a sentence for the user."""
 
     def __init__(
@@ -38,6 +39,7 @@ class Control:
         self.faults = Faults()
         self.sky = Sky()
         self.replicas = Replicas(world, backends)
+        self.backends = backends
         self.watch = Watch()
 
     def do(self, verb: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from spotbox.sandbox import advisor, faults, peer, regions, services
+from spotbox.sandbox.cloudtrail import CALLS
 from spotbox.sandbox.control import Control
 from spotbox.sandbox.refusals import NOT_VALIDATED, Refusal
 from spotbox.sandbox.watch import AFTER, BEFORE
@@ -182,7 +183,10 @@ class Gate:
             if service != "ec2":
                 return self._moto(environ, service, action)
             with self.control.replicas.answering(Call(service, action, region), body, replica):
-                return self._moto(environ, service, action)
+                answer = self._moto(environ, service, action)
+            text = b"".join(answer[2]).decode("utf-8", "replace") if action in CALLS else ""
+            self.world.trail.called(region, action, body, text, answer[0].startswith("200"), self.world.now)
+            return answer
 
     def _ours(self, do: services.Action, service: str, action: str, region: str, body: bytes) -> Any:
         try:

@@ -1,4 +1,5 @@
-"""The services that speak JSON: Pricing, Service Quotas, EC2 Instance Connect, SSM's public parameters, SageMaker.
+"""The services that speak JSON: Pricing, Service Quotas, EC2 Instance Connect, SSM's public parameters; and by files of
+their own SageMaker, CloudWatch Logs, CloudTrail and Cost Explorer.
 
 Each action is a function (world, region, body) -> reply; a refusal is raised as everywhere.
 """
@@ -8,7 +9,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
-from spotbox.sandbox import cloudwatch, images, mltypes, quotas, sagemaker
+from spotbox.sandbox import cloudtrail, cloudwatch, costexplorer, images, mltypes, quotas, sagemaker
 from spotbox.sandbox.describe import page
 from spotbox.sandbox.mlproducts import ml_products
 from spotbox.sandbox.products import products
@@ -188,6 +189,8 @@ ACTIONS: dict[str, dict[str, Action]] = {
         "ListAWSDefaultServiceQuotas": list_default_quotas,
         "RequestServiceQuotaIncrease": request_quota_increase,
     },
+    "cloudtrail": {"LookupEvents": cloudtrail.lookup_events},
+    "ce": costexplorer.ACTIONS,
     "ec2-instance-connect": {"SendSSHPublicKey": send_ssh_public_key},
     "ssm": {
         "GetParameter": get_parameter,

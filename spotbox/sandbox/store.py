@@ -48,6 +48,8 @@ class Store:
             "tokens": world.tokens,
             "identity": world.identity,
             "training": world.training.state() if world.training else None,
+            "trail": world.trail.events,
+            "bills": world.bills,
             "moto": {name: dict(get_backend(name)[ACCOUNT]) for name in SERVICES},
         }
         out = io.BytesIO()
@@ -86,6 +88,8 @@ class Store:
         world.spot.requests.update(state["requests"])
         world.tokens.update(state["tokens"])
         world.identity = state["identity"]
+        world.trail.events = state.get("trail", [])
+        world.bills = state.get("bills", world.bills)
         for name, value in state["market"].items():
             setattr(world.market, name, value)
         if world.training and state.get("training"):  # a state of before there were jobs has none

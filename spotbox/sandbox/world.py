@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from spotbox.sandbox.catalogue import TYPES
+from spotbox.sandbox.cloudtrail import Log
+from spotbox.sandbox.costexplorer import Bills
 from spotbox.sandbox.life import Bodies, Life
 from spotbox.sandbox.market import SEED, Market, Offered
 from spotbox.sandbox.pace import Pace
@@ -73,6 +75,7 @@ class World:
         self.pushed: list[tuple[datetime, str, str, str]] = []  # until, instance, user, key
         self.identity = f"arn:aws:iam::{ACCOUNT}:user/sandbox"
         self.disabled: set[str] = set()  # regions that the account has switched off
+        self.trail, self.bills = Log(), Bills()
         self.ebs: Any = None  # ebs.Ebs, where there are disks
         self.training: Any = None  # training.Training, where there is SageMaker
         self.after: Callable[[], None] | None = None  # told when time has changed something
@@ -102,6 +105,9 @@ class World:
             self.ebs.handle(event)
             return
         (self.spot if event.what in EVENTS else self.life).handle(event)
+        box = self.life.boxes.get(event.who) if event.what == "reclaim" else None
+        if box and box.interruption and box.since == self.now:  # AWS has just begun to take it
+            self.trail.evicted(box.region, box.id, self.now)
 
     # Launches
 

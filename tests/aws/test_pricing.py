@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from spotbox.aws.pricing import disk_price, on_demand
+from spotbox.aws.pricing import address_price, disk_price, on_demand
 from tests.aws.endpoint import endpoint
 from tests.core.test_prices import disk, product
 
@@ -111,3 +111,25 @@ def test_disk_price():
     with endpoint(catalogue(*rows)) as world:
         assert disk_price(world.aws(), "us-east-1") == Decimal("0.08")
         assert disk_price(world.aws(), "eu-west-1") is None
+
+
+def address(usage="PublicIPv4:InUseAddress", usd="0.0050000000", region="us-east-1"):
+    """A product of AmazonVPC, as the price list has them."""
+    attributes = {"group": "VPCPublicIPv4Address", "regionCode": region, "usagetype": usage}
+    price = {"unit": "Hrs", "pricePerUnit": {"USD": usd}}
+    return json.dumps(
+        {"product": {"attributes": attributes}, "terms": {"OnDemand": {"t": {"priceDimensions": {"d": price}}}}}
+    )
+
+
+@pytest.mark.parametrize(("region", "usd"), [("us-east-1", "0.005"), ("eu-west-1", "0.006"), ("sa-east-1", None)])
+def test_address_price(region, usd):
+    """A public IPv4 address in use, by the hour; not the one that is held and idle, and unknown where there is none."""
+    rows = [
+        address("PublicIPv4:IdleAddress", "0.9"),
+        address(),
+        address("EU-PublicIPv4:InUseAddress", "0.006", "eu-west-1"),
+    ]
+    with endpoint(catalogue(*rows)) as world:
+        assert address_price(world.aws(), region) == (usd and Decimal(usd))
+    assert {asked.json["ServiceCode"] for asked in world.asked} == {"AmazonVPC"}

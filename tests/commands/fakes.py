@@ -19,6 +19,7 @@ from spotbox.core.states import LIVE
 from spotbox.options import Common
 from spotbox.progress import Progress
 from spotbox.prompts import Prompts
+from tests.commands.costs import FakeCosts
 from tests.commands.effects import EFFECTS, launched, make_ground, parked
 from tests.commands.imaging import FakeImaging
 from tests.commands.market import past, survey
@@ -49,7 +50,7 @@ ACTIONS = {
 }
 
 
-class FakeCloud(FakeSurveys, FakeImaging, FakeTraining):
+class FakeCloud(FakeSurveys, FakeImaging, FakeTraining, FakeCosts):
     """The verbs of spotbox.aws.cloud.Cloud over a World; a test holds the two against each other."""
 
     def __init__(self, world: World):

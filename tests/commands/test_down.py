@@ -14,6 +14,9 @@ removed instance i-1 (us-east-1)
 removed key-pair key-2 (us-east-1)
 removed security-group sg-1 (us-east-1)
 removed volume vol-1 (us-east-1)
+dev cost about $4.17 (estimate): compute $3.79, disk $0.26, public IPv4 $0.12
+it ran 1d, stood stopped 0s; on demand its compute would have cost $12.62
+savings: 70.0%
 """
 PLAN = """\
 would cancel Spot request sir-1 in us-east-1

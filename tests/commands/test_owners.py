@@ -16,6 +16,7 @@ EVERY = {
     "start": [["start"]],
     "move": [["move", "-y"], ["move", "dev", "--dry-run"], ["move", "train", "-y"]],
     "down": [["down", "-y"], ["down", "--all", "-y"], ["down", "dev", "--keep-data", "-y"]],
+    "cost": [["cost"], ["cost", "dev"], ["cost", "--since", "7d", "--actual", "-y", "-o", "json"]],
     "audit": [["audit"], ["audit", "--fix", "-y"], ["audit", "-o", "json"]],
 }
 ALL = [args for runs in EVERY.values() for args in runs]

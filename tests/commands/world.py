@@ -27,6 +27,7 @@ from spotbox.core.records import (
     Volume,
 )
 from spotbox.core.states import LIVE
+from tests.commands.costs import Books
 from tests.commands.training import Training
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -109,6 +110,7 @@ class World:
     wills: list[Will] = field(default_factory=list)
     grounds: dict[str, tuple[str, list[str]]] = field(default_factory=dict)  # standing request -> its key and groups
     events: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    books: Books = field(default_factory=Books)
     made: int = 0
     own_subnet: Subnet | None = None
     training: Training = field(default_factory=Training)

@@ -100,11 +100,13 @@ def plain(text: str) -> str:
     text = re.sub(r"127\.1\.\d+\.\d+", "ADDRESS", text)
     text = re.sub(r"spotbox-sandbox-[0-9a-f]{16}", "KEY", text)
     text = re.sub(r"us-east-1[a-f]", "ZONE", text)
-    text = re.sub(r"\$\d+\.\d+", "$PRICE", text)
+    text = re.sub(r"<?\$\d+\.\d+", "$PRICE", text)
     text = re.sub(r"-?\d+\.\d\d %", "SAVED %", text)
     text = re.sub(r"GPU-[0-9a-f-]+", "GPU-ID", text)
     text = re.sub(r"\((\d+m )?\d+s\)", "(TIME)", text)
     text = re.sub(r"by AWS in \d+s", "by AWS in TIME", text)
+    text = re.sub(r"savings: -?\d+\.\d%", "savings: SAVED%", text)
+    text = re.sub(r"it ran (\d+m )?\d+s, stood stopped (\d+m )?\d+s", "it ran TIME, stood stopped TIME", text)
     return re.sub(r"[ -]{2,}", "  ", text)
 
 

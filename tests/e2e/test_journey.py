@@ -220,7 +220,8 @@ def test_down_leaves_no_trace(here, box):
         "key-pair",
     }
     assert removed["unresolved"] == []
-    assert removed["cost"] is None
+    assert removed["cost"]["name"] == "dev"
+    assert removed["cost"]["compute_usd"] > 0
     assert left_anywhere(here) == []
     assert "nothing of dev to remove" in here.sandbox("down", "-y").stderr
     assert here.json("status") == []

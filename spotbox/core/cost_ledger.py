@@ -1,0 +1,148 @@
+"""What spotbox saw of boxes in passing, on this machine: only ever a help. Anything of it may be missing or damaged.
+
+An entry for each instance. A spell is a start (its LaunchTime) with what was seen of it: until when it ran, when it
+stopped, who stopped it, and until when it stood stopped. All times are ISO 8601 in UTC.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from spotbox.core.boxes import Box
+from spotbox.core.cost import Disk
+from spotbox.core.cost_life import Past, marks_of, second
+from spotbox.core.cost_past import Mark, What
+from spotbox.core.history import Pool
+from spotbox.core.records import Instance
+
+KEPT = timedelta(days=400)  # an entry that was not seen for so long is dropped
+MOST = 1000  # entries
+Entry = dict[str, Any]
+
+
+def noted(data: Mapping[str, Any], box: Box, now: datetime) -> dict[str, Any]:
+    """The ledger with what is seen of this box now; the same object where that is nothing new."""
+    fresh = {i.id: _entry(data.get(i.id), box, i, now) for i in box.instances}
+    found = {id_: entry for id_, entry in fresh.items() if _worth(data.get(id_), entry, now)}
+    return {**data, **found} if found else dict(data)
+
+
+def _worth(old: Any, new: Entry, now: datetime) -> bool:
+    """Whether an entry says more than the one before: `status --watch` looks every two seconds."""
+    if not isinstance(old, dict):
+        return True
+    seen = _time(old.get("seen"))
+    return _bare(old) != _bare(new) or seen is None or now - seen >= timedelta(minutes=10)
+
+
+def _bare(entry: Mapping[str, Any]) -> Entry:
+    spells = {at: [s[1], s[2]] for at, s in _spells(entry).items()}
+    return {**entry, "seen": None, "spells": spells}
+
+
+def _entry(old: Any, box: Box, instance: Instance, now: datetime) -> Entry:
+    was: Entry = old if isinstance(old, dict) else {}
+    marks = marks_of(instance, box.request, box.volumes, now)
+    spells = {at: list(spell) for at, spell in _spells(was).items()}
+    launched = next((m for m in reversed(marks) if m.up), None)
+    down = next((m for m in marks if not m.up), None)
+    if launched:
+        before = spells.get(launched.at.isoformat(), [None, None, False, None])
+        until = launched.until or _time(before[0])
+        over = instance.state in ("shutting-down", "terminated")
+        stopped = [down.at.isoformat(), down.what is What.TAKEN, now.isoformat()] if down and not over else before[1:]
+        spells[launched.at.isoformat()] = [until.isoformat() if until else None, *stopped]
+    ended = down.at.isoformat() if down and instance.state == "terminated" else was.get("ended")
+    disks = {
+        v.id: [v.size_gib, v.type, second(v.created).isoformat()]
+        for v in box.volumes
+        if v.created and v.instance_id == instance.id
+    }
+    return {
+        "name": box.name, "owner": box.owner, "region": instance.region, "type": instance.instance_type,
+        "zone": instance.zone, "spot": instance.lifecycle == "spot", "request": instance.request_id,
+        "from": box.moved_from.partition("/")[0] or was.get("from"), "seen": now.isoformat(), "ended": ended,
+        "spells": spells, "disks": {**_dict(was.get("disks")), **disks},
+    }  # fmt: skip
+
+
+def pruned(data: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Less what was not seen for long; the newest stay where there are too many."""
+    times = {id_: _time(_dict(entry).get("seen")) for id_, entry in data.items()}
+    fresh = {id_: at for id_, at in times.items() if at and now - at <= KEPT}
+    newest = sorted(fresh, key=lambda id_: fresh[id_])[-MOST:]
+    return {id_: data[id_] for id_ in data if id_ in set(newest)}
+
+
+def marks_in(data: Mapping[str, Any], instance_id: str) -> tuple[Mark, ...]:
+    """What the ledger tells of an instance."""
+    found = []
+    entry = _dict(data.get(instance_id))
+    for at, (seen, stopped, taken, still) in _spells(entry).items():
+        start, down = _time(at), _time(stopped)
+        if start is None:
+            continue
+        found.append(Mark(start, What.STARTED, down or _time(seen)))
+        if down:
+            found.append(Mark(down, What.TAKEN if taken else What.STOPPED, _time(still)))
+    if ended := _time(entry.get("ended")):
+        found.append(Mark(ended, What.ENDED))
+    return tuple(found)
+
+
+def earlier(
+    data: Mapping[str, Any], owner: str, name: str, instances: Iterable[str], requests: Iterable[str],
+    volumes: Iterable[str],
+) -> tuple[list[Past], list[Disk]]:  # fmt: skip
+    """Instances that a box had before those that AWS shows, each with the disks that went with it: of the same request,
+    of the same data volume, or what it was moved from."""
+    shown, links = set(instances), {*instances, *requests, *volumes}
+    links |= {str(_dict(data.get(i)).get("from")) for i in shown}
+    mine = {i: _dict(e) for i, e in data.items() if (_dict(e).get("owner"), _dict(e).get("name")) == (owner, name)}
+    found: dict[str, Entry] = {}
+    while more := {i: e for i, e in mine.items() if i not in found and i not in shown and _ties(i, e) & links}:
+        found |= more
+        links |= {tie for id_, entry in more.items() for tie in (*_ties(id_, entry), str(entry.get("from")))}
+    gone = set(volumes)
+    return (
+        [_past(data, id_, entry) for id_, entry in found.items()],
+        [disk for entry in found.values() for disk in _disks(entry) if disk.id not in gone],
+    )
+
+
+def _ties(id_: str, entry: Entry) -> set[str]:
+    return {id_, str(entry.get("request") or id_), *_dict(entry.get("disks"))}
+
+
+def _past(data: Mapping[str, Any], id_: str, entry: Entry) -> Past:
+    pool = Pool(str(entry.get("type")), str(entry.get("zone")), str(entry.get("region")))
+    return Past(id_, pool, entry.get("spot") is not False, True, marks_in(data, id_), None, entry.get("request"))
+
+
+def _disks(entry: Entry) -> list[Disk]:
+    found = []
+    seen = _time(entry.get("ended")) or _time(entry.get("seen"))
+    for id_, told in _dict(entry.get("disks")).items():
+        if isinstance(told, list) and len(told) == 3 and isinstance(told[0], int) and seen:
+            made = _time(told[2])
+            if made and made < seen:
+                found.append(Disk(str(id_), made, seen, told[0], str(told[1]), str(entry.get("region"))))
+    return found
+
+
+def _spells(entry: Mapping[str, Any]) -> dict[str, list[Any]]:
+    found = _dict(entry.get("spells"))
+    return {str(at): s for at, s in found.items() if isinstance(s, list) and len(s) == 4}
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _time(text: Any) -> datetime | None:
+    """A time of the ledger, to the second; None for what is none."""
+    try:
+        at = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return at.astimezone(UTC).replace(microsecond=0) if at.tzinfo else None
