@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from spotbox.sandbox import images, quotas
+from spotbox.sandbox import images, kms, quotas, regions
 from spotbox.sandbox.describe import page
 from spotbox.sandbox.products import products
 from spotbox.sandbox.refusals import Refusal, refusal
@@ -91,13 +91,14 @@ def list_default_quotas(world: World, region: str, body: Body) -> Body:
 
 
 def request_quota_increase(world: World, region: str, body: Body) -> Body:
-    """A request for more; here nobody ever decides on it."""
+    """A request for more. It is granted at once, as AWS does with some small ones; others take a day."""
     quota = _find_quota(body)
     if float(body.get("DesiredValue") or 0) <= world.market.limit(region, quota):
         raise refusal(
             "IllegalArgumentException", "You must provide a quota value greater than the current quota value."
         )
-    wanted = {"DesiredValue": float(body["DesiredValue"]), "Status": "PENDING", "Id": "sandbox"}
+    wanted = {"DesiredValue": float(body["DesiredValue"]), "Status": "APPROVED", "Id": "sandbox"}
+    world.market.limits[(region, quota.code)] = float(body["DesiredValue"])
     return {"RequestedQuota": wanted | {"ServiceCode": "ec2", "QuotaCode": quota.code, "QuotaName": quota.name}}
 
 
@@ -166,6 +167,18 @@ def get_parameters_by_path(world: World, region: str, body: Body) -> Body | None
     return {"Parameters": [_parameter(name, region) for name in kept]} | ({"NextToken": token} if token else {})
 
 
+# Account Management, whose protocol names the action in the path
+
+
+def enable_region(world: World, region: str, body: Body) -> Body:
+    """Switch a region of the account on; at AWS that takes minutes."""
+    name = str(body.get("RegionName"))
+    if name not in regions.ENABLED:
+        raise refusal("ValidationException", f"The sandbox has nothing in {name}.")
+    world.disabled.discard(name)
+    return {}
+
+
 ACTIONS: dict[str, dict[str, Action]] = {
     "pricing": {"GetProducts": get_products},
     "servicequotas": {
@@ -175,6 +188,8 @@ ACTIONS: dict[str, dict[str, Action]] = {
         "ListAWSDefaultServiceQuotas": list_default_quotas,
         "RequestServiceQuotaIncrease": request_quota_increase,
     },
+    "account": {"enableRegion": enable_region},
+    "kms": dict(kms.ACTIONS),
     "ec2-instance-connect": {"SendSSHPublicKey": send_ssh_public_key},
     "ssm": {
         "GetParameter": get_parameter,
