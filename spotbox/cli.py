@@ -24,6 +24,7 @@ COMMANDS = {
     "start": "Start a stopped box.",
     "move": "Move a box to another zone, region or type, disk included.",
     "audit": "Show what is left over, what it bills, and remove it.",
+    "doctor": "Check that everything is in order, and say what mends it.",
     "sandbox": "An AWS of your own on this machine.",
 }
 
