@@ -50,7 +50,7 @@ def disk_key(aws: Aws, region: str, key: str) -> DiskKey:
     arn = key if isinstance(about, SpotboxError) else str(about.get("Arn") or key)
     if any(answer is True for answer in answers):
         return DiskKey(arn, True, True)
-    errors = [answer for answer in answers if isinstance(answer, SpotboxError)]
+    errors = [answer for answer in (about, *answers) if isinstance(answer, SpotboxError)]
     return DiskKey(arn, True, None if errors else False, errors[0].message if errors else "")
 
 

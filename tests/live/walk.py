@@ -26,6 +26,7 @@ HOURS, PROBES = (
 )  # the walk ends itself then; so long run the probes beside the box, one at a time
 MOST = Decimal("0.40")  # USD per hour that the box may cost
 DISK, DISK_USD, ADDRESS_USD = 100, Decimal("0.12"), Decimal("0.005")  # GiB; GiB-month and hour, dear rather than cheap
+REACH = ("SPOTBOX_CHECKIP_URL", "SPOTBOX_ADVISOR_URL")  # of his settings those without which he may reach nothing
 MONTH = 730  # hours
 GONE = ("shutting-down", "terminated")
 UBUNTU = "099720109477"  # Canonical's account (Ubuntu on AWS, "Find images")
@@ -51,7 +52,7 @@ class Walk:
     @property
     def env(self) -> dict[str, str]:
         """The user's own environment and credentials, but none of his spotbox settings; a home of spotbox's apart."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPOTBOX_", "PYTEST_"))}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPOTBOX_", "PYTEST_")) or k in REACH}
         own = {"SPOTBOX_HOME": str(self.home), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
         if self.sandbox:
             kept = {k: v for k, v in kept.items() if not k.startswith("AWS_")}
