@@ -94,10 +94,10 @@ class Walk:
             self.clients["exports"] = dict(line.removeprefix("export ").split("=", 1) for line in lines)
         return self.clients["exports"]
 
-    def state(self) -> str:
-        """The box's state now; empty where there is no box."""
+    def seen(self) -> dict[str, Any]:
+        """The box as it is now; empty where there is none."""
         done = self.run("status", NAME, "-r", self.region, "-o", "json", code=None)
-        return json.loads(done.stdout)["state"] if done.returncode == 0 else ""
+        return json.loads(done.stdout) if done.returncode == 0 else {}
 
     def play(self, verb: str, **given: Any) -> None:
         """What only the user of a sandbox can do."""
