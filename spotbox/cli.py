@@ -25,6 +25,7 @@ COMMANDS = {
     "move": "Move a box to another zone, region or type, disk included.",
     "cost": "Show what your boxes cost, and what they saved.",
     "audit": "Show what is left over, what it bills, and remove it.",
+    "doctor": "Check that everything is in order, and say what mends it.",
     "train": "Train on SageMaker managed Spot, followed to the end; status, list, stop.",
     "policy": "Print the least IAM policy for what you do.",
     "sandbox": "An AWS of your own on this machine.",

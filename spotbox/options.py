@@ -99,7 +99,7 @@ def _note_own(ctx: click.Context) -> None:
             continue
         value = ctx.params[name]
         values = [value] if isinstance(value, str) else list(value)
-        commands = OF_A_BOX | ({"prices"} if name == "region" else {"move"})
+        commands = OF_A_BOX | ({"prices", "doctor"} if name == "region" else {"move"})
         if name == "region" and (ctx.info_name in ("up", "move") or len(values) > 1 or values == ["all"]):
             commands = frozenset({str(ctx.info_name)})
         elif values == ["all"]:

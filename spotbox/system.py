@@ -47,6 +47,28 @@ class System:
                 "Install OpenSSH's client (Debian/Ubuntu: apt install openssh-client) and try again.",
             )
 
+    def ssh_version(self) -> str:
+        """What `ssh -V` says, such as `OpenSSH_9.6p1, ...`; empty where there is no ssh, or it says nothing."""
+        return _said(["ssh", "-V"])
+
+    def agent_keys(self) -> tuple[str, ...]:
+        """The public keys that the running ssh-agent holds, `TYPE BASE64` each; none where none runs."""
+        lines = (line.split() for line in _said(["ssh-add", "-L"]).splitlines())
+        return tuple(f"{words[0]} {words[1]}" for words in lines if len(words) >= 2)
+
+    def platform(self) -> str:
+        """`linux`, `darwin`."""
+        return sys.platform
+
+    def folder_trouble(self, path: Path) -> tuple[str, str]:
+        """Why nothing can be written into `path`, which need not be there yet, and where: see core.machine.Folder."""
+        at = next((place for place in (path, *path.parents) if os.path.lexists(place)), path)
+        if not at.is_dir():
+            return "file", str(at)
+        if os.access(at, os.W_OK | os.X_OK):
+            return "", ""
+        return ("denied" if at.stat().st_uid == os.getuid() else "foreign"), str(at)
+
     def run_ssh(self, command: Sequence[str]) -> int:
         """Become the command: its exit code is ours, its terminal is ours. Returns only in tests."""
         sys.stdout.flush()
@@ -147,6 +169,15 @@ class System:
     def machine(self) -> str:
         """A short stable mark of this machine and user, for rules that are this machine's own."""
         return hashlib.sha256(f"{socket.gethostname()}\0{os.getuid()}".encode()).hexdigest()[:8]
+
+
+def _said(command: Sequence[str]) -> str:
+    """What a quick local program prints; empty where it is missing or hangs."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout or done.stderr).strip() if done.returncode == 0 else ""
 
 
 def _keygen(place: Path, *options: str) -> str:

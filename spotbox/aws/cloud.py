@@ -36,12 +36,14 @@ from spotbox.core.regions import enabled_regions
 from spotbox.store import NoStore, Store
 
 if TYPE_CHECKING:
+    from spotbox.aws.doctor import Found, Want
     from spotbox.aws.launch import Launched
     from spotbox.aws.observe import Seen
     from spotbox.aws.survey import Surveyed
     from spotbox.core.boxes import Sight
     from spotbox.core.cost_life import Told
     from spotbox.core.history import Pool
+    from spotbox.core.judge import DiskKey
     from spotbox.core.moving import CopyImage, MakeImage
     from spotbox.core.steps import Step
     from spotbox.core.wishes import Launch, Park
@@ -165,6 +167,18 @@ class Cloud(TrainingCloud):
     def public_key(self, region: str, name: str) -> str:
         """The public half of a key pair, as EC2 keeps it; empty where it shows none."""
         return network.public_key(self._aws, region, name)
+
+    def examine(self, want: Want) -> Found:
+        """All that a box hangs on in one region, asked for at once."""
+        from spotbox.aws import doctor
+
+        return doctor.examine(self._aws, self._store, want)
+
+    def disk_key(self, region: str) -> DiskKey:
+        """The key that EBS encrypts new volumes with, and whether the Spot role may use it; asked for once a day."""
+        from spotbox.aws import diskkeys
+
+        return diskkeys.kept_disk_key(self._aws, self._store, region)
 
     def apply(self, step: Step, show: Callable[[str], None]) -> None:
         """Carry out one step."""

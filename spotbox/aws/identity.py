@@ -1,7 +1,9 @@
 """Who the credentials belong to, which regions they reach, and the Spot service-linked role."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from spotbox.aws.errors import translating
@@ -37,7 +39,21 @@ def identity(aws: Aws, ahead: Sequence[str] = ()) -> Identity:
             answer = client.get_caller_identity()
         finally:
             aws.make_no_more()
-    return Identity(answer.get("Account", ""), answer.get("Arn", ""), answer.get("UserId", ""))
+    return Identity(answer.get("Account", ""), answer.get("Arn", ""), answer.get("UserId", ""), _told(answer))
+
+
+def _told(answer: Any) -> datetime | None:
+    """AWS's time of an answer, in whole seconds: the Date header of HTTP; None without a readable one."""
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders") or {}
+    with suppress(ValueError, TypeError):
+        return parsedate_to_datetime(headers["date"]) if headers.get("date") else None
+    return None
+
+
+def told_by(error: SpotboxError) -> datetime | None:
+    """The same of an answer that was a refusal: a clock that is wrong is refused, and finds out so."""
+    answer = getattr(error.__cause__, "response", None)
+    return _told(answer) if isinstance(answer, dict) else None
 
 
 def regions(aws: Aws, client: Any = None) -> dict[str, str]:

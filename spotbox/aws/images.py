@@ -18,11 +18,7 @@ def find_image(aws: Aws, region: str, ami_or_alias: str, arch: str = "x86_64") -
     """
     if ami_or_alias.startswith("ami-"):
         return _by_id(aws, region, ami_or_alias)
-    if ami_or_alias not in names.ALIASES:
-        raise UsageError(
-            f"{safe(ami_or_alias)!r} is no image{did_you_mean(ami_or_alias, names.ALIASES)}",
-            f"Give an id such as ami-0123456789abcdef0, or one of {', '.join(names.ALIASES)}.",
-        )
+    _check_alias(ami_or_alias)
     try:
         image_id = _published(aws, region, ami_or_alias, arch)
         if image_id:
@@ -30,6 +26,27 @@ def find_image(aws: Aws, region: str, ami_or_alias: str, arch: str = "x86_64") -
     except SpotboxError:
         pass  # no permission, no such parameter, an image that was withdrawn: the name finds it, or says what is wrong
     return _by_name(aws, region, ami_or_alias, arch)
+
+
+def image_id(aws: Aws, region: str, ami_or_alias: str, arch: str = "x86_64") -> str:
+    """The id alone, in one call where SSM tells it; whether the region has an image of a given id is not asked."""
+    if ami_or_alias.startswith("ami-"):
+        return ami_or_alias
+    _check_alias(ami_or_alias)
+    try:
+        if found := _published(aws, region, ami_or_alias, arch):
+            return found
+    except SpotboxError:
+        pass  # as above
+    return _by_name(aws, region, ami_or_alias, arch).id
+
+
+def _check_alias(word: str) -> None:
+    if word not in names.ALIASES:
+        raise UsageError(
+            f"{safe(word)!r} is no image{did_you_mean(word, names.ALIASES)}",
+            f"Give an id such as ami-0123456789abcdef0, or one of {', '.join(names.ALIASES)}.",
+        )
 
 
 def _published(aws: Aws, region: str, alias: str, arch: str) -> str | None:

@@ -54,6 +54,14 @@ def public_key(aws: Aws, region: str, name: str) -> str:
     return next((str(pair.get("PublicKey") or "").strip() for pair in answer.get("KeyPairs", ())), "")
 
 
+def public_keys(aws: Aws, region: str, pattern: str) -> dict[str, str]:
+    """The public halves of the key pairs whose names fit a pattern with wildcards, by name (as `public_key`)."""
+    with translating("ec2:DescribeKeyPairs", region):
+        client = aws.client("ec2", region)
+        answer = client.describe_key_pairs(Filters=[_filter("key-name", pattern)], IncludePublicKey=True)
+    return {pair.get("KeyName", ""): str(pair.get("PublicKey") or "").strip() for pair in answer.get("KeyPairs", ())}
+
+
 def _filter(name: str, value: str) -> dict[str, Any]:
     return {"Name": name, "Values": [value]}
 

@@ -186,6 +186,22 @@ class Aws:
                 key = found.access_key
         return hashlib.sha256(f"spotbox {key}".encode()).hexdigest()[:16]
 
+    def credentials(self) -> tuple[str, str]:
+        """Where the credentials come from, in botocore's word (`env`, `shared-credentials-file`, `sso`), and the kind
+        of login that the profile is set up for: `sso`, `login` or empty. Both are empty where nothing is known."""
+        from spotbox.aws.errors import translating
+
+        if self.sealed:
+            return "the sandbox", ""
+        source = login = ""
+        with self._lock, suppress(SpotboxError), translating():
+            session = self._made_session()
+            profile = session.get_scoped_config()
+            login = "sso" if any(key.startswith("sso_") for key in profile) else ""
+            login = login or ("login" if "login_session" in profile else "")
+            source = str(getattr(session.get_credentials(), "method", None) or "")
+        return source, login
+
     def _made_session(self) -> Any:
         with self._lock:
             if self._session is None:

@@ -20,7 +20,7 @@ EC2_OPERATIONS = frozenset(
     DeleteTags DeleteVolume DeregisterImage DescribeAvailabilityZones DescribeImages DescribeInstanceAttribute
     DescribeInstanceTypeOfferings DescribeInstanceTypes DescribeInstances DescribeKeyPairs DescribeRegions
     DescribeSecurityGroups DescribeSnapshots DescribeSpotInstanceRequests DescribeSpotPriceHistory
-    DescribeSubnets DescribeVolumes GetConsoleOutput GetSpotPlacementScores ImportKeyPair
+    DescribeSubnets DescribeVolumes GetConsoleOutput GetEbsDefaultKmsKeyId GetSpotPlacementScores ImportKeyPair
     ModifyInstanceMetadataOptions ModifyVolume RequestSpotInstances RevokeSecurityGroupIngress RunInstances
     StartInstances StopInstances TerminateInstances
     """.split()  # noqa: SIM905 - quoted one by one they would be the same, longer

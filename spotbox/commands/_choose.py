@@ -6,13 +6,16 @@ from decimal import Decimal
 from typing import Any
 
 from spotbox.app import App
+from spotbox.commands._checks import check_disk_key, remedies
+from spotbox.core import judge
+from spotbox.core.doctor import fail
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.filters import only_in_gb
 from spotbox.core.hunt import in_order
 from spotbox.core.images import fits
 from spotbox.core.market import Age
 from spotbox.core.offers import is_gpu
-from spotbox.core.quotas import counted_by, increase_command, is_enough
+from spotbox.core.quotas import counted_by, is_enough
 from spotbox.core.records import Image, InstanceType, Offer
 from spotbox.core.text import did_you_mean, safe
 
@@ -65,23 +68,22 @@ def survey(app: App, region: str, ami: str, types: Sequence[str], subnet: str | 
     nets = (lambda: (cloud.subnet(region, subnet),)) if subnet else (lambda: cloud.subnets(region))
     found, subnets = [_value(a) for a in cloud.together([wanted, nets])]
     if not subnets:
-        raise SpotboxError(
-            f"region {region} has no default VPC to launch in",
-            f"Make one with: aws ec2 create-default-vpc --region {region}; or name a subnet with --subnet.",
-        )
+        judge.network(subnets, {}, subnet, remedies(app, region)).refuse("; or name a subnet with --subnet.")
     known: dict[str, InstanceType] = found if isinstance(found, dict) else {t.name: t for t in found}
     arm = types and all("x86_64" not in known[name].architectures for name in types)
     names = sorted(known)
-    image, offered, spot, demand, rates = cloud.together(
+    image, offered, spot, demand, rates, disk_key = cloud.together(
         [
             lambda: cloud.image(region, ami, "arm64" if arm else "x86_64"),
             lambda: cloud.offerings(region, names),
             lambda: cloud.spot_prices(region, names),
             lambda: cloud.on_demand(region, names),
             cloud.interruptions,
+            lambda: cloud.disk_key(region),
         ]
     )
     app.progress.done()
+    check_disk_key(app, region, disk_key)
     image, offered, spot, demand = map(_value, (image, offered, spot, demand))
     zones = {net.zone: net.id for net in reversed(subnets)}
     # What is told beside the prices and cannot be had is unknown; no launch hangs on it.
@@ -246,7 +248,7 @@ def with_room(markets: Mapping[str, Market], offers: Sequence[Offer]) -> tuple[O
     return tuple(offer for offer in offers if markets[offer.region].suffices(offer.type.name) is not False)
 
 
-def check_quota(market: Market, names: Sequence[str]) -> None:
+def check_quota(app: App, market: Market, names: Sequence[str]) -> None:
     """SpotboxError 4 where the quotas of the market leave none of these types any room.
 
     Unknown ones are left to the launch. A type whose quota AWS does not name (p6) counts only where it is all there is.
@@ -254,12 +256,9 @@ def check_quota(market: Market, names: Sequence[str]) -> None:
     known = [(market.types[name], quota) for name in names if (quota := counted_by(name, market.spot))]
     if not known or any(market.suffices(kind.name) is not False for kind, _ in known):
         return
-    kind, (code, quota_name) = known[0]
+    kind, (code, name) = known[0]
     value = market.quotas[code] or Decimal(0)
-    raise SpotboxError(
-        f"your {'Spot' if market.spot else 'on-demand'} quota in {market.region} is {value.normalize():f} vCPU "
-        f"({quota_name}), "
-        f"but {kind.name} needs {kind.vcpus}",
-        f"Ask for more with: {increase_command(code, market.region, kind.vcpus)}; or take another type or region.",
-        Exit.QUOTA,
-    )
+    word = "Spot" if market.spot else "on-demand"
+    told = judge.short(kind, name, value, market.region, word)
+    remedy = remedies(app, market.region).quota(code, kind.vcpus)
+    fail("quota", told, remedy, Exit.QUOTA).refuse("; or take another type or region.")

@@ -81,6 +81,13 @@ def read_key(asked: Asked, app: App) -> Key:
         private, public = own_key(app)
         return Key(public, private)
     path = Path(asked.key).expanduser().absolute()  # remembered, and read again from any folder
+    line = read_public(path)
+    half = path.with_suffix("") if path.suffix == ".pub" else None
+    return Key(line, half if half and half.exists() else None)
+
+
+def read_public(path: Path) -> str:
+    """The one line of a public key file. UsageError where it holds anything else."""
     try:
         line = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -99,8 +106,7 @@ def read_key(asked: Asked, app: App) -> Key:
         raise UsageError(
             f"{safe(path)}: {error.message}", "Give a public key, such as ~/.ssh/id_ed25519.pub."
         ) from None
-    half = path.with_suffix("") if path.suffix == ".pub" else None
-    return Key(line, half if half and half.exists() else None)
+    return line
 
 
 def read_user_data(asked: Asked) -> bytes:

@@ -71,7 +71,7 @@ def find_way(app: App, old: Box, asked: Asked) -> Way:
     offers = _pools(old, market, target)
     if old.market == "spot":
         market = choose.with_quotas(app, market, target.types)
-        choose.check_quota(market, [offer.type.name for offer in offers])
+        choose.check_quota(app, market, [offer.type.name for offer in offers])
     return Way(target, offers, market, _network(old, own, stays, target) if own else "")
 
 

@@ -9,6 +9,7 @@ from spotbox.commands import _ask
 from spotbox.commands import _choose as choose
 from spotbox.commands._bid import Held, held_by
 from spotbox.commands._carry import Carried, carry_out
+from spotbox.commands._checks import check_here
 from spotbox.commands._connect import remember_key
 from spotbox.commands._data import data_of, data_tag, grown
 from spotbox.commands._inputs import Asked, admitted, read_key, read_user_data
@@ -46,7 +47,7 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
     repeat after a crash counts the same, and so asks with the same token.
     """
     user_data = read_user_data(asked)
-    app.system.need_ssh()
+    check_here(app)
     admit(app, asked.pool, owner, asked.name)
     rules = admitted(app, asked)
     role = app.cloud.spot_role_exists()
@@ -127,7 +128,7 @@ def within_quota(
 
     def checked(region: str) -> choose.Market | SpotboxError:
         try:
-            choose.check_quota(known[region], fitting[region])
+            choose.check_quota(app, known[region], fitting[region])
         except SpotboxError as error:
             return error
         return known[region]
@@ -144,14 +145,14 @@ def within_room(
     """The pools to try, and whether on Spot: a standing request takes those alone that the Spot quotas admit, a hunt
     finds out by asking. Where they admit none, on demand if that was asked for, else SpotboxError 4."""
     if not asked.spot:
-        choose.check_quota(markets[offers[0].region], [offer.type.name for offer in offers])
+        choose.check_quota(app, markets[offers[0].region], [offer.type.name for offer in offers])
         return offers, False
     room = choose.with_room(markets, offers)
     if room:
         return (room if asked.park else offers), True
     try:
         best = offers[0]
-        choose.check_quota(markets[best.region], [best.type.name])
+        choose.check_quota(app, markets[best.region], [best.type.name])
     except SpotboxError as error:
         if not asked.fallback:
             raise

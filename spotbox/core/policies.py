@@ -34,7 +34,9 @@ LOOKING = frozenset(
 )
 ONLY_LOOKING = frozenset({"ec2:GetSpotPlacementScores"})
 _ONLY_TRAINING = frozenset({"servicequotas:ListAWSDefaultServiceQuotas", "servicequotas:ListServiceQuotas"})
-_OF_BOX = frozenset({"ec2", "ec2-instance-connect", "iam", "ssm", "pricing", "servicequotas", "cloudtrail", "ce"})
+_OF_BOX = frozenset(
+    {"ec2", "ec2-instance-connect", "iam", "ssm", "pricing", "servicequotas", "cloudtrail", "ce", "kms"}
+)
 _OF_TRAIN = frozenset({"sagemaker", "logs", "s3"})
 
 STRICT_LOSSES = {

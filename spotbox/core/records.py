@@ -214,3 +214,4 @@ class Identity:
     account: str
     arn: str
     user_id: str
+    told: datetime | None = None  # AWS's time of that answer, in whole seconds

@@ -27,7 +27,9 @@ def shell(words: Iterable[str]) -> str:
 
 
 OF_A_BOX = frozenset({"up", "ssh", "status", "stop", "start", "down", "audit", "train", "cost"})  # with --owner and -r
-_HINT = re.compile(rf"\bspotbox ({'|'.join(sorted(OF_A_BOX | {'prices', 'move'}))})\b(?=((?:(?!\bspotbox )[^`;,\n])*))")
+_HINT = re.compile(
+    rf"\bspotbox ({'|'.join(sorted(OF_A_BOX | {'prices', 'move', 'doctor'}))})\b(?=((?:(?!\bspotbox )[^`;,\n])*))"
+)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from spotbox.sandbox.world import World
 # fault, doom and what follows are for tests and harnesses; the command line has the rest.
 VERBS = (
     *("status", "interrupt", "rebalance", "capacity", "price", "prices", "on_demand", "quota", "identity", "region"),
-    *("fault", "doom", "weather", "calls", "hold", "held", "release", "relive", "bill"),
+    *("deny", "fault", "doom", "weather", "calls", "hold", "held", "release", "relive", "bill"),
 )
 NAME_TAG = "spotbox:name"
 
@@ -258,6 +258,11 @@ class Control(Books):
             raise ValueError(f"unknown region {name}; {nearest(name, regions.ENABLED)}")
         (self.world.disabled.discard if enabled else self.world.disabled.add)(name)
         return {"region": name, "enabled": enabled}
+
+    def deny(self, actions: list[str]) -> dict[str, Any]:
+        """Deny the caller these actions (`ec2:RunInstances`), and those alone, until a policy of his allows them."""
+        self.world.denied = frozenset(actions)
+        return {"denied": sorted(actions)}
 
     # The way between the program and AWS
 

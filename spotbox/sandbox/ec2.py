@@ -41,7 +41,7 @@ class SandboxEC2Backend(EC2Backend):
 def install(world: World) -> None:
     """Put the sandbox's EC2, IAM and STS in the place of moto's, before moto has served a call."""
     SandboxEC2.world = world
-    SandboxSts.world = world
+    SandboxSts.world = SandboxIam.world = world
     moto.ec2.urls.url_paths["{0}/"] = SandboxEC2.dispatch
     moto.iam.urls.url_paths["{0}/$"] = SandboxIam.dispatch
     moto.sts.urls.url_paths["{0}/$"] = SandboxSts.dispatch

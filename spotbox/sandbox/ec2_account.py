@@ -6,7 +6,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from spotbox.sandbox import launch
+from spotbox.sandbox import kms, launch
 from spotbox.sandbox.ec2_base import Ec2Base
 from spotbox.sandbox.refusals import refusal
 
@@ -95,6 +95,22 @@ class Account(Ec2Base):
         self.ec2_backend.delete_security_group(group_id=group_id)
         self.ec2_backend.tags.pop(group_id, None)
         return ActionResult({"Return": True, "GroupId": group_id})
+
+    # The default key for disks
+
+    def get_ebs_default_kms_key_id(self) -> Any:
+        key = self.ec2_backend.__dict__.get("own_disk_key") or kms.AWS_KEY
+        return ActionResult({"KmsKeyId": key})
+
+    def modify_ebs_default_kms_key_id(self) -> Any:
+        """The key must be there; EC2 does not look whether anybody may use it."""
+        found = kms.describe_key(self.world, self.region, {"KeyId": self.params.get("KmsKeyId")})
+        self.ec2_backend.own_disk_key = found["KeyMetadata"]["Arn"]
+        return self.get_ebs_default_kms_key_id()
+
+    def reset_ebs_default_kms_key_id(self) -> Any:
+        self.ec2_backend.own_disk_key = kms.AWS_KEY
+        return self.get_ebs_default_kms_key_id()
 
     # Key pairs
 

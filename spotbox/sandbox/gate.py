@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
-from spotbox.sandbox import advisor, faults, peer, regions, services
+from spotbox.sandbox import advisor, allowed, faults, peer, regions, services
 from spotbox.sandbox.cloudtrail import CALLS
 from spotbox.sandbox.control import Control
 from spotbox.sandbox.refusals import NOT_VALIDATED, Refusal
@@ -28,7 +28,7 @@ log = logging.getLogger("spotbox.sandbox")
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
 _STATUS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 412: "Precondition"}
-GLOBAL = ("iam", "sts", "s3", "pricing")  # answer from us-east-1 whatever the region is called
+GLOBAL = ("iam", "sts", "s3", "pricing", "account")  # answer from us-east-1 whatever the region is called
 CONTROL = "/_sandbox/"
 
 
@@ -149,6 +149,7 @@ class Gate:
             raise met.refused
         if met.lost_before or (fault and fault.code == faults.RESET_BEFORE):
             raise ConnectionBroken
+        allowed.check(self.world, call.service, call.action)
         region, known = call.region, call.region in regions.ENABLED and call.region not in self.world.disabled
         if not known and call.service not in GLOBAL and call.service:
             # A region that the account has not switched on is answered so, not with OptInRequired.
@@ -230,6 +231,8 @@ def _call(environ: dict[str, Any], body: bytes) -> Call:
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
         return Call(service, target.rsplit(".", 1)[-1], region)
+    if service == "account":
+        return Call(service, environ.get("PATH_INFO", "").strip("/"), region)
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         return Call(service, (parse_qs(body.decode("utf-8", "replace")).get("Action") or [""])[0], region)
     return Call(service, environ.get("REQUEST_METHOD", ""), region)

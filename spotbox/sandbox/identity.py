@@ -8,6 +8,7 @@ from moto.iam.models import iam_backends
 from moto.iam.responses import IamResponse
 from moto.sts.responses import TokenResponse
 
+from spotbox.sandbox.allowed import allows, user_of
 from spotbox.sandbox.ec2_base import error_body
 from spotbox.sandbox.metadata import BOX_TOKEN
 from spotbox.sandbox.refusals import Refusal, refusal
@@ -44,7 +45,9 @@ def make_spot_role() -> Any:
 
 
 class SandboxIam(IamResponse):
-    """moto's IAM, but for the name of Spot's role and what a second one is told."""
+    """moto's IAM, but for the name of Spot's role and what a second one is told, and the policy simulator."""
+
+    world: World
 
     def call_action(self) -> Any:
         try:
@@ -59,6 +62,18 @@ class SandboxIam(IamResponse):
             text = f"Service role name {SPOT_ROLE} has been taken in this account, please try a different suffix."
             raise refusal("InvalidInput", text)
         return ActionResult({"Role": make_spot_role()})
+
+    def simulate_principal_policy(self) -> ActionResult:
+        """What the caller may do; resources and conditions play no part."""
+        actions = self.params.get("ActionNames") or []
+        decided = {name: "allowed" if allows(self.world, name) else "implicitDeny" for name in actions}
+        rows = [{"EvalActionName": name, "EvalDecision": decision} for name, decision in decided.items()]
+        return ActionResult({"EvaluationResults": rows, "IsTruncated": False})
+
+    def attach_user_policy(self) -> Any:
+        """The caller's own user is there from the beginning."""
+        user_of(self.world)
+        return super().attach_user_policy()
 
 
 class SandboxSts(TokenResponse):

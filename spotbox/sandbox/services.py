@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
-from spotbox.sandbox import cloudtrail, cloudwatch, costexplorer, images, mltypes, quotas, sagemaker
+from spotbox.sandbox import cloudtrail, cloudwatch, costexplorer, images, kms, mltypes, quotas, regions, sagemaker
 from spotbox.sandbox.describe import page
 from spotbox.sandbox.mlproducts import ml_products
 from spotbox.sandbox.products import products
@@ -105,13 +105,14 @@ def list_default_quotas(world: World, region: str, body: Body) -> Body:
 
 
 def request_quota_increase(world: World, region: str, body: Body) -> Body:
-    """A request for more; here nobody ever decides on it."""
+    """A request for more. It is granted at once, as AWS does with some small ones; others take a day."""
     service, quota = _find_quota(body)
     if float(body.get("DesiredValue") or 0) <= world.market.limit(region, quota):
         raise refusal(
             "IllegalArgumentException", "You must provide a quota value greater than the current quota value."
         )
-    wanted = {"DesiredValue": float(body["DesiredValue"]), "Status": "PENDING", "Id": "sandbox"}
+    wanted = {"DesiredValue": float(body["DesiredValue"]), "Status": "APPROVED", "Id": "sandbox"}
+    world.market.limits[(region, quota.code)] = float(body["DesiredValue"])
     return {"RequestedQuota": wanted | {"ServiceCode": service, "QuotaCode": quota.code, "QuotaName": quota.name}}
 
 
@@ -180,6 +181,18 @@ def get_parameters_by_path(world: World, region: str, body: Body) -> Body | None
     return {"Parameters": [_parameter(name, region) for name in kept]} | ({"NextToken": token} if token else {})
 
 
+# Account Management, whose protocol names the action in the path
+
+
+def enable_region(world: World, region: str, body: Body) -> Body:
+    """Switch a region of the account on; at AWS that takes minutes."""
+    name = str(body.get("RegionName"))
+    if name not in regions.ENABLED:
+        raise refusal("ValidationException", f"The sandbox has nothing in {name}.")
+    world.disabled.discard(name)
+    return {}
+
+
 ACTIONS: dict[str, dict[str, Action]] = {
     "pricing": {"GetProducts": get_products},
     "servicequotas": {
@@ -191,6 +204,8 @@ ACTIONS: dict[str, dict[str, Action]] = {
     },
     "cloudtrail": {"LookupEvents": cloudtrail.lookup_events},
     "ce": costexplorer.ACTIONS,
+    "account": {"enableRegion": enable_region},
+    "kms": dict(kms.ACTIONS),
     "ec2-instance-connect": {"SendSSHPublicKey": send_ssh_public_key},
     "ssm": {
         "GetParameter": get_parameter,

@@ -73,6 +73,7 @@ class World:
         self.life.watcher = self.spot
         self.tokens: dict[tuple[str, str, str], tuple[str, list[str]]] = {}  # (action, region, token) -> what it made
         self.pushed: list[tuple[datetime, str, str, str]] = []  # until, instance, user, key
+        self.denied: frozenset[str] = frozenset()  # `service:Action` that the caller may not do
         self.identity = f"arn:aws:iam::{ACCOUNT}:user/sandbox"
         self.disabled: set[str] = set()  # regions that the account has switched off
         self.trail, self.bills = Log(), Bills()

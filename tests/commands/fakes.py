@@ -1,5 +1,6 @@
 """An App of fakes over a World: the verbs of Cloud, System and Prompts, without AWS, process, network or terminal."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from spotbox.app import App
@@ -14,13 +15,14 @@ from spotbox.core.hunt import Means, meaning
 from spotbox.core.names import NAME_TAG, OWNER_TAG
 from spotbox.core.prices import OnDemandPrices
 from spotbox.core.quotas import QuotaValue
-from spotbox.core.records import Identity, Request
+from spotbox.core.records import Request
 from spotbox.core.states import LIVE
 from spotbox.options import Common
 from spotbox.progress import Progress
 from spotbox.prompts import Prompts
 from tests.commands.costs import FakeCosts
 from tests.commands.effects import EFFECTS, launched, make_ground, parked
+from tests.commands.examined import ALICE, examined
 from tests.commands.imaging import FakeImaging
 from tests.commands.market import past, survey
 from tests.commands.surveys import FakeSurveys
@@ -61,7 +63,7 @@ class FakeCloud(FakeSurveys, FakeImaging, FakeTraining, FakeCosts):
 
     def identity(self):
         self.world.meets("GetCallerIdentity")
-        return Identity("123456789012", "arn:aws:iam::123456789012:user/alice", "AIDA")
+        return replace(ALICE, told=self.world.told)
 
     def regions(self):
         self.world.meets("DescribeRegions")
@@ -105,6 +107,13 @@ class FakeCloud(FakeSurveys, FakeImaging, FakeTraining, FakeCosts):
         groups = tuple(g for g in w.groups.values() if mine(g)) if full else ()
         keys = tuple(k for k in w.keys.values() if mine(k, key=True)) if full else ()
         return Sight(region, requests, instances, volumes, groups, keys)
+
+    def examine(self, want):
+        return examined(self.world, want)
+
+    def disk_key(self, region):
+        self.world.asked.append(("disk key", region))
+        return self.world.disk_key
 
     def apply(self, step, show):
         region, action = getattr(step, "region", None), ACTIONS[type(step)]
@@ -263,6 +272,18 @@ class FakeSystem:
     def need_ssh(self):
         if "ssh" not in self.programs:
             raise SpotboxError("ssh not found on this machine", "Install OpenSSH's client.")
+
+    def ssh_version(self):
+        return self.world.ssh_version
+
+    def agent_keys(self):
+        return ()
+
+    def platform(self):
+        return "linux"
+
+    def folder_trouble(self, path):
+        return self.world.folder_trouble
 
     def run_ssh(self, command):
         self.ran = list(command)

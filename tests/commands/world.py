@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from spotbox.aws.errors import translate
 from spotbox.core.hunt import InFlight
+from spotbox.core.judge import DiskKey
 from spotbox.core.market import Scores
 from spotbox.core.names import KEEP_TAG, NAME_TAG, ROLE_TAG, box_tags, group_name, key_fingerprint, key_name
 from spotbox.core.records import (
@@ -109,6 +110,15 @@ class World:
     asked: list[tuple] = field(default_factory=list)  # what was asked of the market
     wills: list[Will] = field(default_factory=list)
     grounds: dict[str, tuple[str, list[str]]] = field(default_factory=dict)  # standing request -> its key and groups
+    disk_key: DiskKey = field(default_factory=lambda: DiskKey("alias/aws/ebs"))
+    told: datetime | None = None  # AWS's time where it is not this machine's
+    login: str = ""  # the kind of login that the AWS profile is set up for
+    used: int | None = 0  # vCPU in use of each Spot quota
+    denied: tuple[str, ...] = ()  # IAM actions, as doctor finds them
+    doubted: tuple[str, ...] = ()
+    other_key: str = ""  # the public half that key pairs hold instead of the user's
+    ssh_version: str = "OpenSSH_9.6p1, OpenSSL 3.0.13"
+    folder_trouble: tuple[str, str] = ("", "")
     events: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     books: Books = field(default_factory=Books)
     made: int = 0
