@@ -81,7 +81,7 @@ def test_a_list_fits_the_terminal(no_color):
     shown = child.before
     child.expect(pexpect.EOF)
     child.close()
-    assert [line for line in plain(shown).split("\n") if line.strip()][-1] == "? Instance type g3.xlarge "
+    assert [line for line in plain(shown).split("\n") if line.strip()][-1] == "? Instance type g3.xlarge"
     assert all(columns_of(line) <= 50 for line in plain(shown).split("\n"))
     assert not re.search(r"\x1b\[[0-9;]*[34]8;", shown)  # no colour but the terminal's own
 
