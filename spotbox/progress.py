@@ -66,6 +66,12 @@ class Progress:
         if self._live:
             self.show(text)
 
+    def clear(self) -> None:
+        """Take the live line away, as something else is printed now; the time goes on."""
+        self._clear()
+        if self._live:
+            self._last = ""
+
     def done(self, text: str = "") -> None:
         """End the live line; `text` stays in its place, with the time since the first one. Without a text time ends."""
         self._clear()

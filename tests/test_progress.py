@@ -75,6 +75,18 @@ def test_a_remark_hangs(terminal):
         assert stream.getvalue() == f"{text}\n"
 
 
+def test_what_is_printed_next_has_the_line_to_itself(terminal):
+    """`clear` takes the live line away once, and the time that `done` tells goes on."""
+    clock = iter([0.0, 0.0, 7.0])
+    progress = Progress(terminal, lambda: next(clock))
+    progress.show("looking")
+    progress.clear()
+    progress.clear()
+    assert terminal.getvalue().endswith("looking\r\x1b[K")
+    progress.done("found")
+    assert terminal.getvalue().endswith("\r\x1b[Kfound  (7s)\n")
+
+
 def test_an_error_leaves_no_rest_of_the_live_line(terminal, monkeypatch, capsys):
     """An error that comes while something is waited for begins on a line of its own."""
 
