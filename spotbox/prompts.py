@@ -11,7 +11,7 @@ from spotbox.width import columns_of, cut
 Hint = Callable[[str], str]  # the text as far as it is typed -> what to show below it
 Check = Callable[[str], str | None]  # the answer -> what is wrong with it, or None
 # No colour that fades on a light terminal or on a dark one: weight, and the terminal's own red.
-_STYLE = [("qmark", "bold"), ("answer", "noinherit bold"), ("search_success", "noinherit bold"),
+_STYLE = [("qmark", "noinherit bold"), ("answer", "noinherit bold"), ("search_success", "noinherit bold"),
           ("search_none", "noinherit fg:ansired bold"), ("validation-toolbar", "noinherit reverse")]  # fmt: skip
 MARGIN = 4  # columns before and after a row of a list: its pointer, and the last, in which terminals may wrap
 

@@ -1,5 +1,6 @@
 """Questions as questionary asks them, with keys from a pipe."""
 
+import io
 import os
 import re
 import sys
@@ -75,12 +76,13 @@ def test_a_list_fits_the_terminal(no_color):
     """No row is wider than the terminal, what stays is the value alone, and no colour fades on a light background."""
     env = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8", "NO_COLOR": no_color}
     child = pexpect.spawn(sys.executable, ["-c", ASK], env=env, dimensions=(15, 50), encoding="utf-8", timeout=30)
+    child.logfile_read = io.StringIO()
     child.expect("» .*g2.xlarge")
     child.send(f"{DOWN}\r")
     child.expect_exact("chose g3.xlarge")
-    shown = child.before
     child.expect(pexpect.EOF)
     child.close()
+    shown = child.logfile_read.getvalue().split("chose")[0]
     assert [line for line in plain(shown).split("\n") if line.strip()][-1] == "? Instance type g3.xlarge"
     assert all(columns_of(line) <= 50 for line in plain(shown).split("\n"))
     assert not re.search(r"\x1b\[[0-9;]*[34]8;", shown)  # no colour but the terminal's own
