@@ -105,6 +105,8 @@ def plain(text: str) -> str:
     text = re.sub(r"GPU-[0-9a-f-]+", "GPU-ID", text)
     text = re.sub(r"\((\d+m )?\d+s\)", "(TIME)", text)
     text = re.sub(r"by AWS in \d+s", "by AWS in TIME", text)
+    # AWS may have brought the box back before `up` looks.
+    text = re.sub(r"dev runs already\ndev runs and answers$", "dev runs and answers  (TIME)", text, flags=re.MULTILINE)
     return re.sub(r"[ -]{2,}", "  ", text)
 
 
