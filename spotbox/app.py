@@ -156,9 +156,9 @@ class App:
             return process.ssh_target(address)
         return address, 22
 
-    def remark(self, text: str) -> None:
-        """A remark for the user, on stderr; the commands it names can be typed as they stand."""
-        self.progress.say(as_typed(text, self.options.words, self.options.own))
+    def remark(self, text: str, hang: int = 0) -> None:
+        """A remark for the user, on stderr; the commands it names can be typed as they stand. `hang` as in `say`."""
+        self.progress.say(as_typed(text, self.options.words, self.options.own), hang)
 
     def echo(self, text: str) -> None:
         """What a command prints for a reader, on stdout; as `remark` in the commands it names."""

@@ -96,7 +96,6 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
     own = words[: words.index("--")] if "--" in words else words  # what follows is for the box
     verbose = bool({"-v", "--verbose"} & set(own))
     typed = Common()
-    ctx = None
     try:
         with cli.make_context("spotbox", words, obj=obj) as ctx:
             try:
@@ -104,6 +103,7 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
             finally:
                 verbose = verbose or common(ctx).verbose
                 typed = common(ctx)
+                _end_live_line(ctx)  # an error may come while something is waited for
         return Exit.DONE
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -119,7 +119,6 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
         _tell(*(as_typed(text, typed.words, typed.own) for text in (error.message, error.hint)))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort, EOFError):
-        _end_live_line(ctx)
         with suppress(OSError):
             click.echo("\ninterrupted", err=True)
         return Exit.INTERRUPTED
@@ -144,8 +143,8 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
         return Exit.FAILED
 
 
-def _end_live_line(ctx: click.Context | None) -> None:
-    progress = getattr(ctx.obj, "progress", None) if ctx else None
+def _end_live_line(ctx: click.Context) -> None:
+    progress = getattr(ctx.obj, "progress", None)
     if progress:
         progress.done()
 

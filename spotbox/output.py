@@ -5,13 +5,13 @@ import io
 import json
 import shutil
 import sys
-import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from spotbox.core.text import safe
+from spotbox.width import broken, columns_of, hung
 
 Record = Mapping[str, Any]
 
@@ -69,6 +69,11 @@ def screen() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
+def screen_lines() -> int | None:
+    """Lines of the terminal that stdout is; None where it is none."""
+    return shutil.get_terminal_size().lines if sys.stdout.isatty() else None
+
+
 def to_json_line(data: Record | Sequence[Record] | None) -> str:
     """The same data on one line, for a reader that takes line after line."""
     return _shown(json.dumps(data, separators=(",", ":"), ensure_ascii=False))
@@ -108,13 +113,14 @@ def to_table(rows: Sequence[Sequence[Any]], headers: Sequence[str], right: Seque
 
 
 NARROWEST = 24  # columns that a cell of words is left with, before others have to go
+CRAMPED = 8  # and where no other can go any more
 
 
 @dataclass(frozen=True)
 class Column:
     """A column of `to_fitted`. `title` may have two lines; of the columns with a `rank` the highest goes first.
 
-    `words` says that its cells may be broken between words, over as many lines as that takes.
+    `words` says that its cells may be broken, between words where that does, over as many lines as it takes.
     """
 
     title: str
@@ -124,87 +130,110 @@ class Column:
     words: bool = False
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A table as lines: its head with the rule below it, each row's lines, and the columns that had to go for it."""
+
+    head: list[str]
+    rows: list[list[str]]
+    gone: list[str]
+
+
 def to_fitted(rows: Sequence[Sequence[Any]], columns: Sequence[Column], width: int | None) -> tuple[str, list[str]]:
     """A table no wider than `width` (None: as wide as it is), and the names of the columns that had to go for it."""
+    table = fitted(rows, columns, width)
+    return "\n".join(chain(table.head, *table.rows)), table.gone
+
+
+def fitted(rows: Sequence[Sequence[Any]], columns: Sequence[Column], width: int | None) -> Fitted:
+    """As `to_fitted`, row by row: one whose words are broken has several lines."""
     from tabulate import tabulate
 
     heads = [column.title.split("\n") for column in columns]
     tall = max(len(head) for head in heads)
-    lines = [[""] * (tall - len(head)) + head for head in heads]
-    cells = [["" if cell is None else safe(cell) for cell in row] for row in rows]
-    parts = [[*line, *column] for line, column in zip(lines, zip(*cells, strict=True), strict=True)]
+    parts = [[""] * (tall - len(head)) + head for head in heads]
+    for row in rows:
+        for part, cell in zip(parts, row, strict=True):
+            part.append("" if cell is None else safe(cell))
     widths = [max(map(columns_of, part)) for part in parts]
-    kept, gone, rooms = _fitting(columns, widths, width)
+    empty = {i for i, part in enumerate(parts) if rows and not any(part[tall:])}
+    kept, gone, rooms = _fitting(columns, widths, width, empty)
     for i in kept:
         if rooms[i] < widths[i]:
-            parts[i] = [_broken(cell, rooms[i]) for cell in parts[i]]
+            parts[i] = ["\n".join(broken(cell, rooms[i])) for cell in parts[i]]
     shown = [[*parts[i][:tall], "-" * rooms[i], *parts[i][tall:]] for i in kept]
     align = ["right" if columns[i].right else "left" for i in kept]
     text = tabulate(list(zip(*shown, strict=True)), tablefmt="plain", colalign=align, disable_numparse=True)
-    return "\n".join(line.rstrip() for line in text.split("\n")), [columns[i].name for i in gone]
+    lines = iter([line.rstrip() for line in text.split("\n")])
+    heights = [max(parts[i][tall + n].count("\n") + 1 for i in kept) for n in range(len(rows))]
+    head = list(islice(lines, tall + 1))
+    return Fitted(head, [list(islice(lines, high)) for high in heights], [columns[i].name for i in gone])
 
 
 def _fitting(
-    columns: Sequence[Column], widths: Sequence[int], width: int | None
+    columns: Sequence[Column], widths: Sequence[int], width: int | None, empty: Collection[int]
 ) -> tuple[list[int], list[int], dict[int, int]]:
-    """The columns that stay, those that go, and how wide each of the first is to be."""
-    kept, gone, rooms = list(range(len(columns))), list[int](), dict(enumerate(widths))
+    """The columns that stay, those that go, and how wide each of the first is to be.
+
+    Where not all fit, those that say nothing in any row go first, and are not missed. A column that went stays after
+    all where the one that went after it has left room for it.
+    """
+    kept, rooms = list(range(len(columns))), dict(enumerate(widths))
     if width is None:
-        return kept, gone, rooms
+        return kept, [], rooms
     least = [min(wide, NARROWEST) if column.words else wide for column, wide in zip(columns, widths, strict=True)]
-    while sum(least[i] + 2 for i in kept) - 2 > width:
+
+    def fit(those: Collection[int]) -> bool:
+        return sum(least[i] + 2 for i in those) - 2 <= width
+
+    if not fit(kept):
+        kept = [i for i in kept if i not in empty] or kept
+    gone = list[int]()
+    while not fit(kept):
         last = max(kept, key=lambda i: columns[i].rank)
         if not columns[last].rank:
             break
         kept.remove(last)
         gone.append(last)
+    for i in reversed(gone[:-1]):
+        if fit([*kept, i]):
+            kept.append(i)
+    kept.sort()
+    gone = [i for i in gone if i not in kept]
     over = sum(widths[i] + 2 for i in kept) - 2 - width
-    for i in kept:
+    for i in sorted(kept, key=lambda i: -widths[i]):
         if over > 0 and columns[i].words:
-            rooms[i] = max(least[i], widths[i] - over)
+            rooms[i] = max(least[i] if fit(kept) else min(least[i], CRAMPED), widths[i] - over)
             over -= widths[i] - rooms[i]
     return kept, gone, rooms
 
 
-def _broken(cell: str, room: int) -> str:
-    return "\n".join(textwrap.wrap(cell, room, break_on_hyphens=False))
+def to_pairs(rows: Sequence[tuple[str, str]], width: int | None = None, whole: Collection[str] = ()) -> str:
+    """Label and value per line, values aligned; within `width` (None: any) a value goes on below itself.
+
+    `whole` are the labels of values that are to be copied, and so stay on one line whatever its length.
+    """
+    indent = max((columns_of(safe(label)) for label, _ in rows), default=0) + 2
+    lines = []
+    for label, value in rows:
+        line = f"{_padded(safe(label), indent)}{safe(value)}".rstrip()
+        lines.append(line if label in whole else hung(line, width, indent))
+    return "\n".join(lines)
 
 
-def columns_of(text: str) -> int:
-    """How many columns of a terminal a line takes; East Asian characters and emoji take two."""
-    from wcwidth import wcswidth
-
-    wide: int = wcswidth(text)
-    return wide if wide >= 0 else len(text)
-
-
-def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
-    """The rows as lines of equal columns, two spaces between them."""
-    from tabulate import tabulate
-
-    cells = [[safe(cell) for cell in row] for row in rows]
-    sides = ["right" if i in right else "left" for i in range(len(cells[0]))]
-    return tabulate(cells, tablefmt="plain", colalign=sides, disable_numparse=True).split("\n")
-
-
-def to_pairs(rows: Sequence[tuple[str, str]]) -> str:
-    """Label and value per line, values aligned."""
-    width = max((len(label) for label, _ in rows), default=0)
-    return "\n".join(f"{safe(label):<{width}}  {safe(value)}".rstrip() for label, value in rows)
+def _padded(text: str, wide: int) -> str:
+    return text + " " * (wide - columns_of(text))
 
 
 def to_wrapped(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
     """A table of texts whose last long column goes on below where the terminal is too narrow; never within a word."""
-    import textwrap
-
     width, wide = screen(), len(headers) - (1 if headers[-1] == "value" else 2)
     cells = [[safe(cell) for cell in row] for row in rows]
-    others = sum(max(len(h), *(len(row[i]) for row in cells)) + 2 for i, h in enumerate(headers) if i != wide)
+    others = sum(max(len(h), *(columns_of(row[i]) for row in cells)) + 2 for i, h in enumerate(headers) if i != wide)
     room = max(20, width - others) if width else None
     lines = []
     for row in cells:
-        parts = textwrap.wrap(row[wide], room, break_long_words=False, break_on_hyphens=False) if room else []
-        first, *more = parts or [row[wide]]
+        first, *more = broken(row[wide], room, cut_words=False) if room else [row[wide]]
         lines.append([*row[:wide], first, *row[wide + 1 :]])
         lines += [["" if i != wide else part for i in range(len(row))] for part in more]
     return to_table(lines, headers)

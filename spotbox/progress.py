@@ -1,6 +1,7 @@
 """One live line on a terminal, plain lines elsewhere; stderr only."""
 
 import contextlib
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import TextIO
 
 from spotbox.core.text import safe
 from spotbox.core.units import show_duration
+from spotbox.width import cut, hung
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
@@ -33,10 +35,16 @@ class Progress:
     def _live(self) -> bool:
         return self.stream.isatty()
 
-    def say(self, text: str) -> None:
-        """A remark that stays: one line."""
-        self.clear()
-        self._put(safe(text), "\n")
+    def say(self, text: str, hang: int = 0) -> None:
+        """A remark that stays: one line. With `hang` it goes on below itself on a terminal, so many columns to the
+        right, where the terminal would break it in a word."""
+        self._clear()
+        self._put(hung(safe(text), self.width if hang else None, hang), "\n")
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal that is written to; None where it is none."""
+        return _columns(self.stream) if self._live else None
 
     def show(self, text: str) -> None:
         """What is being waited for, with the time since `start`. Redrawn in place on a terminal."""
@@ -46,10 +54,9 @@ class Progress:
         if self._live:
             self._turn += 1
             took = show_duration(self._now() - self._since)
-            width = shutil.get_terminal_size().columns - 1
             mark = SPINNER[self._turn % len(SPINNER)] if "utf" in (self.stream.encoding or "").lower() else "-"
             line = f"{mark} {took:>6}  {text}"
-            self._put(f"\r\x1b[K{line[:width]}")
+            self._put(f"\r\x1b[K{cut(line, _columns(self.stream) - 1)}")
         elif text != self._last:
             self._put(text, "\n")
         self._last = text
@@ -59,9 +66,15 @@ class Progress:
         if self._live:
             self.show(text)
 
+    def clear(self) -> None:
+        """Take the live line away, as something else is printed now; the time goes on."""
+        self._clear()
+        if self._live:
+            self._last = ""
+
     def done(self, text: str = "") -> None:
         """End the live line; `text` stays in its place, with the time since the first one. Without a text time ends."""
-        self.clear()
+        self._clear()
         self._last = ""
         if text:
             took = f"  ({show_duration(self._now() - self._since)})" if self._since is not None else ""
@@ -69,8 +82,7 @@ class Progress:
         else:
             self._since = None
 
-    def clear(self) -> None:
-        """Take the live line away for something else to be written there; the next `show` brings it back."""
+    def _clear(self) -> None:
         if self._live and self._last:
             self._put("\r\x1b[K")
 
@@ -78,3 +90,13 @@ class Progress:
         """What is under way goes on although nobody can read of it: the terminal is gone, or the pipe's reader."""
         with contextlib.suppress(OSError):
             print(text, end=end, file=self.stream, flush=True)
+
+
+def _columns(stream: TextIO) -> int:
+    """COLUMNS where it is set, else what the terminal of this stream says: stdout may be a file, or another one."""
+    try:
+        seen = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        seen = 0
+    told = os.environ.get("COLUMNS", "")
+    return int(told) if told.isdigit() and int(told) else seen or shutil.get_terminal_size().columns

@@ -6,9 +6,14 @@ from typing import Any
 
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.text import safe
+from spotbox.width import columns_of, cut
 
 Hint = Callable[[str], str]  # the text as far as it is typed -> what to show below it
 Check = Callable[[str], str | None]  # the answer -> what is wrong with it, or None
+# No colour that fades on a light terminal or on a dark one: weight, and the terminal's own red.
+_STYLE = [("qmark", "noinherit bold"), ("answer", "noinherit bold"), ("search_success", "noinherit bold"),
+          ("search_none", "noinherit fg:ansired bold"), ("validation-toolbar", "noinherit reverse")]  # fmt: skip
+MARGIN = 4  # columns before and after a row of a list: its pointer, and the last, in which terminals may wrap
 
 
 class Prompts:
@@ -23,13 +28,20 @@ class Prompts:
         """The error for an answer that is missing where nobody can be asked."""
         return UsageError(f"no terminal to ask on, and {flag} is missing", f"Give {flag}, or -y for every default.")
 
+    @property
+    def room(self) -> int | None:
+        """Columns that a row of a list may have; None where there is no terminal."""
+        return _columns() - MARGIN if self.possible else None
+
     def choose(self, question: str, rows: Sequence[tuple[str, Any]], default: Any, flag: str, heading: str = "") -> Any:
-        """One of the rows (shown text, value); arrow keys, or type to filter."""
+        """One of the rows (shown text, value); arrow keys, or type to filter. What was chosen stays to be read: the
+        value where that is a word, else its text."""
         import questionary
 
-        choices: list[Any] = [questionary.Separator(heading)] if heading else []
+        room = self.room or max(columns_of(text) for text in (heading, *(text for text, _ in rows)))
+        choices: list[Any] = [questionary.Separator(cut(line, room)) for line in heading.split("\n") if heading]
         # By their numbers: questionary gives the text of a choice whose value is None.
-        choices += [questionary.Choice(title=text, value=str(i)) for i, (text, _) in enumerate(rows)]
+        choices += [questionary.Choice(title=cut(text, room), value=str(i)) for i, (text, _) in enumerate(rows)]
         known = [value for _, value in rows]
         answer = self._ask(
             "select",
@@ -40,8 +52,11 @@ class Prompts:
             use_search_filter=len(rows) > 12,
             use_jk_keys=False,
             instruction="(arrow keys, Enter)" if len(rows) <= 12 else "(arrow keys, or type to filter)",
+            erase_when_done=True,
         )
-        return known[int(answer)]
+        text, value = rows[int(answer)]
+        _tell(question, value if isinstance(value, str) else text)
+        return value
 
     def text(self, question: str, default: str, check: Check, flag: str, hint: Hint | None = None) -> str:
         """A line of text that passes `check`; `hint` is shown at the bottom of the screen while one types."""
@@ -58,13 +73,34 @@ class Prompts:
         if not self.possible:
             raise self.refuse(flag)
         import questionary
-        from prompt_toolkit.output import create_output
 
         ask = getattr(questionary, kind)
-        answer = ask(question, output=create_output(stdout=sys.stderr), **options).unsafe_ask()
+        style = questionary.Style(_STYLE)
+        answer = ask(question, output=_output(), style=style, **options).unsafe_ask()
         if answer is None:
             raise SpotboxError("nothing was chosen", "", exit_code=_interrupted())
         return answer
+
+
+def _output() -> Any:
+    from prompt_toolkit.output import create_output
+
+    return create_output(stdout=sys.stderr)
+
+
+def _columns() -> int:
+    columns: int = _output().get_size().columns
+    return columns
+
+
+def _tell(question: str, answer: str) -> None:
+    """The line that stays of a question, as the other questions leave it."""
+    from prompt_toolkit.formatted_text import FormattedText
+    from prompt_toolkit.shortcuts import print_formatted_text
+    from questionary import Style
+
+    parts = [("class:qmark", "?"), ("class:question", f" {safe(question)} "), ("class:answer", safe(answer))]
+    print_formatted_text(FormattedText(parts), output=_output(), style=Style([*_STYLE, ("question", "bold")]))
 
 
 def _typed() -> str:

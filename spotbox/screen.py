@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
+from spotbox.width import cut
+
 # xterm's control sequences, which every terminal of today knows.
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"  # alternate screen, no cursor, no wrapping: a long line never becomes two
 _LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l"
@@ -63,7 +65,7 @@ class Screen:
     def draw(self, lines: Sequence[Line]) -> None:
         """Show these lines from the top, cut to the window, in one write; nothing where they are shown already."""
         size = self.size
-        shown = [_styled(text[: size.columns], bright) + _LINE_END for text, bright in lines[: size.lines]]
+        shown = [_styled(cut(text, size.columns), bright) + _LINE_END for text, bright in lines[: size.lines]]
         frame = _HOME + "\r\n".join(shown) + _REST
         if frame != self._frame:
             self._frame = frame

@@ -8,16 +8,31 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "spotbox"
 # What each layer may import from spotbox. cli -> commands -> app -> helpers and aws -> core -> stdlib.
 LEAVES = {"core", "resources", "__init__"}
-HELPERS = {"output", "prompts", "progress", "charts", "screen", "config", "packing", "recall", "system", "resources"}
+HELPERS = {
+    *(
+        "output",
+        "width",
+        "prompts",
+        "progress",
+        "charts",
+        "screen",
+        "config",
+        "packing",
+        "recall",
+        "system",
+        "resources",
+    ),
+}
 MAY = {
     "core": {"core", "__init__"},
     "resources": set(),
-    "output": LEAVES,
-    "prompts": LEAVES,
-    "progress": LEAVES,
+    "width": set(),
+    "output": LEAVES | {"width"},
+    "prompts": LEAVES | {"width"},
+    "progress": LEAVES | {"width"},
     "config": LEAVES,
     "packing": LEAVES,
-    "screen": LEAVES,
+    "screen": LEAVES | {"width"},
     "system": LEAVES,
     "signals": LEAVES,
     "charts": LEAVES,
@@ -45,6 +60,7 @@ ONLY = {  # third-party package -> the layers that may import it
     "questionary": {"prompts"},
     "prompt_toolkit": {"prompts"},
     "tabulate": {"output"},
+    "wcwidth": {"width"},
     "click": {"cli", "commands", "options", "defaults", "shape", "app", "__main__"},
     "platformdirs": {"app", "config"},
     "pathspec": {"packing"},

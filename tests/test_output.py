@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotbox.core.text import safe
-from spotbox.output import Column, aligned, csv_lines, json_lines, plain_lines, to_csv, to_fitted, to_json
+from spotbox.output import (
+    Column,
+    csv_lines,
+    fitted,
+    json_lines,
+    plain_lines,
+    to_csv,
+    to_fitted,
+    to_json,
+    to_pairs,
+)
+from spotbox.width import columns_of
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
 ROWS = st.lists(st.fixed_dictionaries({"a": TEXTS, "b": st.one_of(st.none(), st.integers(), st.booleans())}))
@@ -59,12 +70,14 @@ COLUMNS = [Column("name", "name"), Column("two\nlines", "lines", right=True, ran
         (None, [], "        two\nname  lines  much\n----  -----  ----\nx      1.50  y"),
         (17, [], "        two\nname  lines  much\n----  -----  ----\nx      1.50  y"),
         (16, ["much"], "        two\nname  lines\n----  -----\nx      1.50"),
-        (10, ["much", "lines"], "\nname\n----\nx"),
+        (10, ["lines"], "\nname  much\n----  ----\nx     y"),
+        (9, ["much", "lines"], "\nname\n----\nx"),
         (1, ["much", "lines"], "\nname\n----\nx"),
     ],
 )
 def test_a_table_fits(width, gone, text):
-    """The columns of the highest rank go first, those without one never; nothing is wrapped."""
+    """The columns of the highest rank go first, one stays where the next that went left it room, those without a rank
+    never go; nothing is wrapped."""
     shown, dropped = to_fitted([["x", "1.50", "y"]], COLUMNS, width)
     assert (dropped, shown) == (gone, text)
 
@@ -74,7 +87,6 @@ def test_cells_are_safe():
     shown, _ = to_fitted([["a\x1b[2J", "b\nc", None]], COLUMNS, None)
     assert "\x1b" not in shown
     assert len(shown.split("\n")) == 4
-    assert aligned([["a\n", "1"], ["b", "22"]], right=[1]) == ["a\\n   1", "b    22"]
 
 
 SEEN = (
@@ -105,3 +117,38 @@ def test_wide_characters_stand_in_line():
     assert narrow == "ab    22"
     assert rule == "----  --"
     assert head == "name   n"
+
+
+def test_columns_that_say_nothing_go_first():
+    """Where the table is too wide, a column that is empty in every row goes before any other, and is not missed."""
+    rows = [["dev", "g5.xlarge", "$0.1951", ""], ["two", "g4dn.xlarge", "$0.1578", None]]
+    text, gone = to_fitted(rows, SEEN, 33)
+    assert (gone, text.split("\n")[0]) == ([], "name  type             $/h")
+    assert "reason" in to_fitted(rows, SEEN, 34)[0]
+
+
+def test_a_value_as_long_as_tags_may_be():
+    """Names of 128 characters, of one column or two, go on below themselves, and the figures beside them stay whole."""
+    name = Column("name", "name", words=True)
+    columns = (name, Column("owner", "owner", words=True), Column("$/month", "price", right=True))
+    text, gone = to_fitted([["x" * 128, "東" * 128, "$1234.56"], ["dev", "alice", "$8.00"]], columns, 80)
+    assert not gone
+    assert all(columns_of(line) <= 80 for line in text.split("\n"))
+    assert (text.count("x"), text.count("東"), text.count("$1234.56")) == (128, 128, 1)
+
+
+def test_rows_of_several_lines():
+    """The lines of each row are its own: what stands out on a screen does so whole."""
+    reason = "AWS took the capacity back; only AWS can restart it"
+    table = fitted([["dev", "g5", "$1.0", ""], ["two", "g5", "$2.0", reason]], SEEN, 50)
+    assert [len(row) for row in table.rows] == [1, 2]
+    assert table.rows[1][0].startswith("two ")
+
+
+def test_pairs_go_on_below_themselves():
+    """Within the width a value is broken between words; one that is to be copied is not."""
+    rows = [("what", "it runs until you stop it"), ("ssh", "ssh -o A=b -p 22 ubuntu@198.51.100.7")]
+    assert to_pairs(rows, 24, whole=("ssh",)) == (
+        "what  it runs until you\n      stop it\nssh   ssh -o A=b -p 22 ubuntu@198.51.100.7"
+    )
+    assert to_pairs(rows).split("\n")[0] == "what  it runs until you stop it"

@@ -1,5 +1,11 @@
 """Questions as questionary asks them, with keys from a pipe."""
 
+import io
+import os
+import re
+import sys
+
+import pexpect
 import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
@@ -7,6 +13,7 @@ from prompt_toolkit.output import DummyOutput
 
 from spotbox.core.errors import UsageError
 from spotbox.prompts import Prompts
+from spotbox.width import columns_of
 
 UP, DOWN = "\x1b[A", "\x1b[B"
 
@@ -54,3 +61,34 @@ def test_nobody_there():
     """Without a terminal the flag that answers is named."""
     with pytest.raises(UsageError, match="--max-price"):
         Prompts().text("How much?", "", lambda text: None, "--max-price")
+
+
+ASK = """
+from spotbox.prompts import Prompts
+from spotbox.width import columns_of
+rows = [(f"g{i}.xlarge  1x RTX PRO Server 6000  {i}.1234  " + "東京" * 30, f"g{i}.xlarge") for i in range(30)]
+print("chose", Prompts().choose("Instance type", rows, "g2.xlarge", "-t", "type  GPU\\n" + "-" * 200))
+"""
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_a_list_fits_the_terminal(no_color):
+    """No row is wider than the terminal, what stays is the value alone, and no colour fades on a light background."""
+    env = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8", "NO_COLOR": no_color}
+    child = pexpect.spawn(sys.executable, ["-c", ASK], env=env, dimensions=(15, 50), encoding="utf-8", timeout=30)
+    child.logfile_read = io.StringIO()
+    child.expect("» .*g2.xlarge")
+    child.send(f"{DOWN}\r")
+    child.expect_exact("chose g3.xlarge")
+    child.expect(pexpect.EOF)
+    child.close()
+    shown = child.logfile_read.getvalue().split("chose")[0]
+    assert [line for line in plain(shown).split("\n") if line.strip()][-1] == "? Instance type g3.xlarge"
+    assert all(columns_of(line) <= 50 for line in plain(shown).split("\n"))
+    assert not re.search(r"\x1b\[[0-9;]*[34]8;", shown)  # no colour but the terminal's own
+
+
+def plain(shown):
+    """The text that was drawn, each place of a list a line of its own."""
+    shown = re.sub(r"\x1b\[\d*;?\d*[HCDAB]|\r", "\n", shown)
+    return re.sub(r"\x1b[\[\]?][0-9;?]*[a-zA-Z]", "", shown)

@@ -5,22 +5,38 @@ from collections.abc import Callable, Sequence
 from spotbox.app import App
 from spotbox.commands._bid import Held
 from spotbox.commands._choose import DEFAULT_DISK, Market, default_type
-from spotbox.commands._table import money, number
+from spotbox.commands._table import left_out, money, number
 from spotbox.core.errors import UsageError
 from spotbox.core.offers import gpu_text
 from spotbox.core.prices import savings_pct
 from spotbox.core.units import Bid, parse_bid, parse_duration, parse_size, show_usd
-from spotbox.output import aligned
+from spotbox.output import Column, fitted
+from spotbox.prompts import MARGIN
 
 OFF = "off"
-_TITLES = ("type", "GPU", "GPU GiB", "vCPU", "on-demand", "Spot", "savings", "interrupted", "quota")
+# The list of types: what goes first where the terminal is narrow has the highest rank.
+_COLUMNS = (
+    Column("type", "type"),
+    Column("GPU", "GPU", rank=1),
+    Column("GPU\nGiB", "GPU memory", right=True, rank=3),
+    Column("vCPU", "vCPU", right=True, rank=7),
+    Column("on-demand\n$/h", "on-demand", right=True, rank=6),
+    Column("Spot\n$/h", "Spot", right=True),
+    Column("savings\n%", "savings", right=True, rank=4),
+    Column("inter-\nrupted", "interruption", right=True, rank=5),
+    Column("quota", "quota", rank=2),
+)
 
 
 def ask_type(app: App, market: Market, names: Sequence[str]) -> str:
     """Ask for the instance type: a list with GPU, memory, prices in USD per hour, savings, rate and your quota."""
-    lines = aligned([_TITLES, *(_listed(market, name) for name in names)], right=range(2, 8))
-    rows = list(zip(lines[1:], names, strict=True))
-    return str(app.prompts.choose("Instance type", rows, default_type(market, names), "-t", lines[0]))
+    room = app.prompts.room
+    table = fitted([_listed(market, name) for name in names], _COLUMNS, room)
+    if table.gone and room:
+        app.remark(left_out(room + MARGIN, table.gone))
+    rows = [(line, name) for (line,), name in zip(table.rows, names, strict=True)]
+    heading = "\n".join(table.head[:-1])  # without the rule: a line more of types
+    return str(app.prompts.choose("Instance type", rows, default_type(market, names), "-t", heading))
 
 
 def _listed(market: Market, name: str) -> tuple[str, ...]:
@@ -35,7 +51,7 @@ def _listed(market: Market, name: str) -> tuple[str, ...]:
         str(best.type.vcpus),
         money(best.on_demand),
         money(best.spot),
-        "unknown" if saved is None else f"{saved:.2f}%",
+        "unknown" if saved is None else f"{saved:.2f}",
         market.interruption.get(name, "unknown"),
         "unknown" if suffices is None else "ok" if suffices else f"{number(quota)} of {best.type.vcpus}",
     )
@@ -53,7 +69,7 @@ def ask_zone(app: App, market: Market, name: str) -> list[str]:
 def ask_bid(app: App, held: Held) -> Bid:
     """Ask for the maximum price; what it would have held is shown while one types, and said once it is given."""
     text = app.prompts.text(
-        "Maximum price (on-demand, NN% of it, or USD per hour; lower only adds interruptions)",
+        "Maximum price (on-demand, NN% of it, or USD per hour)",
         "on-demand",
         lambda answer: _wrong(parse_bid, answer),
         "--max-price",

@@ -103,9 +103,10 @@ def _look(app: App, past: Past, query: Query, days: int) -> None:
         steps = past.history.series(pool).steps(past.start, past.end)
         line = past.on_demand.get((pool.region, pool.instance_type))
         click.echo(draw(title, steps, past.start, past.end, line, look) + "\n", color=look.colour)
-    titles = ["min\n$/h", "median\n$/h", "max\n$/h", "now\n$/h", "on-demand\n$/h", f"held at\n{past.bid}"]
+    ranks = {"min\n$/h": 2, "median\n$/h": 1, "max\n$/h": 3, "now\n$/h": 0, "on-demand\n$/h": 4}
     columns = [Column("type", "type"), Column("zone", "zone")]
-    columns += [Column(title, title.split("\n")[0], right=True) for title in titles]
+    columns += [Column(title, title.split("\n")[0], right=True, rank=rank) for title, rank in ranks.items()]
+    columns += [Column(f"held at\n{past.bid}", "held", right=True)]
     put_table(app, [_summary(past, pool) for pool in shown], columns)
     app.remark(f"held: share of the hours in which the Spot price was at most the bid ({past.bid})")
     if len(shown) < len(pools):

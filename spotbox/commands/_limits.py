@@ -46,7 +46,7 @@ class NewLimits:
         ]
         if asked:
             words = " and ".join(f"{flag} {exact_duration(value)}" for flag, value in asked)
-            self._app.remark(f"  - record its limits, {words}, as tags")
+            self._app.remark(f"  - record its limits, {words}, as tags", hang=4)
 
     def try_set(self, box: Box, tell: Callable[[str], None] | None = None) -> None:
         """At once, if AWS shows the box already: what is cut off now has its limit. Trouble is told to `tell`; without

@@ -69,7 +69,7 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
     show_summary(app, wish, market, asked, held, spot)
     app.remark("This will:")
     for step in plan:
-        app.remark(f"  - {step}")
+        app.remark(f"  - {step}", hang=4)
     limits.announce()
     if asked.dry_run:
         return Made(None, plan, asked)

@@ -48,6 +48,8 @@ def _elsewhere(app: App, box: Box) -> list[Box]:
     except SpotboxError as error:
         app.remark(f"could not look for another {box.name} in other regions: {error.message}")
         return []
+    finally:
+        app.progress.clear()
     for region, why in seen.failed.items():
         app.remark(f"could not look for another {box.name} in {region}: {why.message}")
     return [b for sight in seen.sights for b in assemble(sight) if (b.owner, b.name) == (box.owner, box.name)]

@@ -53,9 +53,8 @@ def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held 
         rows.append(("otherwise", f"{within}: on demand at {show_usd(best.on_demand)}/h"))
     _tell(app, rows)
     if cap is not None and best.spot is not None and cap < best.spot:
-        app.remark(
-            f"  note       your maximum is below the Spot price ({show_usd(best.spot)}): AWS will refuse until it falls"
-        )
+        below = f"your maximum is below the Spot price ({show_usd(best.spot)}): AWS will refuse until it falls"
+        _tell(app, [("note", below)])
 
 
 def _pool(wish: Wish, asked: Asked) -> list[tuple[str, str]]:
@@ -92,7 +91,7 @@ def _spot_rows(best: Offer, cap: Decimal | None, rate: str | None) -> list[tuple
 
 def _tell(app: App, rows: Sequence[tuple[str, str]]) -> None:
     for label, text in rows:
-        app.remark(f"  {label:<10} {text}")
+        app.remark(f"  {label:<10} {text}", hang=13)
 
 
 def _type(kind: InstanceType) -> str:

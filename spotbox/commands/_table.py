@@ -7,7 +7,7 @@ import click
 
 from spotbox.app import App
 from spotbox.core.offers import Row, gpu_text
-from spotbox.output import Column, screen, to_fitted
+from spotbox.output import Column, screen, screen_lines, to_fitted
 
 _WHOLE = (
     Column("type", "type"),
@@ -33,6 +33,9 @@ def show_table(app: App, rows: Sequence[Row], score: bool, quota: bool) -> None:
         for row in rows
     ]
     put_table(app, cells, columns)
+    room = (screen_lines() or 0) - 6  # less the head, what is said below, and the next prompt
+    if 0 < room < len(rows):
+        app.remark(f"{len(rows)} rows, the best of them first, at the top: --limit {room} shows what fits this window")
 
 
 def put_table(app: App, cells: Sequence[Sequence[object]], columns: Sequence[Column]) -> list[str]:
@@ -41,8 +44,13 @@ def put_table(app: App, cells: Sequence[Sequence[object]], columns: Sequence[Col
     text, gone = to_fitted(cells, columns, width)
     click.echo(text)
     if gone:
-        app.remark(f"the terminal has {width} columns, so left out: {', '.join(gone)}")
+        app.remark(left_out(width, gone))
     return gone
+
+
+def left_out(width: int | None, gone: Sequence[str]) -> str:
+    """The remark that names the columns of a table for which there was no room."""
+    return f"the terminal has {width} columns, so left out: {', '.join(gone)}"
 
 
 def quota_text(row: Row) -> str:

@@ -12,16 +12,15 @@ import click
 from spotbox.app import App
 from spotbox.commands._connect import command_line
 from spotbox.commands._find import gpus, with_prices
-from spotbox.commands.status import COLUMNS
+from spotbox.commands._table import left_out
+from spotbox.commands.status import columns, in_full
 from spotbox.commands.status import row as row_of
 from spotbox.core.boxes import Box, assemble
-from spotbox.core.explain import explain
-from spotbox.core.names import IDLE_TAG, POOL_TAG
 from spotbox.core.prices import savings_pct
-from spotbox.core.report import box_record, full_lines
-from spotbox.core.text import as_typed, plural, safe
+from spotbox.core.report import box_record
+from spotbox.core.text import plural, safe
 from spotbox.core.watching import Row, follow
-from spotbox.output import to_json_line, to_pairs, to_table
+from spotbox.output import fitted, screen, to_json_line
 from spotbox.screen import Line, Screen
 
 # Seconds between looks at the regions with boxes (within 2 s with what goes on between), at all regions, at prices.
@@ -48,6 +47,11 @@ class Watch:
         self.rows: list[Row] = []
         self.looked: datetime | None = None
         self.asking: datetime | None = None  # since when AWS is being asked
+
+    @property
+    def everyone(self) -> bool:
+        """Whether the boxes are not one owner's alone."""
+        return self._owner is None
 
     @property
     def trouble(self) -> list[str]:
@@ -166,11 +170,12 @@ def _table(app: App, watch: Watch, rows: list[Row]) -> list[Line]:
     """The table of `status`, with the time at which a state was seen to begin; what just changed stands out."""
     if not rows:
         return [("no boxes", False)]
-    cells = [row_of(_record(app, watch, row.box, full=False) | {"state": said_state(row)}) for row in rows]
-    head, rule, *lines = to_table(cells, COLUMNS, right=(5, 6)).splitlines()
-    now = app.system.now()
-    shown = [(line, row.bright(now)) for line, row in zip(lines, rows, strict=True)]
-    return [(head, False), (rule, False), *shown]
+    told = [_record(app, watch, row.box, full=False) | {"state": said_state(row)} for row in rows]
+    width, now = screen(), app.system.now()
+    table = fitted([row_of(each, watch.everyone) for each in told], columns(watch.everyone), width)
+    shown = [(line, row.bright(now)) for lines, row in zip(table.rows, rows, strict=True) for line in lines]
+    gone = [("", False), (left_out(width, table.gone), False)] if table.gone else []
+    return [*((line, False) for line in table.head), *shown, *gone]
 
 
 def _in_full(app: App, watch: Watch, rows: list[Row]) -> list[Line]:
@@ -180,11 +185,8 @@ def _in_full(app: App, watch: Watch, rows: list[Row]) -> list[Line]:
         if row.gone:
             lines.append((f"{safe(row.box.name)} is {said_state(row)}", row.bright(now)))
             continue
-        record = _record(app, watch, row.box) | {"state": said_state(row)}
-        tags = row.box.tags
-        text = to_pairs(full_lines(record, explain(row.box), tags.get(IDLE_TAG), tags.get(POOL_TAG)))
-        bright = row.bright(now)
-        told = as_typed(text, app.options.words, app.options.own).splitlines()
+        record, bright = _record(app, watch, row.box) | {"state": said_state(row)}, row.bright(now)
+        told = in_full(app, row.box, record).split("\n")
         lines += [(line, bright and line.startswith(("state", "what"))) for line in told]
     return lines or [("no such box any more", False)]
 
@@ -193,14 +195,14 @@ def on_screen(app: App, watch: Watch, render: Render) -> None:
     """The screen, until q. KeyboardInterrupt (Ctrl-C, SIGTERM, a closed terminal) ends it too."""
     job: Job | None = None
     due = app.system.monotonic() + BEAT
-    with Screen() as screen:
+    with Screen() as window:
         while True:
             if job and job.over():
                 job = None
             if job is None and app.system.monotonic() >= due:
                 due, job = app.system.monotonic() + BEAT, Job(watch.look).start()
-            screen.draw(frame(watch, render, app.system.now(), screen.size.lines))
-            if "q" in screen.wait(KEY_WAIT).lower():
+            window.draw(frame(watch, render, app.system.now(), window.size.lines))
+            if "q" in window.wait(KEY_WAIT).lower():
                 return
 
 

@@ -28,12 +28,12 @@ from spotbox.output import Column, to_csv, to_json
 COLUMNS = (
     Column("kind", "kind"),
     Column("id", "id"),
-    Column("region", "region"),
-    Column("name", "name", rank=1),
-    Column("owner", "owner", rank=2),
+    Column("region", "region", rank=1),
+    Column("name", "name", rank=2, words=True),
+    Column("owner", "owner", rank=3, words=True),
     Column("$/month", "price", right=True),
     Column("why", "why", words=True),
-    Column("remedy", "remedy", rank=3),
+    Column("remedy", "remedy", rank=4),
 )
 GONE_WAIT = 60  # seconds in which AWS stops showing what was removed
 
@@ -149,7 +149,7 @@ def _chosen(app: App, seen: Seen, owner: str | None, yes: bool) -> list[Finding]
         if not asked:
             continue
         for step in plan_fix(asked, ()):
-            app.remark(f"  - {step}")
+            app.remark(f"  - {step}", hang=4)
         default = lot != TRACE and owner is not None
         owners = sorted({f.owner or "nobody known" for f in asked})
         question = f"{verb} ({plural(len(asked), 'thing')} of {safe(join_names(owners))})?"

@@ -159,7 +159,7 @@ def _show(app: App, plan: Plan, going: Sequence[tuple[str, str]], dry_run: bool)
         if dry_run:
             click.echo(safe(f"would {text}"))
         else:
-            app.remark(f"  - {text}")
+            app.remark(f"  - {text}", hang=4)
 
 
 def _confirm(app: App, yes: bool) -> None:

@@ -126,7 +126,7 @@ def _move(app: App, scene: Scene, old: Box, asked: Asked, yes: bool) -> None:
         _tell_price(app, old, way.offers[0])
     app.remark("This will:")
     for line in outline:
-        app.remark(f"  - {line}")
+        app.remark(f"  - {line}", hang=4)
     _confirm(app, yes)
     regions = list(dict.fromkeys([old.region, way.target.region if way else old.region, *_regions(app, scene)]))
     mover = Mover(app, way, regions, old.owner, name, asked.wait, user_data(app, old))
@@ -223,7 +223,8 @@ def _tell_price(app: App, old: Box, offer: Offer) -> None:
     told = f", savings {saved:.2f} %" if saved is not None else ""
     app.remark(
         f"{old.name}: {safe(old.instance_type)} in {safe(old.zone)} -> {pool_words(offer)}, "
-        f"{show_usd(offer.spot)}/h Spot, {show_usd(offer.on_demand)}/h on-demand{told}"
+        f"{show_usd(offer.spot)}/h Spot, {show_usd(offer.on_demand)}/h on-demand{told}",
+        hang=2,
     )
 
 

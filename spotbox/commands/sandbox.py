@@ -12,7 +12,7 @@ from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.text import safe
 from spotbox.core.units import parse_usd, show_duration
 from spotbox.options import DURATION, Command, Parsed, common_options, flag, output_option, yes_option
-from spotbox.output import to_json, to_pairs
+from spotbox.output import screen, to_json, to_pairs
 from spotbox.sandbox import process
 
 
@@ -76,7 +76,16 @@ def status(ctx: click.Context, output: str) -> None:
     record: dict[str, Any] = {"running": end is not None, "folder": str(app.places.sandbox)}
     if end:
         record |= {"url": end.url, "pid": end.pid, **process.call(end, "status")}
-    click.echo(to_json(record) if output == "json" else to_pairs([(key, _words(v)) for key, v in record.items()]))
+    click.echo(to_json(record) if output == "json" else to_pairs(_lines(record), screen()))
+
+
+def _lines(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """Label and value; of a list each item on a line of its own."""
+    lines = []
+    for key, value in record.items():
+        items = value if isinstance(value, list) and value else [value]
+        lines += [("" if at else key, _words(item)) for at, item in enumerate(items)]
+    return lines
 
 
 def _words(value: Any) -> str:

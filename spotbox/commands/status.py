@@ -13,20 +13,24 @@ from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.explain import explain
 from spotbox.core.names import IDLE_TAG, POOL_TAG
 from spotbox.core.report import KEYS, full_lines
+from spotbox.core.text import as_typed
 from spotbox.core.units import show_usd
 from spotbox.options import NAME, Command, flag, output_option, region_option
-from spotbox.output import Column, to_csv, to_json, to_pairs
+from spotbox.output import Column, screen, to_csv, to_json, to_pairs
 
-COLUMNS = ("name", "state", "type", "zone", "market", "$/h now", "savings", "address", "reason")
 # Which of them give way on a narrow terminal, the highest rank first; the reason is broken between words.
-_FITS = {title: Column(title, title) for title in COLUMNS} | {
-    "type": Column("type", "type", rank=1),
-    "address": Column("address", "address", rank=2),
-    "$/h now": Column("$/h now", "price", right=True),
-    "savings": Column("savings", "savings", right=True, rank=3),
-    "market": Column("market", "market", rank=4),
-    "reason": Column("reason", "reason", words=True),
-}
+_COLUMNS = (
+    Column("name", "name", words=True),
+    Column("owner", "owner", words=True),
+    Column("state", "state"),
+    Column("type", "type", rank=1),
+    Column("zone", "zone"),
+    Column("market", "market", rank=4),
+    Column("$/h now", "price", right=True),
+    Column("savings", "savings", right=True, rank=3),
+    Column("address", "address", rank=2),
+    Column("reason", "reason", words=True),
+)
 
 
 @click.command(cls=Command)
@@ -54,7 +58,7 @@ def status(
     if watch:
         _stay(app, place, whose, name, output)
     elif name is None:
-        _all(app, records(app, find_boxes(app, _regions(app, place), whose, full=False)), output)
+        _all(app, records(app, find_boxes(app, _regions(app, place), whose, full=False)), output, whose is None)
     elif whose is None:
         _all_named(app, name, place, output)
     else:
@@ -79,16 +83,23 @@ def _one(app: App, box: Box, output: str) -> None:
     (box,) = priced(app, [box])
     (record,) = described(app, [box])
     if output == "table":
-        app.echo(to_pairs(full_lines(record, explain(box), box.tags.get(IDLE_TAG), box.tags.get(POOL_TAG))))
+        click.echo(in_full(app, box, record))
     else:
         click.echo(to_json(record) if output == "json" else to_csv([record], KEYS))
+
+
+def in_full(app: App, box: Box, record: dict[str, object]) -> str:
+    """The box label by label, within the terminal's columns; the ssh command stays one line, to be copied."""
+    lines = full_lines(record, explain(box), box.tags.get(IDLE_TAG), box.tags.get(POOL_TAG))
+    words, own = app.options.words, app.options.own
+    return to_pairs([(label, as_typed(text, words, own)) for label, text in lines], screen(), whole=("ssh",))
 
 
 def _all_named(app: App, name: str, place: str | None, output: str) -> None:
     found = find_boxes(app, _regions(app, place), None, name, full=False)
     if not found:
         raise _none_of(app, name, place, None)
-    _all(app, records(app, found), output)
+    _all(app, records(app, found), output, True)
 
 
 def _none_of(app: App, name: str, place: str | None, whose: str | None) -> SpotboxError:
@@ -97,7 +108,7 @@ def _none_of(app: App, name: str, place: str | None, whose: str | None) -> Spotb
     return SpotboxError(f"there is no box named {name}{where}", hint, Exit.NO_SUCH_BOX)
 
 
-def _all(app: App, found: list[dict[str, object]], output: str) -> None:
+def _all(app: App, found: list[dict[str, object]], output: str, everyone: bool) -> None:
     if output == "json":
         click.echo(to_json(found))
     elif output == "csv":
@@ -105,15 +116,21 @@ def _all(app: App, found: list[dict[str, object]], output: str) -> None:
     elif not found:
         app.remark("no boxes. Make one with: spotbox up")
     else:
-        put_table(app, [row(record) for record in found], [_FITS[title] for title in COLUMNS])
+        put_table(app, [row(record, everyone) for record in found], columns(everyone))
 
 
-def row(record: dict[str, object]) -> list[object]:
-    """The cells of COLUMNS."""
+def columns(everyone: bool) -> list[Column]:
+    """The columns of the table; `everyone`: with the owner, as two may have boxes of one name."""
+    return [column for column in _COLUMNS if everyone or column.title != "owner"]
+
+
+def row(record: dict[str, object], everyone: bool = False) -> list[object]:
+    """The cells of `columns`."""
     saved = record["savings_pct"]
     price = record["spot"] if record["market"] == "spot" else record["on_demand"]
     return [
         record["name"],
+        *([record["owner"]] if everyone else []),
         record["state"],
         record["instance_type"],
         record["zone"] or record["region"],

@@ -36,10 +36,13 @@ class User:
     env: dict[str, str] = field(default_factory=dict)
     app: FakeApp | None = None
 
-    def run(self, *args: str, answers: list | None = None, sandbox: bool = False, ssh_code: int = 0) -> Said:
+    def run(
+        self, *args: str, answers: list | None = None, sandbox: bool = False, ssh_code: int = 0, room: int | None = None
+    ) -> Said:
         """One command; `answers` is what the user types (None: no terminal). All of it must have been asked for."""
         self.app = FakeApp(self.world, answers, {"SPOTBOX_HOME": str(self.home), **self.env}, sandbox)
         self.app.system.ssh_code = ssh_code
+        self.app.prompts.room = room
         self.capsys.readouterr()
         code = run(list(args), obj=self.app)
         out, err = self.capsys.readouterr()

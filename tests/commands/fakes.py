@@ -336,6 +336,8 @@ class ScriptedPrompts(Prompts):
     def possible(self):
         return self.script is not None
 
+    room = None  # no terminal that a list would have to fit
+
     def choose(self, question, rows, default, flag, heading=""):
         answer = self._answer(question, flag, default)
         if answer not in [value for _, value in rows]:

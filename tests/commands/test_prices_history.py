@@ -156,9 +156,9 @@ def test_more_pools_than_charts(shop, seen):
 def test_a_narrow_terminal_drops_columns(seen):
     """The least important columns go, and which is said; no line is wider than the terminal."""
     shown, err = seen("prices", columns=60)
-    assert err == "the terminal has 60 columns, so left out: memory, vCPU, GPU memory, on-demand, interruption\n"
+    assert err == "the terminal has 60 columns, so left out: memory, vCPU, GPU memory, interruption\n"
     assert max(map(len, shown.splitlines())) <= 60
-    assert shown.splitlines()[1].split() == ["type", "GPU", "zone", "$/h", "%"]
+    assert shown.splitlines()[1].split() == ["type", "GPU", "zone", "$/h", "$/h", "%"]
     shown, err = seen("prices", columns=100)
     assert (max(map(len, shown.splitlines())), err) == (90, "")
 

@@ -171,3 +171,12 @@ def test_an_error_text_of_aws_is_made_safe(user):
     said = user.run("up", "-y")
     assert said.code == 2
     assert clean(said.err), ascii(said.err)
+
+
+def test_everyones_boxes_are_told_apart(user):
+    """With `--owner all` each row names its owner; one owner's own table has no such column."""
+    user.world.has_box("dev", "running")
+    everyone, own = user.run("status", "--owner", "all").out, user.run("status").out
+    assert everyone.split("\n")[0].split()[:3] == ["name", "owner", "state"]
+    assert everyone.split("\n")[2].split()[:3] == ["dev", "alice", "running"]
+    assert own.split("\n")[0].split()[:2] == ["name", "state"]

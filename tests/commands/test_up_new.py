@@ -39,9 +39,10 @@ dev is up: g4dn.xlarge in us-east-1a, $0.1578/h on Spot, 70.00 % under on-demand
   the same again      spotbox up dev -r us-east-1 -t g4dn.xlarge --disk-size 100 -y
 """
 LIST = """\
-type         GPU      GPU GiB  vCPU  on-demand    Spot  savings  interrupted  quota
-g4dn.xlarge  1x T4         16     4     0.5260  0.1578   70.00%        5-10%  ok
-g5.xlarge    1x A10G       24     4     1.0060  0.4024   60.00%         >20%  ok
+                      GPU        on-demand    Spot  savings  inter-
+type         GPU      GiB  vCPU        $/h     $/h        %  rupted  quota
+g4dn.xlarge  1x T4     16     4     0.5260  0.1578    70.00   5-10%  ok
+g5.xlarge    1x A10G   24     4     1.0060  0.4024    60.00    >20%  ok
 """
 ASKED = [
     ("Region", ...),
@@ -263,11 +264,23 @@ def test_the_list_says_which_types_the_quota_admits(user):
     user.run("up", answers=[*ASKED[:6], ("Go ahead?", False)])
     listed = [line for line in "\n".join(user.app.prompts.asked).split("\n") if "192" in line or "g4dn" in line]
     assert listed == [
-        "g4dn.xlarge       1x T4                        16     4     0.5260   0.1578   70.00%      unknown  ok",
-        "g7e.48xlarge      8x RTX PRO Server 6000  2148.75   192    unknown  16.2529  unknown      unknown  8 of 192",
-        "p6-b200.48xlarge  8x B200                 2148.75   192   113.9328  45.1000   60.42%      unknown  unknown",
+        "g4dn.xlarge       1x T4                        16     4     0.5260   0.1578    70.00  unknown  ok",
+        "g7e.48xlarge      8x RTX PRO Server 6000  2148.75   192    unknown  16.2529  unknown  unknown  8 of 192",
+        "p6-b200.48xlarge  8x B200                 2148.75   192   113.9328  45.1000    60.42  unknown  unknown",
     ]
     assert max(map(len, listed)) <= 110 - len(" » ")
+
+
+def test_the_list_fits_the_terminal(user):
+    """On 80 columns no line of the list is wider; what had to go for that is said before the question."""
+    user.world.types |= {"g7e.48xlarge": replace(A10G, name="g7e.48xlarge", gpu="RTX PRO Server 6000")}
+    user.world.offers("us-east-1", "g7e.48xlarge", a="16.2529")
+    said = user.run("up", answers=[*ASKED[:6], ("Go ahead?", False)], room=76)
+    assert "the terminal has 80 columns, so left out: vCPU, on-demand\n" in said.err
+    asked = user.app.prompts.asked
+    listed = next(text for text in asked if text.startswith(" ")).split("\n") + [t for t in asked if "g" in t[:1]]
+    assert max(map(len, listed)) <= 76
+    assert "g7e.48xlarge  1x RTX PRO Server 6000   24  16.2529  unknown  unknown  ok" in listed
 
 
 @pytest.mark.parametrize(("vcpus", "asked"), [(4, 1), (5, 2)])
