@@ -215,7 +215,7 @@ SETUP = {
 
 @pytest.mark.parametrize("shell", list(START))
 def test_in_a_real_shell(shell, home):
-    """The README's line, then TAB: a command, a box, a region and a pool are completed on a terminal."""
+    """The line of the documentation, then TAB: a command, a box, a region and a pool are completed on a terminal."""
     found = shutil.which(shell)
     if not found:
         pytest.skip(f"{shell} is not installed")
@@ -225,7 +225,7 @@ def test_in_a_real_shell(shell, home):
     (bin_ / "spotbox").chmod(0o755)
     env = {"PATH": f"{bin_}:{os.environ['PATH']}", "HOME": str(home), "SPOTBOX_HOME": str(home), "TERM": "dumb",
            "PS1": "ready> ", "LC_ALL": "C.UTF-8", "COLUMNS": "120"}  # fmt: skip
-    assert SETUP[shell].split("; ")[-1] in (ROOT / "README.md").read_text()
+    assert SETUP[shell].split("; ")[-1] in (ROOT / "docs" / "configuration.md").read_text()
     child = pexpect.spawn(
         found, START[shell], env=env, cwd=str(home), dimensions=(40, 120), encoding="utf-8", timeout=60
     )

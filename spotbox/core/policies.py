@@ -34,9 +34,8 @@ LOOKING = frozenset(
 )
 ONLY_LOOKING = frozenset({"ec2:GetSpotPlacementScores"})
 _ONLY_TRAINING = frozenset({"servicequotas:ListAWSDefaultServiceQuotas", "servicequotas:ListServiceQuotas"})
-_OF_BOX = frozenset(
-    {"ec2", "ec2-instance-connect", "iam", "ssm", "pricing", "servicequotas", "cloudtrail", "ce", "kms"}
-)
+_OF_BOX = frozenset({"ec2", "ec2-instance-connect", "iam", "ssm", "pricing", "servicequotas", "cloudtrail", "ce"})
+_KEYS_OF_BOX = frozenset({"kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants"})  # of KMS no more than these looks
 _OF_TRAIN = frozenset({"sagemaker", "logs", "s3"})
 
 STRICT_LOSSES = {
@@ -109,7 +108,7 @@ def holders(action: str, operation: str = "") -> tuple[str, ...]:
         return ("box", "prices")
     if service in _OF_TRAIN or action in _ONLY_TRAINING:
         return ("train",)
-    return ("box",) if service in _OF_BOX else ()
+    return ("box",) if service in _OF_BOX or action in _KEYS_OF_BOX else ()
 
 
 def parse_account(text: str) -> str:

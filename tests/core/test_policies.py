@@ -118,7 +118,8 @@ def test_accounts_and_roles():
         ("iam:PassRole", "RunInstances", ("box",)),
         ("iam:PassRole", "CreateTrainingJob", ("train",)),
         ("sagemaker:CreateTrainingJob", "", ("train",)),
-        ("ce:GetCostAndUsage", "", ()),
+        ("ce:GetCostAndUsage", "", ("box",)),
+        ("kms:ListGrants", "", ("box",)),
         ("kms:CreateGrant", "RunInstances", ()),
     ],
 )
