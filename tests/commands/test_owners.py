@@ -34,7 +34,7 @@ def of(world, owner):
 
 
 def test_every_command_is_tried():
-    """A command that is added must be added here too; some touch no box, and whose jobs `train` sees is tested with it."""
+    """A command that is added must be added here too; `train` has a test of whose jobs it sees."""
     assert set(EVERY) | {"sandbox", "prices", "config", "policy", "train"} >= set(COMMANDS)
 
 
