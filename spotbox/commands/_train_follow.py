@@ -32,6 +32,7 @@ class Follower:
         self._told: dict[tuple[str, datetime], str] = {}  # status and start of a transition -> its message as told
         self._seen: Any = None  # how far the log has been read
         self._logs = True  # whether we may read it
+        self._behind = ""  # why the last look at the log failed
         self._failures = 0
         self._began = app.system.monotonic()
 
@@ -83,7 +84,9 @@ class Follower:
             return ()
         try:
             lines, self._seen = self._app.cloud.job_log(self.job.region, self.job.name, self._seen)
+            self._behind = ""
         except SpotboxError as error:
+            self._behind = error.message
             if error.exit_code in _FINAL:
                 self._logs = False
                 self._app.remark(f"the log cannot be read: {error.message}. {error.hint}".rstrip(". ") + ".")
@@ -97,6 +100,9 @@ class Follower:
                 self._tell(lines)
             if not late and self._logs:
                 self._app.system.sleep(min(LATE, self._app.settle))
+        if self._behind and self._logs:
+            whole = f"spotbox train status {self.job.name} --follow"
+            self._app.remark(f"the end of the log is missing ({self._behind}); all of it: {whole}")
 
     def _tell(self, lines: tuple[LogLine, ...]) -> None:
         """Statuses that are new, or say something new, and lines of the log, in the order of their times."""

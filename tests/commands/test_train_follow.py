@@ -79,6 +79,16 @@ def test_a_log_that_may_not_be_read(user, script):  # noqa: F811
     assert said.err.count("the log cannot be read") == 1
 
 
+def test_a_log_whose_end_is_missing(user, script):  # noqa: F811
+    """What could not be read to its end is no whole log: that is said, with how to read all of it."""
+    user.world.training.lines = ((15, "algo-1-100", "step 1"), (60, "algo-1-100", "the reason it failed"))
+    user.world.later(30, lambda: user.world.refuses("GetLogEvents", "ThrottlingException"))
+    said = user.run("train", script, *GIVEN, "-y")
+    assert (said.code, "the reason it failed" in said.out) == (0, False)
+    assert said.err.count("the end of the log is missing") == 1
+    assert f"spotbox train status {the_job(user).name} --follow" in said.err
+
+
 def test_credentials_that_expire(user, script):  # noqa: F811
     """Exit 5; the job goes on, which is said, with what it bills and how to follow and stop it."""
     user.world.later(20, lambda: user.world.refuses("DescribeTrainingJob", "ExpiredToken"))
