@@ -78,6 +78,13 @@ def test_no_script(user, script, path, words):  # noqa: F811
     assert words in said.err
 
 
+def test_no_path_at_all(user, script):  # noqa: F811
+    """An empty word, as of a variable that is not set, is not the folder one happens to be in."""
+    said = user.run("train", "", *GIVEN, "-y")
+    assert (said.code, untouched(user)) == (2, True)
+    assert "script or folder" in said.err
+
+
 def test_early_refusals_ask_aws_nothing(user, script):  # noqa: F811
     """A rule that needs no account is told without one."""
     user.world.refuses("GetCallerIdentity", "ExpiredToken")
@@ -140,6 +147,13 @@ def test_a_pool_on_demand(user, script):  # noqa: F811
         "is ignored: only Spot waits (pool slow is on demand)"
         in user.run("train", *pooled, "--max-wait", "2d", "--name", "b").err
     )
+
+
+def test_a_pool_on_spot(user, script):  # noqa: F811
+    """Its market goes over what [defaults] says of on demand, as every setting of a chosen pool does."""
+    (user.home / "config.toml").write_text("[defaults]\non-demand = true\n[pool.cheap]\n")
+    assert user.run("train", script, *GIVEN, "--pool", "cheap", "-y").code == 0
+    assert the_job(user).max_wait is not None
 
 
 def test_a_name_that_is_taken(user, script):  # noqa: F811
