@@ -12,6 +12,7 @@ from spotbox.app import App
 from spotbox.commands._train_words import elapsed, log_line, most, status_line
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.jobs import LogLine, TrainingJob, Transition
+from spotbox.core.text import safe
 from spotbox.core.units import show_usd
 
 TICK = 1.0  # seconds between two redraws of the live line
@@ -129,8 +130,8 @@ class Follower:
 
 @contextmanager
 def detaching(app: App, name: str, follower: Follower | None = None) -> Iterator[None]:
-    """Ctrl-C, a reader that has gone, or AWS that refuses us: the job goes on, and the last lines say so. Exit 130, or
-    the refusal's own."""
+    """Ctrl-C, a reader that has gone, a disk without room for the log, or AWS that refuses us: the job goes on, and the
+    last lines say so. Exit 130, or the refusal's own."""
     try:
         yield
     except KeyboardInterrupt:
@@ -140,6 +141,9 @@ def detaching(app: App, name: str, follower: Follower | None = None) -> Iterator
         app.progress.done()
         app.remark(f"nobody reads the log any more; {goes_on(name, follower)}. {how(name)}")
         raise
+    except OSError as error:  # of where the log goes: AWS's errors are none
+        app.progress.done()
+        raise SpotboxError(f"{safe(error.strerror or error)}; {goes_on(name, follower)}", how(name)) from error
     except SpotboxError as error:
         app.progress.done()
         hint = f"{error.hint} {how(name)}".strip()

@@ -1,5 +1,7 @@
 """Following a job: what is seen of it, who may fail meanwhile, and leaving it alone while it goes on."""
 
+import errno
+
 import pytest
 
 from spotbox.core.errors import Ended, SpotboxError
@@ -112,6 +114,17 @@ def test_leaving_it_alone(user, script, cut, output):  # noqa: F811
     followed = user.run("train", "status", name, "--follow")
     assert followed.code == 0
     assert "managed spot training savings: 60.0%" in followed.out
+
+
+def test_no_room_for_the_log(user, script):  # noqa: F811
+    """A disk that is full where the log goes ends the following and not the job, which is said as of Ctrl-C."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+    user.world.later(20, lambda: (_ for _ in ()).throw(full))
+    said = user.run("train", script, *GIVEN, "-y")
+    name = the_job(user).name
+    assert said.code == 1
+    assert f"spotbox: No space left on device; {name} goes on (Training); what it runs bills" in said.err
+    assert f"stop it: spotbox train stop {name}" in said.err
 
 
 def test_a_typed_region_is_in_the_hints(user, script):  # noqa: F811
