@@ -141,6 +141,8 @@ def list_(ctx: click.Context, region: str | None, owner: str | None, since: int,
         click.echo(to_csv(records, KEYS))
     elif jobs:
         now = app.system.now()
+        if len(jobs) == limit:
+            app.remark(f"the {limit} newest; there may be more, which --limit {2 * limit} shows")
         put_table(app, [short_row(job, one, now) for job, one in zip(jobs, records, strict=True)], _COLUMNS)
     else:
         who = "nobody has made a" if whose is None else f"{safe(whose)} has made no"

@@ -24,7 +24,7 @@ from spotbox.commands._train_send import (
     start_pipeline,
 )
 from spotbox.commands._train_summary import show_summary
-from spotbox.commands._train_words import record
+from spotbox.commands._train_words import KEYS, record
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.frameworks import has_torchrun, image_uri
 from spotbox.core.jobs import Job, TrainingJob
@@ -185,7 +185,9 @@ def _begin(app: App, asked: Asked, sending: Sending) -> TrainingJob | None:
 
 
 def _see_to_end(app: App, asked: Asked, made: TrainingJob | None, facts: Facts) -> None:
-    if made is None:
+    if made is None:  # of a pipeline whose job nobody waits for
+        if asked.output == "json":
+            click.echo(to_json({**dict.fromkeys(KEYS), "status": "Executing"}))
         return
     if asked.follow:
         finish(app, follow_to_end(app, made, facts.price, asked.output), facts.price, asked.output)

@@ -147,6 +147,8 @@ def test_the_list(user):
     names = [one["name"] for one in user.run("train", "list", "--owner", "all", "--since", "60d", "-o", "json").json]
     assert names == ["new", "hers", "old", "ancient"]
     assert len(user.run("train", "list", "--limit", "1", "-o", "json").json) == 1
+    assert "there may be more, which --limit 2 shows" in user.run("train", "list", "--limit", "1").err
+    assert "there may be more" not in user.run("train", "list").err
     assert [one["name"] for one in user.run("train", "list", "-r", "us-east-1", "-o", "json").json] == ["old"]
 
 
