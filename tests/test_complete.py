@@ -135,6 +135,16 @@ def test_names_are_what_they_were_last_seen_to_be(tmp_path):
     assert recall.box_names(Store(store.folder, lambda: NOON + timedelta(days=31)), WHO, None) == []
 
 
+@pytest.mark.parametrize("name", ["d$(id)", "d;id", "d`id`", "d x", "d\nplain,x", "d\x1b[31m", "d'"])
+def test_no_name_reaches_the_shell_as_a_command(known, tmp_path, name):
+    """bash takes what is offered as it is: a box's name is a tag that anybody in the account may have written."""
+    store = fill(tmp_path, datetime.now(UTC))
+    recall.remember(store, WHO, "alice", {"us-east-1": ["dev", name]})
+    (tmp_path / "config.toml").write_text(f"[pool.dev]\n[pool.{json.dumps(name)}]\n")
+    assert offered(known, tmp_path, "spotbox ssh d") == ["dev"]
+    assert offered(known, tmp_path, "spotbox up --pool d") == ["dev"]
+
+
 def test_nothing_new_is_not_written(tmp_path):
     """A command that sees what is known writes no file."""
     store = fill(tmp_path)
@@ -225,7 +235,7 @@ def test_in_a_real_shell(shell, home):
     (bin_ / "spotbox").chmod(0o755)
     env = {"PATH": f"{bin_}:{os.environ['PATH']}", "HOME": str(home), "SPOTBOX_HOME": str(home), "TERM": "dumb",
            "PS1": "ready> ", "LC_ALL": "C.UTF-8", "COLUMNS": "120"}  # fmt: skip
-    assert SETUP[shell].split("; ")[-1] in (ROOT / "README.md").read_text()
+    assert SETUP[shell].split("; ")[-1] in (ROOT / "docs" / "configuration.md").read_text()
     child = pexpect.spawn(
         found, START[shell], env=env, cwd=str(home), dimensions=(40, 120), encoding="utf-8", timeout=60
     )
