@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 Item = tuple[str, str, str]  # type (plain, file), value, help
-# bash puts what is offered onto the command line as it is: `$(...)` in a name that somebody else gave (a box's is a tag)
-# would be run. No box, pool, region, type or choice has other letters.
+# bash puts what is offered onto the command line as it is: `$(...)` in a name that somebody else gave (a box's is a
+# tag) would be run. No box, pool, region, type or choice has other letters.
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+%-]*")
 _ON = {"1", "true", "t", "yes", "y", "on"}  # as click reads a switch
 

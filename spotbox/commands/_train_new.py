@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from spotbox.app import App
-from spotbox.commands._pools import admit, pool_tag
+from spotbox.commands._pools import admit, pool_tag, yield_job
 from spotbox.commands._train_asked import Asked
 from spotbox.commands._train_facts import Facts, find_facts
 from spotbox.commands._train_follow import how
@@ -179,7 +179,9 @@ def _confirm(app: App, asked: Asked, plan: list[str]) -> None:
 def _begin(app: App, asked: Asked, sending: Sending) -> TrainingJob | None:
     """The job as AWS shows it first; None of a pipeline that nobody waits for."""
     if not asked.pipeline:
-        return create(app, sending)
+        made = create(app, sending)
+        yield_job(app, asked.pool, asked.owner, made)
+        return made
     start_pipeline(app, sending)
     return job_of_step(app, sending) if asked.follow else None
 

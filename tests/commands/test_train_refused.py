@@ -1,5 +1,7 @@
 """`train`: every refusal, before the first byte is sent."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.commands.test_train import GIVEN, script, the_job, untouched  # noqa: F401 - a fixture is one
@@ -147,6 +149,28 @@ def test_a_pool_on_demand(user, script):  # noqa: F811
         "is ignored: only Spot waits (pool slow is on demand)"
         in user.run("train", *pooled, "--max-wait", "2d", "--name", "b").err
     )
+
+
+@pytest.mark.parametrize(("before", "code"), [(2, 4), (0, 0)], ids=["an elder one", "one as old"])
+def test_two_jobs_for_the_last_place(user, script, before, code):  # noqa: F811
+    """Another terminal took it meanwhile: the younger of the two jobs is stopped, and the elder one stays."""
+    (user.home / "config.toml").write_text("[pool.slow]\nmax-boxes = 1\n")
+    asked = user.world.meets
+
+    def meets(action, *where, after=False, **more):
+        jobs = user.world.training.jobs
+        if action == "CreateTrainingJob" and after:
+            (mine,) = jobs.values()
+            other = replace(mine, wanted=replace(mine.wanted, name="other"), born=mine.born - before)
+            jobs["us-east-1", "other"] = other
+        return asked(action, *where, after=after, **more)
+
+    user.world.meets = meets
+    said = user.run("train", script, *GIVEN, "--pool", "slow", "--name", "mine", "--no-wait", "-y")
+    assert said.code == code
+    stopped = [name for (_, name), job in user.world.training.jobs.items() if job.life[-1][1] == "Stopped"]
+    assert stopped == (["mine"] if code else [])
+    assert ("it holds job other" in said.err and "mine is stopped again" in said.err) is bool(code)
 
 
 def test_a_pool_on_spot(user, script):  # noqa: F811
