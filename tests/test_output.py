@@ -3,9 +3,6 @@
 import csv
 import io
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -108,17 +105,3 @@ def test_wide_characters_stand_in_line():
     assert narrow == "ab    22"
     assert rule == "----  --"
     assert head == "name   n"
-
-
-def test_a_full_disk_is_exit_1_and_no_traceback():
-    """What cannot be written is told once; Python's own second try at exit (code 120) does not come."""
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip("this system has no /dev/full")
-    with full.open("w") as out:
-        done = subprocess.run(
-            [sys.executable, "-m", "spotbox", "--version"], stdout=out, stderr=subprocess.PIPE, text=True, check=False
-        )
-    assert done.returncode == 1
-    assert "No space left" in done.stderr
-    assert "Exception ignored" not in done.stderr
