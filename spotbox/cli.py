@@ -85,9 +85,23 @@ def main(args: list[str] | None = None) -> None:
         signals.install()
         code = run(args)
         signals.finish()
+        code = _flushed(code)
     except KeyboardInterrupt:  # while the end of it was being told
         code = Exit.INTERRUPTED
     sys.exit(code)
+
+
+def _flushed(code: int) -> int:
+    """The exit code, now that all is written. What cannot be is dropped, or Python would try once more at its exit,
+    complain, and end with a code of its own (120)."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            code = code or (Exit.FAILED if stream is sys.stdout else code)
+    return code
 
 
 def run(args: list[str] | None = None, obj: Any = None) -> int:
@@ -123,9 +137,7 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
             click.echo("\ninterrupted", err=True)
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone; leave quietly, and keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.FAILED
+        return Exit.FAILED  # whoever read our output has gone; leave quietly
     except OSError as error:
         if verbose:
             _traceback()

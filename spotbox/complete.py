@@ -7,6 +7,7 @@ flags come from caches and the config file (`spotbox.recall`). AWS is not asked,
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 Item = tuple[str, str, str]  # type (plain, file), value, help
+# bash puts what is offered onto the command line as it is: `$(...)` in a name that somebody else gave (a box's is a
+# tag) would be run. No box, pool, region, type or choice has other letters.
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+%-]*")
 _ON = {"1", "true", "t", "yes", "y", "on"}  # as click reads a switch
 
 
@@ -123,7 +127,7 @@ def _values(of: Mapping[str, Any], typed: str, given: Mapping[str, str], env: Ma
     if of["kind"] == "file":
         return [("file", typed, "")]
     found: Iterable[str] = of["choices"] or (_kept(of["kind"], given, env) if of["kind"] else ())
-    return [("plain", word, "") for word in found if word.startswith(typed) and word.isprintable()]
+    return [("plain", word, "") for word in found if word.startswith(typed) and _WORD.fullmatch(word)]
 
 
 def _kept(kind: str, given: Mapping[str, str], env: Mapping[str, str]) -> list[str]:

@@ -1,5 +1,6 @@
 """A script or folder read from the disk and made into `sourcedir.tar.gz`, the same bytes for the same contents."""
 
+import errno
 import gzip
 import hashlib
 import os
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spotbox.core.errors import UsageError
+from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.packing import (
     IGNORE_GIT,
     IGNORE_OWN,
@@ -26,6 +27,9 @@ from spotbox.core.text import safe
 
 # Under a link nothing is opened, and no pipe is waited for.
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def look(source: Path) -> Contents:
 def pack(contents: Contents, into: Path) -> Packed:
     """Make `sourcedir.tar.gz` of `contents` in the folder `into`: sorted, no times, no owners.
 
-    UsageError where a file can no longer be read as it was seen.
+    UsageError where a file can no longer be read as it was seen, SpotboxError 1 where the disk of `into` is full.
     """
     path, digest = into / "sourcedir.tar.gz", hashlib.sha256()
     names = sorted([*dict(contents.files), *dict(contents.links)])
@@ -73,6 +77,11 @@ def pack(contents: Contents, into: Path) -> Packed:
                 for name in names:
                     _add(tar, contents.root, name, links.get(name))
     except OSError as error:
+        if error.errno in _FULL:  # which no reading gives: it is the archive that has no room
+            raise SpotboxError(
+                f"the packed code does not fit into {safe(into.parent)}: {safe(error.strerror)}",
+                "Make room there, or name another folder with TMPDIR.",
+            ) from error
         raise _unreadable(error, name) from error
     return Packed(path, path.stat().st_size, digest.hexdigest())
 

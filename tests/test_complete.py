@@ -135,6 +135,16 @@ def test_names_are_what_they_were_last_seen_to_be(tmp_path):
     assert recall.box_names(Store(store.folder, lambda: NOON + timedelta(days=31)), WHO, None) == []
 
 
+@pytest.mark.parametrize("name", ["d$(id)", "d;id", "d`id`", "d x", "d\nplain,x", "d\x1b[31m", "d'"])
+def test_no_name_reaches_the_shell_as_a_command(known, tmp_path, name):
+    """bash takes what is offered as it is: a box's name is a tag that anybody in the account may have written."""
+    store = fill(tmp_path, datetime.now(UTC))
+    recall.remember(store, WHO, "alice", {"us-east-1": ["dev", name]})
+    (tmp_path / "config.toml").write_text(f"[pool.dev]\n[pool.{json.dumps(name)}]\n")
+    assert offered(known, tmp_path, "spotbox ssh d") == ["dev"]
+    assert offered(known, tmp_path, "spotbox up --pool d") == ["dev"]
+
+
 def test_nothing_new_is_not_written(tmp_path):
     """A command that sees what is known writes no file."""
     store = fill(tmp_path)

@@ -302,6 +302,24 @@ def test_what_cannot_be_packed_is_a_usage_error(folder, tmp_path):
         pack(contents, tmp_path)
 
 
+def test_a_full_disk_is_told_as_one(folder, tmp_path):
+    """No file of the user's is blamed where the archive has no room, and the variable that helps is named."""
+    import resource
+    import signal
+
+    (folder / "much.bin").write_bytes(random.Random(1).randbytes(100_000))
+    contents = look(folder)
+    before, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # EFBIG, as a full disk gives ENOSPC
+    try:
+        with pytest.raises(SpotboxError, match="does not fit into") as told:
+            pack(contents, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert (told.value.exit_code, "TMPDIR" in told.value.hint) == (1, True)
+
+
 def test_a_folder_without_end_is_a_usage_error(folder):
     """More folders in each other than can be walked are told, not a traceback."""
     grown(folder, {"d/" * 150 + "a": ""})

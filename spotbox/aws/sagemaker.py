@@ -63,13 +63,13 @@ def create_job(hands: Hands, job: Job, quota: Callable[[], JobQuota]) -> str:
             doubt = doubt or unknown_outcome(error)
             if (doubt or error.code == "ResourceInUse") and (arn := _ours(hands, job, request, doubt)):
                 return arn
+            # A name that is taken by a job which AWS does not show yet may be ours: look again until it is shown.
+            again = passing(error) or (doubt and error.code == "ResourceInUse")
+            if doubt and not (again and left):
+                raise _unknown(job, None if again else error) from error
             if error.code == "ResourceLimitExceeded":
                 raise _limit(error, job, quota) from error
-            if not passing(error):
-                raise
-            if not left and doubt:
-                raise _unknown(job) from error
-            if not left:
+            if not (again and left):
                 raise
             hands.show(f"{error.message}; asking again")
         hands.sleep(pause)
@@ -200,7 +200,7 @@ def _ours(hands: Hands, job: Job, request: Mapping[str, Any], doubt: bool) -> st
             told = _described(hands.aws, job.region, job.name)
         except SpotboxError as error:
             if not passing(error):
-                raise
+                raise _unknown(job, error) from error
         if told is None:
             return None
     asked = {key: value for key, value in request.items() if key != "Tags"}  # which DescribeTrainingJob does not tell
@@ -222,10 +222,17 @@ def _limit(error: SpotboxError, job: Job, quota: Callable[[], JobQuota]) -> Spot
     return SpotboxError(told, hint, Exit.QUOTA, error.code)
 
 
-def _unknown(job: Job) -> SpotboxError:
+def _unknown(job: Job, refusal: SpotboxError | None = None) -> SpotboxError:
+    """That a call may have made the job: it then runs and bills. `refusal` is what AWS said after it."""
+    look = f"`spotbox train status {job.name} -r {job.region}`; the same --name never makes a second one."
+    what = f"whether AWS has made the training job {safe(job.name)} is not known"
+    if refusal is None:
+        return SpotboxError(what, f"Look with {look}")
     return SpotboxError(
-        f"whether AWS has made the training job {safe(job.name)} is not known",
-        f"Look with `spotbox train status {job.name} -r {job.region}`; the same --name never makes a second one.",
+        f"{what}: an answer was lost, and then {refusal.message}",
+        f"{refusal.hint} Then look with {look}".strip(),
+        refusal.exit_code,
+        refusal.code,
     )
 
 

@@ -12,7 +12,7 @@ from spotbox.core.boxes import Box, assemble
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.jobs import TrainingJob
 from spotbox.core.names import POOL_TAG, join_names
-from spotbox.core.pools import check_types, for_jobs, gives_way, members, no_room, running_jobs
+from spotbox.core.pools import check_types, elder_jobs, for_jobs, gives_way, members, no_room, running_jobs
 from spotbox.core.settings import Pool
 from spotbox.core.units import Bid
 
@@ -74,6 +74,34 @@ def _jobs(app: App, pool: Pool, owner: str, jobs: bool) -> list[TrainingJob]:
         where = join_names(failed) if len(failed) <= 3 else f"{len(failed)} regions"
         app.remark(f"could not count the training jobs of pool {pool.name} in {where}: {why}")
     return running_jobs((job for a in answers if not isinstance(a, SpotboxError) for job in a), pool.name)
+
+
+def yield_job(app: App, pool: Pool | None, owner: str, mine: TrainingJob) -> None:
+    """As `yield_place` for a job that was just made: of two that took the last place at once the younger is stopped.
+
+    SpotboxError 4 once AWS was asked to, 6 where it refuses. A box always goes first, for it does not give way to jobs.
+    """
+    if pool is None or pool.max_boxes is None or mine.over:
+        return
+    try:
+        boxes, jobs = members(_boxes(app, owner), pool.name), _jobs(app, pool, owner, True)
+    except SpotboxError as error:
+        app.remark(f"could not look again whether pool {pool.name} has room: {error.message}")
+        return
+    full = no_room(pool, boxes, elder_jobs(mine, jobs), mine.count)
+    if full is None:
+        return
+    try:
+        app.cloud.stop_job(mine.region, mine.name)
+    except SpotboxError as error:
+        raise SpotboxError(
+            f"{full.message}; {mine.name} could not be stopped again: {error.message}",
+            f"Stop it with: spotbox train stop {mine.name}",
+            Exit.STILL_BILLS,
+        ) from error
+    raise SpotboxError(
+        f"{full.message}; it was filled meanwhile, and {mine.name} is stopped again", full.hint, Exit.QUOTA
+    )
 
 
 def yield_place(app: App, pool: Pool | None, keep: bool, box: Box) -> None:

@@ -112,6 +112,8 @@ def asked_for(ctx: click.Context, app: App, flags: dict[str, Any]) -> Asked:
 
 def _check_path(path: str) -> None:
     """UsageError where nothing is there, with the command that was perhaps meant."""
+    if not path:  # an empty variable, which would be the folder one is in
+        raise UsageError("there is no script or folder of no name", "Name one; this folder itself is: .")
     if not Path(path).exists():
         meant = nearest(path, COMMANDS)
         hint = f"Did you mean: spotbox train {meant}" if meant else "Check the path."

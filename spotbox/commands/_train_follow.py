@@ -12,6 +12,7 @@ from spotbox.app import App
 from spotbox.commands._train_words import elapsed, log_line, most, status_line
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.jobs import LogLine, TrainingJob, Transition
+from spotbox.core.text import safe
 from spotbox.core.units import show_usd
 
 TICK = 1.0  # seconds between two redraws of the live line
@@ -32,6 +33,7 @@ class Follower:
         self._told: dict[tuple[str, datetime], str] = {}  # status and start of a transition -> its message as told
         self._seen: Any = None  # how far the log has been read
         self._logs = True  # whether we may read it
+        self._behind = ""  # why the last look at the log failed
         self._failures = 0
         self._began = app.system.monotonic()
 
@@ -83,7 +85,9 @@ class Follower:
             return ()
         try:
             lines, self._seen = self._app.cloud.job_log(self.job.region, self.job.name, self._seen)
+            self._behind = ""
         except SpotboxError as error:
+            self._behind = error.message
             if error.exit_code in _FINAL:
                 self._logs = False
                 self._app.remark(f"the log cannot be read: {error.message}. {error.hint}".rstrip(". ") + ".")
@@ -97,6 +101,9 @@ class Follower:
                 self._tell(lines)
             if not late and self._logs:
                 self._app.system.sleep(min(LATE, self._app.settle))
+        if self._behind and self._logs:
+            whole = f"spotbox train status {self.job.name} --follow"
+            self._app.remark(f"the end of the log is missing ({self._behind}); all of it: {whole}")
 
     def _tell(self, lines: tuple[LogLine, ...]) -> None:
         """Statuses that are new, or say something new, and lines of the log, in the order of their times."""
@@ -123,8 +130,8 @@ class Follower:
 
 @contextmanager
 def detaching(app: App, name: str, follower: Follower | None = None) -> Iterator[None]:
-    """Ctrl-C, a reader that has gone, or AWS that refuses us: the job goes on, and the last lines say so. Exit 130, or
-    the refusal's own."""
+    """Ctrl-C, a reader that has gone, a disk without room for the log, or AWS that refuses us: the job goes on, and the
+    last lines say so. Exit 130, or the refusal's own."""
     try:
         yield
     except KeyboardInterrupt:
@@ -134,6 +141,9 @@ def detaching(app: App, name: str, follower: Follower | None = None) -> Iterator
         app.progress.done()
         app.remark(f"nobody reads the log any more; {goes_on(name, follower)}. {how(name)}")
         raise
+    except OSError as error:  # of where the log goes: AWS's errors are none
+        app.progress.done()
+        raise SpotboxError(f"{safe(error.strerror or error)}; {goes_on(name, follower)}", how(name)) from error
     except SpotboxError as error:
         app.progress.done()
         hint = f"{error.hint} {how(name)}".strip()

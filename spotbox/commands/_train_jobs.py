@@ -39,20 +39,20 @@ _COLUMNS = (
 )
 
 
-def find_job(app: App, ctx: click.Context, name: str, region: str | None) -> TrainingJob:
-    """The job of that name with its tags: in the region that is named, else in the one in force, else in any other.
+def find_job(app: App, ctx: click.Context, name: str, region: str | None, tags: bool = False) -> TrainingJob:
+    """The job of that name: in the region that is named, else in the one in force, else in any other.
 
-    SpotboxError 7 where there is none.
+    `tags`: with its tags, which need a permission of their own. SpotboxError 7 where there is none.
     """
     named, first = app.named(ctx), job_region(ctx, app, region)
     try:
-        return _job(app, name, first)
+        return _job(app, name, first, tags)
     except SpotboxError as error:
         others = [] if named else [one for one in every_region(app) if one != first]
         if not others or error.exit_code != Exit.NO_SUCH_BOX:
             raise
     app.progress.glance(f"looking for {name} in {plural(len(others), 'other region')}")
-    answers = app.cloud.together([partial(_job, app, name, one) for one in others])
+    answers = app.cloud.together([partial(_job, app, name, one, tags) for one in others])
     app.progress.done()
     found = [answer for answer in answers if isinstance(answer, TrainingJob)]
     if len(found) == 1:
@@ -68,8 +68,8 @@ def find_job(app: App, ctx: click.Context, name: str, region: str | None) -> Tra
     )
 
 
-def _job(app: App, name: str, region: str) -> TrainingJob:
-    job = app.cloud.job(region, name, tags=True)
+def _job(app: App, name: str, region: str, tags: bool) -> TrainingJob:
+    job = app.cloud.job(region, name, tags=tags)
     assert isinstance(job, TrainingJob)  # noqa: S101
     return job
 
@@ -132,7 +132,7 @@ def list_(ctx: click.Context, region: str | None, owner: str | None, since: int,
     whose = None if owner == "all" else app.owner(owner)
     here = job_region(ctx, app, region)
     regions = [here] if app.named(ctx) else every_region(app) or [here]
-    jobs = _all_jobs(app, regions, whose, since, limit)
+    jobs, whole = _all_jobs(app, regions, whose, since, limit)
     prices = _prices(app, jobs)
     records = [record(job, prices.get((job.region, job.instance_type))) for job in jobs]
     if output == "json":
@@ -141,14 +141,19 @@ def list_(ctx: click.Context, region: str | None, owner: str | None, since: int,
         click.echo(to_csv(records, KEYS))
     elif jobs:
         now = app.system.now()
+        if len(jobs) == limit:
+            app.remark(f"the {limit} newest; there may be more, which --limit {2 * limit} shows")
         put_table(app, [short_row(job, one, now) for job, one in zip(jobs, records, strict=True)], _COLUMNS)
     else:
         who = "nobody has made a" if whose is None else f"{safe(whose)} has made no"
-        app.remark(f"{who} training job within {exact_duration(since)}")
+        where = "" if whole else " where AWS could be asked"
+        app.remark(f"{who} training job within {exact_duration(since)}{where}")
 
 
-def _all_jobs(app: App, regions: Sequence[str], owner: str | None, since: int, limit: int) -> list[TrainingJob]:
-    """The newest of all regions; those that could not be asked cost a remark, unless none could."""
+def _all_jobs(
+    app: App, regions: Sequence[str], owner: str | None, since: int, limit: int
+) -> tuple[list[TrainingJob], bool]:
+    """The newest of all regions, and whether all could be asked; one that could not costs a remark; all, the error."""
     after = app.system.now() - timedelta(seconds=since)
     app.progress.glance(f"looking for jobs in {plural(len(regions), 'region')}")
     answers = app.cloud.together([partial(app.cloud.jobs, one, owner, after, limit) for one in regions])
@@ -159,7 +164,7 @@ def _all_jobs(app: App, regions: Sequence[str], owner: str | None, since: int, l
     for one, error in failed.items():
         app.remark(f"could not look in {one}, so a job there would not be seen: {error.message}")
     found = [job for answer in answers if not isinstance(answer, SpotboxError) for job in answer]
-    return sorted(found, key=lambda job: job.created, reverse=True)[:limit]
+    return sorted(found, key=lambda job: job.created, reverse=True)[:limit], not failed
 
 
 def _prices(app: App, jobs: Sequence[TrainingJob]) -> dict[tuple[str, str], Decimal]:
@@ -185,7 +190,7 @@ def stop(ctx: click.Context, name: str, region: str | None, owner: str | None, o
     spotbox train stop mnist-1 -o json
     """
     app = get_app(ctx)
-    job = find_job(app, ctx, name, region)
+    job = find_job(app, ctx, name, region, tags=True)
     if not job.over:
         _check_own(job, app.owner(owner))
         job = _stopped(app, job)
@@ -234,6 +239,12 @@ def _stopped(app: App, job: TrainingJob) -> TrainingJob:
             f"Look: spotbox train status {job.name}",
             Exit.INTERRUPTED,
         ) from None
+    except SpotboxError as error:
+        if not asked:
+            raise
+        why = f"AWS was asked to stop {job.name}, and whether it has is not known: {error.message}"
+        hint = f"{error.hint} Look: spotbox train status {job.name}".strip()
+        raise SpotboxError(why, hint, error.exit_code, error.code) from error
     if not waited.done:
         raise SpotboxError(f"{job.name} is still {waited.value.secondary}", f"Look: spotbox train status {job.name}")
     return waited.value

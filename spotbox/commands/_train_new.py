@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from spotbox.app import App
-from spotbox.commands._pools import admit, pool_tag
+from spotbox.commands._pools import admit, pool_tag, yield_job
 from spotbox.commands._train_asked import Asked
 from spotbox.commands._train_facts import Facts, find_facts
 from spotbox.commands._train_follow import how
@@ -24,7 +24,7 @@ from spotbox.commands._train_send import (
     start_pipeline,
 )
 from spotbox.commands._train_summary import show_summary
-from spotbox.commands._train_words import record
+from spotbox.commands._train_words import KEYS, record
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.frameworks import has_torchrun, image_uri
 from spotbox.core.jobs import Job, TrainingJob
@@ -179,13 +179,17 @@ def _confirm(app: App, asked: Asked, plan: list[str]) -> None:
 def _begin(app: App, asked: Asked, sending: Sending) -> TrainingJob | None:
     """The job as AWS shows it first; None of a pipeline that nobody waits for."""
     if not asked.pipeline:
-        return create(app, sending)
+        made = create(app, sending)
+        yield_job(app, asked.pool, asked.owner, made)
+        return made
     start_pipeline(app, sending)
     return job_of_step(app, sending) if asked.follow else None
 
 
 def _see_to_end(app: App, asked: Asked, made: TrainingJob | None, facts: Facts) -> None:
-    if made is None:
+    if made is None:  # of a pipeline whose job nobody waits for
+        if asked.output == "json":
+            click.echo(to_json({**dict.fromkeys(KEYS), "status": "Executing"}))
         return
     if asked.follow:
         finish(app, follow_to_end(app, made, facts.price, asked.output), facts.price, asked.output)

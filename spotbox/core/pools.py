@@ -65,6 +65,15 @@ def running_jobs(jobs: Iterable[TrainingJob], pool: str) -> list[TrainingJob]:
     return [job for job in jobs if not job.over and dict(job.tags or ()).get(POOL_TAG) == pool]
 
 
+def elder_jobs(mine: TrainingJob, jobs: Iterable[TrainingJob]) -> list[TrainingJob]:
+    """Those of the jobs that AWS made before `mine`; of two as old by region and name, as all who look decide."""
+
+    def age(job: TrainingJob) -> tuple[float, str, str]:
+        return job.created.timestamp(), job.region, job.name
+
+    return [job for job in jobs if age(job) < age(mine)]
+
+
 def no_room(pool: Pool, boxes: Sequence[Box], jobs: Sequence[TrainingJob], wanted: int) -> SpotboxError | None:
     """The error (exit 4) where the pool's max-boxes leaves no room for so many more; None where it does."""
     used = len(boxes) + sum(job.count for job in jobs)

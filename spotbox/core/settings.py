@@ -13,6 +13,7 @@ NO_VARIABLE = frozenset({"yes", "all", "fix", "help", "version", "stdio"})
 NEVER_KEPT = NO_VARIABLE | {"dry-run", "config", "print", "document", "name"}
 POOL_ONLY = frozenset({"market", "max-boxes"})  # keys of a pool that are no flags
 SPOT_ONLY = frozenset({"max-price", "park", "fallback"})  # flags that mean nothing on demand
+MARKET_FLAG = "on-demand"  # the flag of `train` for what a pool's market says
 MARKETS = ("spot", "on-demand")
 Value = str | bool | list[str]
 _POOL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")  # what a tag value, a shell word and a TOML key all take
@@ -44,10 +45,11 @@ class Settings:
 
     @property
     def in_force(self) -> dict[str, Value]:
-        """The settings of the chosen pool over the defaults; what is Spot's alone counts for nothing on demand."""
+        """The settings of the chosen pool over the defaults, its market over their `on-demand`; what is Spot's alone
+        counts for nothing on demand."""
         if self.pool is None:
             return dict(self.defaults)
-        idle = SPOT_ONLY if self.pool.on_demand else frozenset()
+        idle = {MARKET_FLAG} | (SPOT_ONLY if self.pool.on_demand else set())
         defaults = {key: value for key, value in self.defaults.items() if key not in idle}
         return {**defaults, **self.pool.flags, "pool": self.pool.name}
 
@@ -95,6 +97,11 @@ def _read_pool(name: str, value: Any, known: Collection[str], origin: str) -> Po
             f"{origin}: {name!r} cannot be a pool's name", "Use letters, digits and _.- only, at most 64, such as big."
         )
     flags = _section(table, section, {*known, *POOL_ONLY}, origin)
+    if MARKET_FLAG in flags:
+        raise UsageError(
+            f"{origin}: [{section}] has {MARKET_FLAG}, which its market says",
+            'Write market = "on-demand" in its place.',
+        )
     market = flags.pop("market", "spot")
     if market not in MARKETS:
         near = did_you_mean(str(market), MARKETS)

@@ -97,6 +97,7 @@ def test_the_request_is_sent_whole(spot, count, checkpoint):
 
 HANG_UP, BROKEN = (0, ""), (500, "{}")
 ABSENT = error("ValidationException", "Requested resource not found.")
+DENIED = error("AccessDeniedException", "User: x is not authorized to perform: sagemaker:Any on resource: y")
 IN_USE = error("ResourceInUse", "Training job names must be unique within an AWS account and region")
 
 
@@ -146,6 +147,35 @@ def test_an_outcome_that_stays_unknown_is_told():
         pytest.raises(SpotboxError, match="is not known"),
     ):
         sagemaker.create_job(hands(world), FULL, no_quota)
+
+
+def test_a_lost_job_that_is_not_shown_yet_is_looked_for():
+    """Its name is in use before DescribeTrainingJob tells of it: that is no refusal, for the job runs and bills."""
+    late = [ABSENT, ABSENT, ABSENT, (200, told(FULL))]
+    with answers(CreateTrainingJob=[HANG_UP, IN_USE], DescribeTrainingJob=late) as world:
+        assert sagemaker.create_job(hands(world), FULL, no_quota) == ARN
+    with (
+        answers(CreateTrainingJob=[HANG_UP, IN_USE], DescribeTrainingJob=[ABSENT]) as world,
+        pytest.raises(SpotboxError, match="is not known") as caught,
+    ):
+        sagemaker.create_job(hands(world), FULL, no_quota)
+    assert "spotbox train status mnist-1" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("creates", "looks", "code"),
+    [([HANG_UP], [DENIED], Exit.DENIED), ([HANG_UP, DENIED], [ABSENT], Exit.DENIED)],
+    ids=["look denied", "second call denied"],
+)
+def test_a_refusal_after_a_lost_answer_does_not_hide_the_job(creates, looks, code):
+    """The lost call may have made it: the refusal is told, and that what may run is not known, and where to look."""
+    with (
+        answers(CreateTrainingJob=creates, DescribeTrainingJob=looks) as world,
+        pytest.raises(SpotboxError, match=r"mnist-1 is not known: .* no permission") as caught,
+    ):
+        sagemaker.create_job(hands(world), FULL, no_quota)
+    assert caught.value.exit_code == code
+    assert "spotbox train status mnist-1 -r us-east-1" in caught.value.hint
 
 
 def test_throttling_passes():

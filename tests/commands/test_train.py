@@ -185,6 +185,8 @@ def test_as_a_pipeline(user, script):
     said = user.run("train", script, *GIVEN, "--pipeline", "nightly", "-y", "--no-wait")
     assert (said.code, said.out) == (0, "")
     assert "the pipeline nightly is started" in said.err
+    said = user.run("train", script, *GIVEN, "--pipeline", "nightly", "-y", "--no-wait", "-o", "json")
+    assert (list(said.json), said.json["name"], said.json["status"]) == (KEYS, None, "Executing")
 
 
 def test_as_data(user, script):

@@ -1,5 +1,7 @@
 """Following a job: what is seen of it, who may fail meanwhile, and leaving it alone while it goes on."""
 
+import errno
+
 import pytest
 
 from spotbox.core.errors import Ended, SpotboxError
@@ -79,6 +81,16 @@ def test_a_log_that_may_not_be_read(user, script):  # noqa: F811
     assert said.err.count("the log cannot be read") == 1
 
 
+def test_a_log_whose_end_is_missing(user, script):  # noqa: F811
+    """What could not be read to its end is no whole log: that is said, with how to read all of it."""
+    user.world.training.lines = ((15, "algo-1-100", "step 1"), (60, "algo-1-100", "the reason it failed"))
+    user.world.later(30, lambda: user.world.refuses("GetLogEvents", "ThrottlingException"))
+    said = user.run("train", script, *GIVEN, "-y")
+    assert (said.code, "the reason it failed" in said.out) == (0, False)
+    assert said.err.count("the end of the log is missing") == 1
+    assert f"spotbox train status {the_job(user).name} --follow" in said.err
+
+
 def test_credentials_that_expire(user, script):  # noqa: F811
     """Exit 5; the job goes on, which is said, with what it bills and how to follow and stop it."""
     user.world.later(20, lambda: user.world.refuses("DescribeTrainingJob", "ExpiredToken"))
@@ -102,6 +114,17 @@ def test_leaving_it_alone(user, script, cut, output):  # noqa: F811
     followed = user.run("train", "status", name, "--follow")
     assert followed.code == 0
     assert "managed spot training savings: 60.0%" in followed.out
+
+
+def test_no_room_for_the_log(user, script):  # noqa: F811
+    """A disk that is full where the log goes ends the following and not the job, which is said as of Ctrl-C."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+    user.world.later(20, lambda: (_ for _ in ()).throw(full))
+    said = user.run("train", script, *GIVEN, "-y")
+    name = the_job(user).name
+    assert said.code == 1
+    assert f"spotbox: No space left on device; {name} goes on (Training); what it runs bills" in said.err
+    assert f"stop it: spotbox train stop {name}" in said.err
 
 
 def test_a_typed_region_is_in_the_hints(user, script):  # noqa: F811

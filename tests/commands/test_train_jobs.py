@@ -147,6 +147,8 @@ def test_the_list(user):
     names = [one["name"] for one in user.run("train", "list", "--owner", "all", "--since", "60d", "-o", "json").json]
     assert names == ["new", "hers", "old", "ancient"]
     assert len(user.run("train", "list", "--limit", "1", "-o", "json").json) == 1
+    assert "there may be more, which --limit 2 shows" in user.run("train", "list", "--limit", "1").err
+    assert "there may be more" not in user.run("train", "list").err
     assert [one["name"] for one in user.run("train", "list", "-r", "us-east-1", "-o", "json").json] == ["old"]
 
 
@@ -164,6 +166,8 @@ def test_a_region_that_cannot_be_asked(user):
     said = user.run("train", "list", "-o", "json")
     assert (said.code, len(said.json)) == (0, 1)
     assert "could not look in eu-west-1" in said.err
+    none = user.run("train", "list", "--owner", "bob")
+    assert "bob has made no training job within 7d where AWS could be asked" in none.err
     user.world.refuses("ListTrainingJobs", "AccessDeniedException")
     assert user.run("train", "list").code == 5
 
@@ -204,6 +208,24 @@ def test_ctrl_c_while_it_stops(user, asked):
     assert said.code == 130
     assert ("AWS was asked to stop fit-1" in said.err) is asked
     assert "spotbox train status fit-1" in said.err
+
+
+def test_a_stop_whose_end_is_not_seen(user):
+    """AWS was asked and then told nothing: a refusal alone would read as if nothing had been done."""
+    has_job(user)
+    user.world.later(1, lambda: user.world.refuses("DescribeTrainingJob", "ExpiredToken"))
+    said = user.run("train", "stop", "fit-1")
+    assert said.code == 5
+    assert "AWS was asked to stop fit-1, and whether it has is not known" in said.err
+    assert "spotbox train status fit-1" in said.err
+
+
+def test_a_look_needs_no_tags(user):
+    """Without the permission to list tags a job is shown and followed; only a stop has to know whose it is."""
+    has_job(user)
+    user.world.refuses("ListTags", "AccessDeniedException")
+    assert user.run("train", "status", "fit-1").code == 0
+    assert user.run("train", "stop", "fit-1").code == 5
 
 
 def test_a_stop_that_takes_too_long(user):

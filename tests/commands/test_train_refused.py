@@ -1,5 +1,7 @@
 """`train`: every refusal, before the first byte is sent."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.commands.test_train import GIVEN, script, the_job, untouched  # noqa: F401 - a fixture is one
@@ -78,6 +80,13 @@ def test_no_script(user, script, path, words):  # noqa: F811
     assert words in said.err
 
 
+def test_no_path_at_all(user, script):  # noqa: F811
+    """An empty word, as of a variable that is not set, is not the folder one happens to be in."""
+    said = user.run("train", "", *GIVEN, "-y")
+    assert (said.code, untouched(user)) == (2, True)
+    assert "script or folder" in said.err
+
+
 def test_early_refusals_ask_aws_nothing(user, script):  # noqa: F811
     """A rule that needs no account is told without one."""
     user.world.refuses("GetCallerIdentity", "ExpiredToken")
@@ -140,6 +149,35 @@ def test_a_pool_on_demand(user, script):  # noqa: F811
         "is ignored: only Spot waits (pool slow is on demand)"
         in user.run("train", *pooled, "--max-wait", "2d", "--name", "b").err
     )
+
+
+@pytest.mark.parametrize(("before", "code"), [(2, 4), (0, 0)], ids=["an elder one", "one as old"])
+def test_two_jobs_for_the_last_place(user, script, before, code):  # noqa: F811
+    """Another terminal took it meanwhile: the younger of the two jobs is stopped, and the elder one stays."""
+    (user.home / "config.toml").write_text("[pool.slow]\nmax-boxes = 1\n")
+    asked = user.world.meets
+
+    def meets(action, *where, after=False, **more):
+        jobs = user.world.training.jobs
+        if action == "CreateTrainingJob" and after:
+            (mine,) = jobs.values()
+            other = replace(mine, wanted=replace(mine.wanted, name="other"), born=mine.born - before)
+            jobs["us-east-1", "other"] = other
+        return asked(action, *where, after=after, **more)
+
+    user.world.meets = meets
+    said = user.run("train", script, *GIVEN, "--pool", "slow", "--name", "mine", "--no-wait", "-y")
+    assert said.code == code
+    stopped = [name for (_, name), job in user.world.training.jobs.items() if job.life[-1][1] == "Stopped"]
+    assert stopped == (["mine"] if code else [])
+    assert ("it holds job other" in said.err and "mine is stopped again" in said.err) is bool(code)
+
+
+def test_a_pool_on_spot(user, script):  # noqa: F811
+    """Its market goes over what [defaults] says of on demand, as every setting of a chosen pool does."""
+    (user.home / "config.toml").write_text("[defaults]\non-demand = true\n[pool.cheap]\n")
+    assert user.run("train", script, *GIVEN, "--pool", "cheap", "-y").code == 0
+    assert the_job(user).max_wait is not None
 
 
 def test_a_name_that_is_taken(user, script):  # noqa: F811

@@ -70,6 +70,8 @@ class FakeTraining:
         if running is None:
             raise SpotboxError(f"there is no training job {name} in {region}", "", Exit.NO_SUCH_BOX)
         found = self._now(region, running)
+        if tags:
+            self.world.meets("ListTags", region)
         return replace(found, tags=running.tags) if tags else found
 
     def jobs(self, region, owner, since, limit):

@@ -161,13 +161,14 @@ def test_what_only_a_pool_has():
         ('pool = "b"', "[pool.a] has no setting 'pool'"),
         ("max_price = 1\nmax-price = 2", "[pool.a] has max-price twice"),
         ('market = "on-demand"\nmax-price = 1', "[pool.a] is on demand, and max-price is for Spot alone"),
+        ("on-demand = true", "[pool.a] has on-demand, which its market says"),
         ('market = "on-demand"\npark = true', "[pool.a] is on demand, and park is for Spot alone"),
     ],
 )
 def test_a_pool_that_means_nothing(text, says):
     """Each mistake is told with its place, whether the pool is chosen or not."""
     with pytest.raises(UsageError) as told:
-        read_settings(tomllib.loads(f"[pool.a]\n{text}"), FLAGS | {"park"}, None, "config.toml")
+        read_settings(tomllib.loads(f"[pool.a]\n{text}"), FLAGS | {"park", "on-demand"}, None, "config.toml")
     assert says in told.value.message
 
 

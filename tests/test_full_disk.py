@@ -1,0 +1,21 @@
+"""Output that cannot be written: one error, one exit code."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_exit_1_and_no_traceback():
+    """What cannot be written is told once; Python's own second try at exit (code 120) does not come."""
+    with FULL.open("w") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "spotbox", "--version"], stdout=out, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "Exception ignored" not in done.stderr
