@@ -25,7 +25,7 @@ from spotbox.output import Column, to_csv, to_json, to_pairs
 
 JOB = Parsed("name", check_job_name)
 STOP_WAIT = 30 * 60  # seconds: SIGTERM, 120 s, and the upload of what there is (API reference, StopTrainingJob)
-SINCE, LIMIT = 7 * 86400, 20
+SINCE, LIMIT = 30 * 86400, 20  # no job runs longer than 28 days
 _COLUMNS = (
     Column("name", "name"),
     Column("status", "status"),
@@ -117,7 +117,7 @@ def status(ctx: click.Context, name: str, follow: bool, region: str | None, owne
 @click.command(cls=Command, name="list", short_help="The jobs that spotbox made, newest first.")
 @region_option
 @flag("--owner", metavar="NAME", help="Whose jobs, or all; default: the name of your AWS identity.")
-@flag("--since", type=DURATION, default=f"{SINCE}s", help="Jobs made within this time (default 7d).")
+@flag("--since", type=DURATION, default=f"{SINCE}s", help="Jobs made within this time (default 30d).")
 @flag("--limit", type=click.IntRange(1, 1000), default=LIMIT, show_default=True, help="At most so many, newest first.")
 @output_option("table", "json", "csv")
 @click.pass_context

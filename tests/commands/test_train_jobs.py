@@ -155,7 +155,7 @@ def test_the_list(user):
 def test_an_empty_list(user):
     """Said on stderr; data stays data."""
     said = user.run("train", "list")
-    assert (said.code, said.out, said.err) == (0, "", "alice has made no training job within 7d\n")
+    assert (said.code, said.out, said.err) == (0, "", "alice has made no training job within 30d\n")
     assert user.run("train", "list", "-o", "json").json == []
 
 
@@ -167,7 +167,7 @@ def test_a_region_that_cannot_be_asked(user):
     assert (said.code, len(said.json)) == (0, 1)
     assert "could not look in eu-west-1" in said.err
     none = user.run("train", "list", "--owner", "bob")
-    assert "bob has made no training job within 7d where AWS could be asked" in none.err
+    assert "bob has made no training job within 30d where AWS could be asked" in none.err
     user.world.refuses("ListTrainingJobs", "AccessDeniedException")
     assert user.run("train", "list").code == 5
 
