@@ -140,7 +140,7 @@ def test_the_list(user):
     has_job(user, "new", age=30, region="eu-west-1", count=2)
     has_job(user, "hers", age=60, owner="bob")
     has_job(user, "foreign", age=60, owner="")
-    has_job(user, "ancient", age=30 * 86400)
+    has_job(user, "ancient", age=31 * 86400)
     said = user.run("train", "list")
     assert [line.split()[0] for line in said.out.splitlines()[3:]] == ["new", "old"]
     assert "2x ml.g5.xlarge" in said.out
