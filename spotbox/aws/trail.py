@@ -73,8 +73,8 @@ class _Trail:
         found: list[dict[str, Any]] = []
         for pages, page in enumerate(self._pages(client.lookup_events, asked), 1):
             found += page.get("Events") or ()
-            if pages == PAGES and page.get("NextToken") and found:
-                return found, second(found[-1]["EventTime"])
+            if pages == PAGES and page.get("NextToken"):  # of what was not read nothing is known
+                return found, second(found[-1]["EventTime"]) if found else self._now
         return found, start
 
     def _pages(self, call: Callable[..., Any], asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
