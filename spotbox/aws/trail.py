@@ -101,7 +101,7 @@ def _marks(event: Mapping[str, Any], instance: str) -> list[Mark]:
     before = [_dict(state.get("previousState")).get("name") for state in states]
     if before and before[0] in _IDLE[what]:
         return []
-    return [Mark(second(event["EventTime"]), what)]
+    return [Mark(second(event["EventTime"]), what, called=True)]
 
 
 def _evicted(event: Mapping[str, Any]) -> list[str]:

@@ -56,7 +56,8 @@ def test_starts_stops_and_interruptions():
         lookup("EventName", "BidEvictedEvent", START, evicted(50, "i-9", "i-1"), evicted(40, "i-9")),
     )
     assert sorted(found.marks["i-1"], key=lambda mark: mark.at) == [
-        Mark(at(239), What.STARTED), Mark(at(220), What.STOPPED), Mark(at(200), What.STARTED), Mark(at(50), What.TAKEN),
+        Mark(at(239), What.STARTED, called=True), Mark(at(220), What.STOPPED, called=True),
+        Mark(at(200), What.STARTED, called=True), Mark(at(50), What.TAKEN),
     ]  # fmt: skip
     assert (found.since, found.refused) == ({"i-1": START}, "")
 
