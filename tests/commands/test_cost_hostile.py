@@ -109,6 +109,21 @@ def test_a_home_that_cannot_be_written(user, folder):
     assert said.json["cost"]["compute_usd"] == pytest.approx(15.78, abs=0.001)
 
 
+@pytest.mark.parametrize("file", ["ssh_config", "known_hosts"])
+def test_a_disk_that_is_full(user, file):
+    """What ssh knows of the box cannot be written: it is gone all the same, and what went and what it cost is told."""
+    user.world.has_box("dev", age=100 * 3600)
+    user.run("ssh")
+    path = next(user.home.rglob(file))
+    path.unlink()
+    path.mkdir()  # to be written it would have to be a file
+    said = user.run("down", "-y", "-o", "json")
+    assert (said.code, said.json["unresolved"]) == (0, [])
+    assert {"kind": "instance", "id": "i-1", "region": "us-east-1"} in said.json["removed"]
+    assert said.json["cost"]["compute_usd"] == pytest.approx(15.78, abs=0.01)
+    assert "what ssh on this machine knows of dev stays: " in said.err
+
+
 @pytest.mark.parametrize(("word", "code"), [
     ("0001-01-01", 2), ("1900-01-01", 2), ("9999-12-31", 2), ("2026-02-30", 2), ("2026-1-1", 2), ("-1d", 2), ("", 2),
     ("\x1b[2J", 2), ("99999999999d", 2), ("367d", 2), ("366d", 0), ("0", 0), ("1d ", 0), ("2006-01-01", 0),
