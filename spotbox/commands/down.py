@@ -279,7 +279,7 @@ def _forget(app: App, sights: Sequence[Sight], wanted: Wanted, tally: Tally) -> 
                 with suppress(UsageError):  # a tag that is no box's name has no entry
                     drop_entry(app, sight.region, owner, check_name(name), instances)
                 forget_host(app, instances)
-            except (OSError, SpotboxError) as error:  # a full disk, say: the box is gone, and what went is yet to be told
+            except (OSError, SpotboxError) as error:  # a full disk, say: what went is yet to be told
                 app.remark(f"what ssh on this machine knows of {safe(name)} stays: {safe(error)}")
 
 
