@@ -50,7 +50,7 @@ def cost(ctx: click.Context, /, name: str | None, since: Since | None, actual: b
     regions = [place] if place else app.enabled_regions
     start = since_when(since, app.system.now(), None) if since is not None else None
     boxes = find_boxes(app, regions, owner, name, full=False)
-    gone = removed(app, owner, name, start) if start else []
+    gone = [each for each in removed(app, owner, name, start) if _was_in(each[0], place)] if start else []
     if name and not boxes and not gone:
         raise _none_of(app, name, regions, owner)
     asks = actual and bool(boxes or gone) and ask_first(app, yes)
@@ -58,6 +58,11 @@ def cost(ctx: click.Context, /, name: str | None, since: Since | None, actual: b
     names = {life.name for life, _ in costs.found}
     bill = billed(app, owner, names, costs.start) if asks else None
     _put(app, costs, name, flags["output"], start, bill, actual)
+
+
+def _was_in(life: Life, region: str | None) -> bool:
+    """Whether a box that was removed was ever in the region that is asked for."""
+    return region is None or region in {run.pool.region for run in life.runs} | {disk.region for disk in life.disks}
 
 
 def _none_of(app: App, name: str, regions: Sequence[str], owner: str) -> SpotboxError:

@@ -177,3 +177,28 @@ def test_two_sides_of_a_move_count_once(user):
     world.request_of(f"i-{new}", code="fulfilled")
     found = user.run("cost", "dev", "-o", "json").json
     assert found["running_hours"] == 86.0  # by the ledger, which knows what it was moved from
+
+
+def test_a_region_has_its_own_removed_boxes(user):
+    """With -r a box that was removed in another region is not shown, as one that is there would not be."""
+    user.world.has_box("dev", age=100 * 3600, region="eu-west-1")
+    assert user.run("down", "-y").code == 0
+    assert [row["name"] for row in user.run("cost", "--since", "30d", "-r", "eu-west-1", "-o", "json").json] == ["dev"]
+    assert user.run("cost", "--since", "30d", "-r", "us-east-1", "-o", "json").json == []
+    assert user.run("cost", "dev", "--since", "30d", "-r", "us-east-1").code == 7
+
+
+@pytest.mark.parametrize("entry", [7, [], {"asked": EDGE}, {"owners": 3}, {"owners": {"alice": []}, "me": []},
+                                   {"owners": {"alice": {"us-east-1": ["\u001b[2J", 3, None, "\ud800"]}}}])  # fmt: skip
+def test_hostile_names_of_boxes(user, entry):
+    """What completion remembers of boxes may be damaged in any way: commands work, and `down` removes."""
+    user.world.has_box("dev", age=100 * 3600)
+    user.run("status")
+    (file,) = user.home.rglob("boxes.json")
+    data = json.loads(file.read_text())
+    (who,) = data
+    hostile = {**data[who], **entry} if isinstance(entry, dict) else entry
+    for words in (["status"], ["cost"], ["status", "dev"], ["down", "-y"]):
+        file.write_text(json.dumps({who: hostile, "other": entry}))
+        said = user.run(*words)
+        assert (said.code, "\x1b" in said.out + said.err) == (0, False), said
