@@ -73,8 +73,8 @@ class _Trail:
         found: list[dict[str, Any]] = []
         for pages, page in enumerate(self._pages(client.lookup_events, asked), 1):
             found += page.get("Events") or ()
-            if pages == PAGES and page.get("NextToken") and found:
-                return found, second(found[-1]["EventTime"])
+            if pages == PAGES and page.get("NextToken"):  # of what was not read nothing is known
+                return found, second(found[-1]["EventTime"]) if found else self._now
         return found, start
 
     def _pages(self, call: Callable[..., Any], asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -101,7 +101,7 @@ def _marks(event: Mapping[str, Any], instance: str) -> list[Mark]:
     before = [_dict(state.get("previousState")).get("name") for state in states]
     if before and before[0] in _IDLE[what]:
         return []
-    return [Mark(second(event["EventTime"]), what)]
+    return [Mark(second(event["EventTime"]), what, called=True)]
 
 
 def _evicted(event: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """What boxes cost: their past from EC2, CloudTrail and the ledger, the prices of that time, all asked side by side."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -45,10 +45,20 @@ class Costs:
     remarks: Sequence[str] = ()
 
 
-def parts_of_box(app: App, box: Box) -> Parts:
-    """The parts of a box that is there."""
-    instances, requests = present(box.instances, box.requests)
-    return parts_of(app, (box.owner, box.name), requests, instances, box.volumes)
+def parts_of_boxes(app: App, boxes: Sequence[Box]) -> list[Parts]:
+    """The parts of boxes that are there. One that is being moved is two of them, and nothing is in both."""
+    seen = {id_ for box in boxes for id_ in _ids(box)}
+    found = list[Parts]()
+    for box in boxes:
+        instances, requests = present(box.instances, box.requests)
+        told = {past.id for parts in found for past in parts.pasts} | {d.id for parts in found for d in parts.disks}
+        elsewhere = (seen - _ids(box)) | told
+        found.append(parts_of(app, (box.owner, box.name), requests, instances, box.volumes, elsewhere=elsewhere))
+    return found
+
+
+def _ids(box: Box) -> set[str]:
+    return {i.id for i in box.instances} | {v.id for v in box.volumes}
 
 
 def parts_of(
@@ -58,13 +68,14 @@ def parts_of(
     instances: Sequence[Instance],
     volumes: Sequence[Volume],
     more: Mapping[str, Sequence[Mark]] | None = None,
+    elsewhere: Collection[str] = (),
 ) -> Parts:
-    """The parts of one (owner, name), with what the ledger tells of them and of instances that it had before; `more`
-    marks by instance are the caller's own."""
+    """The parts of one (owner, name), with what the ledger tells of them and of instances that it had before, less what
+    is counted `elsewhere`; `more` marks by instance are the caller's own."""
     now, ledger, more = second(app.system.now()), seen(app), more or {}
     pasts = [past_of(i, requests, volumes, now, (*marks_in(ledger, i.id), *more.get(i.id, ()))) for i in instances]
     ids = ([i.id for i in instances], [r.id for r in requests], [v.id for v in volumes])
-    before, disks = earlier(ledger, *whose, *ids)
+    before, disks = earlier(ledger, *whose, *ids, elsewhere)
     return Parts(whose[1], tuple(requests), (*before, *pasts), (*disks, *disks_of(volumes, now)))
 
 

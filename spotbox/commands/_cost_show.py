@@ -1,7 +1,7 @@
 """The cost of boxes on a screen: a bar for each day, a table, and what the figures leave out."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import click
@@ -14,6 +14,7 @@ from spotbox.commands._table import put_table
 from spotbox.core.cost import Cost, Life, total_of
 from spotbox.core.cost_days import by_day
 from spotbox.core.cost_report import hours, money, percent, remarks
+from spotbox.core.cost_since import midnight
 from spotbox.core.text import plural
 from spotbox.output import Column, screen
 
@@ -55,19 +56,21 @@ def show(app: App, costs: Costs, since: datetime | None, billed: Billed | None) 
 
 
 def _bars(app: App, costs: Costs, look: Look) -> None:
-    days = by_day([life for life, _ in costs.found], costs.tariff, costs.start, costs.end, None)
+    room = look.width - SIDES
+    count = (costs.end.astimezone().date() - costs.start.astimezone().date()).days + 1
+    start = max(costs.start, midnight(costs.end.astimezone().date() - timedelta(days=room - 1), None))
+    days = by_day([life for life, _ in costs.found], costs.tariff, start, costs.end, None)
     bars = [
         Bar(
             f"{d.day:%d %b}", d.cost.compute or Decimal(0), (d.cost.disk or Decimal(0)) + (d.cost.address or Decimal(0))
         )
         for d in days
     ]
-    room = look.width - SIDES
-    if len(bars) > room:
-        app.remark(f"bars of the last {room} of {plural(len(bars), 'day')}; --since shows fewer")
+    if count > room:
+        app.remark(f"bars of the last {room} of {plural(count, 'day')}; --since shows fewer")
     names = dict.fromkeys(life.name for life, _ in costs.found)
     what = next(iter(names)) if len(names) == 1 else plural(len(names), "box")
-    text = draw_bars(f"{what}, USD a day (estimate)", bars[-room:], ("compute", "disk and address"), look)
+    text = draw_bars(f"{what}, USD a day (estimate)", bars, ("compute", "disk and address"), look)
     click.echo(text + "\n", color=look.colour)
 
 

@@ -11,6 +11,7 @@ from spotbox.core.boxes import Belongings, Box, Sight, gather
 from spotbox.core.cost import Cost, Life
 from spotbox.core.cost_life import marks_of, present, second, transition_time
 from spotbox.core.cost_past import Mark
+from spotbox.core.cost_report import remarks, sentences, summary
 from spotbox.core.errors import SpotboxError
 from spotbox.core.records import Instance
 from spotbox.core.states import State
@@ -43,16 +44,29 @@ class Eve:
 def farewell(app: App, eve: Eve, after: Sequence[Sight], held: Collection[str]) -> list[tuple[Life, Cost]]:
     """What each box cost that went; `held` are the ids of what is kept, or could not be removed.
 
-    A box of which nothing is held is kept in the ledger. What AWS does not tell is no reason to fail: it is said.
+    A box of which nothing is held is kept in the ledger. The boxes are gone, so that nothing here is a reason to fail,
+    or to leave untold what was removed: no refusal, no defect, no Ctrl-C. It is said.
     """
+    try:
+        found = _told(app, eve, after, held)
+        sentences(found), summary(found), remarks(found)  # what will be said can be
+        return found
+    except SpotboxError as error:
+        why = error.message
+    except KeyboardInterrupt:
+        why = "interrupted"
+    except Exception as error:
+        why = f"a bug in spotbox, {type(error).__name__}"
+        app.debug(f"{type(error).__name__}: {error}")
+    app.progress.done()
+    app.remark(f"what it cost is not known: {why}")
+    return []
+
+
+def _told(app: App, eve: Eve, after: Sequence[Sight], held: Collection[str]) -> list[tuple[Life, Cost]]:
     last = {i.id: i for sight in after for i in sight.instances}
     boxes = eve.boxes()
-    try:
-        costs = costs_of(app, [_parts(app, eve, whose, there, last) for whose, there in boxes.items()])
-    except SpotboxError as error:
-        app.progress.done()
-        app.remark(f"what it cost is not known: {error.message}")
-        return []
+    costs = costs_of(app, [_parts(app, eve, whose, there, last) for whose, there in boxes.items()])
     for whose, there in boxes.items():
         ids = {part.id for _, parts in there for part in parts.requests}
         ids |= {i.id for _, parts in there for i in parts.instances} | {v.id for _, p in there for v in p.volumes}
@@ -68,8 +82,8 @@ def _bury(app: App, whose: Whose, costs: Costs) -> None:
         if life.name == whose[1]:
             try:
                 bury(app, life, cost, whose[0])
-            except SpotboxError as error:  # of the question whose account it is
-                app.debug(f"not kept in the ledger: {error.message}")
+            except Exception as error:  # the ledger is only a help: what was worked out is told without it
+                app.debug(f"not kept in the ledger: {type(error).__name__}: {error}")
 
 
 def _parts(

@@ -15,8 +15,16 @@ SEEN, REMOVED = "seen", "removed"  # names of its files
 
 
 def remember(app: App, boxes: Iterable[Box]) -> None:
-    """Keep what is seen of these boxes, where it is new. A ledger that cannot be written is none."""
-    boxes, now = [box for box in boxes if box.instances], app.system.now()
+    """Keep what is seen of these boxes, where it is new. A ledger that cannot be written is none, and whatever is wrong
+    with it stops no command: `down` passes here before it removes anything."""
+    try:
+        _remember(app, [box for box in boxes if box.instances])
+    except Exception as error:
+        app.debug(f"not kept in the ledger: {type(error).__name__}: {error}")
+
+
+def _remember(app: App, boxes: Sequence[Box]) -> None:
+    now = app.system.now()
     if not boxes:
         return
     before = app.ledger.read(SEEN)

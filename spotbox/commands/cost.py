@@ -9,7 +9,7 @@ import click
 
 from spotbox.app import App, get_app
 from spotbox.commands._actual import ask_first, billed
-from spotbox.commands._cost import Costs, costs_of, parts_of_box
+from spotbox.commands._cost import Costs, costs_of, parts_of_boxes
 from spotbox.commands._cost_show import show
 from spotbox.commands._find import find_boxes, others
 from spotbox.commands._ledger import removed
@@ -50,14 +50,19 @@ def cost(ctx: click.Context, /, name: str | None, since: Since | None, actual: b
     regions = [place] if place else app.enabled_regions
     start = since_when(since, app.system.now(), None) if since is not None else None
     boxes = find_boxes(app, regions, owner, name, full=False)
-    gone = removed(app, owner, name, start) if start else []
+    gone = [each for each in removed(app, owner, name, start) if _was_in(each[0], place)] if start else []
     if name and not boxes and not gone:
         raise _none_of(app, name, regions, owner)
     asks = actual and bool(boxes or gone) and ask_first(app, yes)
-    costs = costs_of(app, [parts_of_box(app, box) for box in boxes], gone, start)
+    costs = costs_of(app, parts_of_boxes(app, boxes), gone, start)
     names = {life.name for life, _ in costs.found}
     bill = billed(app, owner, names, costs.start) if asks else None
     _put(app, costs, name, flags["output"], start, bill, actual)
+
+
+def _was_in(life: Life, region: str | None) -> bool:
+    """Whether a box that was removed was ever in the region that is asked for."""
+    return region is None or region in {run.pool.region for run in life.runs} | {disk.region for disk in life.disks}
 
 
 def _none_of(app: App, name: str, regions: Sequence[str], owner: str) -> SpotboxError:

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from spotbox.core.cost import Cost, Disk, Life, Run
-from spotbox.core.history import Pool
+from spotbox.core.cost import Cost, Life, Run
+from spotbox.core.cost_ledger import disk_of, moment, pool_of
 
 KEPT = timedelta(days=400)
 MOST = 500  # lives
+LIMIT = 10**12  # USD or hours that nobody has; beyond some size they could not be rounded
 _MONEY = ("compute", "disk", "address", "on_demand", "against")
 _HOURS = ("running", "stopped", "unknown", "unpriced")
 Entry = dict[str, Any]
@@ -40,23 +41,26 @@ def from_entry(entry: Any) -> tuple[Life, Cost] | None:
     """What an entry holds; None where it is damaged."""
     try:
         runs = tuple(
-            Run(_at(r[0]), _at(r[1]), Pool(*map(str, r[2:5])), *(bool(flag) for flag in r[5:9])) for r in entry["runs"]
+            Run(moment(r[0]), moment(r[1]), pool_of(r[2], r[3], r[4]), *(bool(flag) for flag in r[5:9]))
+            for r in entry["runs"]
         )
-        disks = tuple(Disk(str(d[0]), _at(d[1]), _at(d[2]), int(d[3]), str(d[4]), str(d[5])) for d in entry["disks"])
+        disks = tuple(disk_of(d[0], moment(d[1]), moment(d[2]), *d[3:6]) for d in entry["disks"])
         life = Life(
             str(entry["name"]),
-            _at(entry["start"]),
-            _at(entry["end"]),
+            moment(entry["start"]),
+            moment(entry["end"]),
             runs,
-            tuple((_at(a), _at(b)) for a, b in entry["stopped"]),
-            tuple((_at(a), _at(b)) for a, b in entry["unknown"]),
+            tuple((moment(a), moment(b)) for a, b in entry["stopped"]),
+            tuple((moment(a), moment(b)) for a, b in entry["unknown"]),
             disks,
             entry["complete"] is True,
             tuple(map(str, entry["gaps"])),
             removed=True,
         )
         told = entry["cost"]
-        money: dict[str, Any] = {name: _usd(told[name]) for name in (*_HOURS, *_MONEY)}
+        money: dict[str, Any] = {name: _number(told[name]) for name in (*_HOURS, *_MONEY)}
+        if None in [money[name] for name in (*_HOURS, "against")]:
+            raise ValueError(told)
         return life, Cost(**money, complete=told["complete"] is True, lacking=frozenset(map(str, told["lacking"])))
     except (KeyError, TypeError, ValueError, IndexError, InvalidOperation):
         return None
@@ -74,17 +78,10 @@ def _text(value: Decimal | None) -> str | None:
     return None if value is None else str(value)
 
 
-def _usd(text: Any) -> Decimal | None:
+def _number(text: Any) -> Decimal | None:
     if text is None:
         return None
     value = Decimal(text)
-    if not value.is_finite():
+    if not (value.is_finite() and 0 <= value < LIMIT):
         raise ValueError(text)
     return value
-
-
-def _at(text: Any) -> datetime:
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError(text)
-    return at

@@ -4,8 +4,10 @@ An entry for each instance. A spell is a start (its LaunchTime) with what was se
 stopped, who stopped it, and until when it stood stopped. All times are ISO 8601 in UTC.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+import re
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 from spotbox.core.boxes import Box
@@ -17,6 +19,8 @@ from spotbox.core.records import Instance
 
 KEPT = timedelta(days=400)  # an entry that was not seen for so long is dropped
 MOST = 1000  # entries
+FIRST_YEAR, LAST_YEAR = 2006, 9000  # EC2 is of 2006; near the last year sums of times would overflow
+MOST_GIB = 65536  # of a volume (EC2 API Reference, EbsBlockDevice)
 Entry = dict[str, Any]
 
 
@@ -92,41 +96,54 @@ def marks_in(data: Mapping[str, Any], instance_id: str) -> tuple[Mark, ...]:
 
 def earlier(
     data: Mapping[str, Any], owner: str, name: str, instances: Iterable[str], requests: Iterable[str],
-    volumes: Iterable[str],
+    volumes: Iterable[str], elsewhere: Collection[str] = (),
 ) -> tuple[list[Past], list[Disk]]:  # fmt: skip
     """Instances that a box had before those that AWS shows, each with the disks that went with it: of the same request,
-    of the same data volume, or what it was moved from."""
+    of the same data volume, or what it was moved from. Of the ids `elsewhere` none: they are counted there."""
     shown, links = set(instances), {*instances, *requests, *volumes}
     links |= {str(_dict(data.get(i)).get("from")) for i in shown}
-    mine = {i: _dict(e) for i, e in data.items() if (_dict(e).get("owner"), _dict(e).get("name")) == (owner, name)}
+    mine = {
+        i: _dict(e)
+        for i, e in data.items()
+        if (_dict(e).get("owner"), _dict(e).get("name")) == (owner, name) and i not in elsewhere
+    }
     found: dict[str, Entry] = {}
     while more := {i: e for i, e in mine.items() if i not in found and i not in shown and _ties(i, e) & links}:
         found |= more
         links |= {tie for id_, entry in more.items() for tie in (*_ties(id_, entry), str(entry.get("from")))}
-    gone = set(volumes)
-    return (
-        [_past(data, id_, entry) for id_, entry in found.items()],
-        [disk for entry in found.values() for disk in _disks(entry) if disk.id not in gone],
-    )
+    counted = {*volumes, *elsewhere}
+    disks: dict[str, Disk] = {}
+    for disk in (disk for entry in found.values() for disk in _disks(entry) if disk.id not in counted):
+        last = disks.get(disk.id)  # a data volume is seen at each instance that it served, and bills once
+        disks[disk.id] = disk if last is None or last.end < disk.end else last
+    pasts = [past for id_, entry in found.items() if (past := _past(data, id_, entry))]
+    return pasts, list(disks.values())
 
 
 def _ties(id_: str, entry: Entry) -> set[str]:
     return {id_, str(entry.get("request") or id_), *_dict(entry.get("disks"))}
 
 
-def _past(data: Mapping[str, Any], id_: str, entry: Entry) -> Past:
-    pool = Pool(str(entry.get("type")), str(entry.get("zone")), str(entry.get("region")))
-    return Past(id_, pool, entry.get("spot") is not False, True, marks_in(data, id_), None, entry.get("request"))
+def _past(data: Mapping[str, Any], id_: str, entry: Entry) -> Past | None:
+    """An instance that is gone; None where its entry is damaged."""
+    try:
+        pool = pool_of(entry.get("type"), entry.get("zone"), entry.get("region"))
+    except ValueError:
+        return None
+    request = entry.get("request")
+    known = request if isinstance(request, str) else None
+    return Past(id_, pool, entry.get("spot") is not False, True, marks_in(data, id_), None, known)
 
 
 def _disks(entry: Entry) -> list[Disk]:
     found = []
     seen = _time(entry.get("ended")) or _time(entry.get("seen"))
     for id_, told in _dict(entry.get("disks")).items():
-        if isinstance(told, list) and len(told) == 3 and isinstance(told[0], int) and seen:
+        if isinstance(told, list) and len(told) == 3 and seen:
             made = _time(told[2])
-            if made and made < seen:
-                found.append(Disk(str(id_), made, seen, told[0], str(told[1]), str(entry.get("region"))))
+            with suppress(ValueError):
+                if made and made < seen:
+                    found.append(disk_of(id_, made, seen, told[0], told[1], entry.get("region")))
     return found
 
 
@@ -142,7 +159,34 @@ def _dict(value: Any) -> dict[str, Any]:
 def _time(text: Any) -> datetime | None:
     """A time of the ledger, to the second; None for what is none."""
     try:
-        at = datetime.fromisoformat(text)
+        return second(moment(text))
     except (TypeError, ValueError):
         return None
-    return at.astimezone(UTC).replace(microsecond=0) if at.tzinfo else None
+
+
+def moment(text: Any) -> datetime:
+    """A time with its zone as the ledger's files hold it. TypeError, ValueError for any other, and for what no box can
+    have lived at, which arithmetic might not bear."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None or not FIRST_YEAR <= at.year < LAST_YEAR:
+        raise ValueError(text)
+    return at
+
+
+def disk_of(id_: Any, start: datetime, end: datetime, size_gib: Any, kind: Any, region: Any) -> Disk:
+    """A disk as the ledger's files hold it. ValueError where it is larger than any, or has no size."""
+    if type(size_gib) is not int or not 0 < size_gib <= MOST_GIB:
+        raise ValueError(size_gib)
+    return Disk(str(id_), start, end, size_gib, plain(kind), plain(region))
+
+
+def pool_of(instance_type: Any, zone: Any, region: Any) -> Pool:
+    """A pool as the ledger's files hold it. ValueError where AWS could not be asked about it."""
+    return Pool(plain(instance_type), plain(zone), plain(region))
+
+
+def plain(text: Any) -> str:
+    """A name of AWS's: of a type, zone or region. ValueError for what is none."""
+    if not isinstance(text, str) or not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,63}", text):
+        raise ValueError(text)
+    return text

@@ -17,7 +17,7 @@ NEAR = timedelta(minutes=15)  # a launch makes request, volumes and instance wit
 # "User initiated (2026-11-22 12:00:00 GMT)": Instance.StateTransitionReason in the EC2 API Reference.
 _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 _OVER = ("shutting-down", "terminated")
-_RUNS = ("pending", "running", "stopping")  # what stops is charged until it has stopped
+_RUNS = ("pending", "running")
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,20 @@ def marks_of(instance: Instance, request: Request | None, volumes: Iterable[Volu
     over = instance.state in _OVER
     if instance.launched:
         # What is terminated may have been stopped before, so that nothing is said of how long it ran.
-        until = now if instance.state in _RUNS else None if over else down
+        until = now if _runs(instance) else None if over else down
         found.append(Mark(second(instance.launched), What.STARTED, until))
-    if down and instance.state not in _RUNS:
+    if down and not _runs(instance):
         aws = by_aws if not over else instance.reason_code.startswith("Server.Spot")
         kind = What.TAKEN if aws else What.ENDED if over else What.STOPPED
         found.append(Mark(down, kind, now))
     return tuple(found)
+
+
+def _runs(instance: Instance) -> bool:
+    """Whether it runs, for what it costs: what stops is not charged any more (EC2 User Guide, "Instance lifecycle"),
+    from when it was told to, where AWS says when that was."""
+    stops = instance.state == "stopping" and not transition_time(instance.transition)
+    return stops or instance.state in _RUNS
 
 
 def past_of(
@@ -101,7 +108,7 @@ def past_of(
         # Only a running one shows its address; spotbox asks for one at each launch.
         instance.public_ip is not None or instance.state != "running",
         (*marks_of(instance, request, volumes, now), *more),
-        None if over else instance.state in _RUNS,
+        None if over else _runs(instance),
         instance.request_id,
     )
 
@@ -163,7 +170,9 @@ def life_of(
 
 
 def _ended(past: Past) -> bool:
-    return any(mark.what in (What.ENDED, What.TAKEN) for mark in past.marks)
+    """Whether the last that is known of it is an end: what AWS took, it may have started again."""
+    last = max(past.marks, key=lambda mark: mark.at, default=None)
+    return last is not None and last.what in (What.ENDED, What.TAKEN)
 
 
 def _older(requests: Iterable[Request], pasts: Sequence[Past], first: datetime) -> list[str]:

@@ -25,11 +25,15 @@ class What(StrEnum):
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that happened `at`; `until` is how long afterwards nothing else did, where a source knows that."""
+    """Something that happened `at`; `until` is how long afterwards nothing else did, where a source knows that.
+
+    `called` is whether a call of the account's did it, and not AWS or the box.
+    """
 
     at: datetime
     what: What
     until: datetime | None = None
+    called: bool = False
 
     @property
     def up(self) -> bool:
@@ -59,7 +63,7 @@ def merged(marks: Iterable[Mark]) -> list[Mark]:
         near = SAME_START if mark.up else SAME_STOP
         if last and last.up == mark.up and mark.at - last.at <= near:
             lasting = max((each.until for each in (last, mark) if each.until), default=None)
-            found[-1] = replace(last, until=lasting)
+            found[-1] = replace(last, until=lasting, called=last.called or mark.called)
         else:
             found.append(mark)
     return found
@@ -89,6 +93,10 @@ def stays(marks: Iterable[Mark], now: datetime, runs: bool | None, told_from: da
         end, leads = (after.at, not after.up) if after else (now, bool(runs))
         if after and after.what is What.ENDED:  # which a stopped one does as well
             leads = mark.up
+        elif after and mark.what is What.TAKEN and after.up and after.called:
+            # What AWS took only AWS can start (EC2 User Guide, "Behavior of Spot Instance interruptions"). A start that
+            # the account called for says that AWS did meanwhile, and that the box was then shut down on itself.
+            leads = True
         found += _between(mark, end, leads, told_from)
         if found and after and after.what is What.TAKEN and found[-1].up:
             found[-1] = replace(found[-1], taken=True)

@@ -7,6 +7,8 @@ from spotbox.core.errors import UsageError
 from spotbox.core.units import parse_duration
 
 Since = timedelta | date
+FIRST = date(2006, 1, 1)  # the year of EC2's first instances
+FOREVER = 9999  # a year whose last midnight may lie beyond what can be told in UTC
 
 
 def midnight(day: date, zone: tzinfo | None) -> datetime:
@@ -19,10 +21,14 @@ def parse_since(text: str) -> Since:
     """`7d`, `36h` back from now, or a date such as 2026-11-01, from its midnight where the user is. UsageError."""
     word = text.strip()
     if re.fullmatch(r"\d{4}-\d\d-\d\d", word):
+        hint = "Give a day of the calendar, such as 2026-11-01."
         try:
-            return date.fromisoformat(word)
+            day = date.fromisoformat(word)
         except ValueError:
-            raise UsageError(f"{text!r} is no date", "Give a day of the calendar, such as 2026-11-01.") from None
+            raise UsageError(f"{text!r} is no date", hint) from None
+        if not FIRST.year <= day.year < FOREVER:
+            raise UsageError(f"{text!r} lies {'ahead' if day > FIRST else 'before EC2 was there'}", hint)
+        return day
     try:
         return timedelta(seconds=parse_duration(word))
     except UsageError as error:

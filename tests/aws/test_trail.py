@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from spotbox.aws.hands import Hands
-from spotbox.aws.trail import look_up
+from spotbox.aws.trail import PAGES, look_up
 from spotbox.core.cost_past import Mark, What
 from tests.aws.stubbed import R, aws
 
@@ -56,7 +56,8 @@ def test_starts_stops_and_interruptions():
         lookup("EventName", "BidEvictedEvent", START, evicted(50, "i-9", "i-1"), evicted(40, "i-9")),
     )
     assert sorted(found.marks["i-1"], key=lambda mark: mark.at) == [
-        Mark(at(239), What.STARTED), Mark(at(220), What.STOPPED), Mark(at(200), What.STARTED), Mark(at(50), What.TAKEN),
+        Mark(at(239), What.STARTED, called=True), Mark(at(220), What.STOPPED, called=True),
+        Mark(at(200), What.STARTED, called=True), Mark(at(50), What.TAKEN),
     ]  # fmt: skip
     assert (found.since, found.refused) == ({"i-1": START}, "")
 
@@ -94,3 +95,10 @@ def test_a_refusal_is_told():
     """Without cloudtrail:LookupEvents nothing is raised: it is told, with the action."""
     found = told(("lookup_events", "AccessDeniedException", "no"))
     assert (found.marks, found.since, found.refused) == ({}, {}, f"no permission for cloudtrail:LookupEvents in {R}")
+
+
+def test_empty_pages_without_an_end():
+    """A page may be empty and have a next one: of what was not read nothing is known, not even that it was nothing."""
+    pages = [lookup("ResourceName", "i-1", START, token="t", given="t" if n else None) for n in range(PAGES)]
+    found = told(*pages, lookup("EventName", "BidEvictedEvent", START))
+    assert (found.marks, found.since, found.refused) == ({"i-1": ()}, {"i-1": NOW}, "")

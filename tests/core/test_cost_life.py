@@ -8,8 +8,20 @@ from spotbox.core.boxes import Box
 from spotbox.core.cost import Disk, cost_of
 from spotbox.core.cost_kept import from_entry, to_entry, with_life
 from spotbox.core.cost_ledger import KEPT, MOST, earlier, marks_in, noted, pruned
-from spotbox.core.cost_life import Told, disks_of, life_of, marks_of, minus, past_of, present, transition_time, union
+from spotbox.core.cost_life import (
+    Past,
+    Told,
+    disks_of,
+    life_of,
+    marks_of,
+    minus,
+    past_of,
+    present,
+    transition_time,
+    union,
+)
 from spotbox.core.cost_past import Mark, What
+from spotbox.core.history import Pool
 from spotbox.core.states import State
 from tests.core.test_cost import tariff
 from tests.core.worlds import WHEN, data_volume, instance, request, volume
@@ -186,5 +198,19 @@ def test_a_removed_box_is_kept_as_it_was():
 
 
 def test_marks_of_what_stops():
-    """It is charged until it has stopped."""
-    assert marks_of(instance("stopping", transition=said(99)), None, [], NOW) == (Mark(WHEN, What.STARTED, NOW),)
+    """What stops is not charged any more, from when it was told to; where nobody says when, until it has stopped."""
+    marks = marks_of(instance("stopping", transition=said(99)), None, [], NOW)
+    assert marks == (Mark(WHEN, What.STARTED, at(99)), Mark(at(99), What.STOPPED, NOW))
+    assert runs(life([instance("stopping", transition=said(99))])) == [(0.0, 99.0, False)]
+    assert runs(life([instance("stopping")])) == [(0.0, 100.0, False)]
+
+
+def test_what_aws_took_and_started_again_and_is_gone():
+    """Its last start is no end: nobody tells how long it ran then, no later than when the next one was there."""
+    marks = (Mark(WHEN, What.STARTED, at(5)), Mark(at(5), What.TAKEN, at(6)), Mark(at(8), What.STARTED, at(9)))
+    old = Past("i-0", Pool("g5.xlarge", "us-east-1a", "us-east-1"), True, True, marks, None)
+    marks = (Mark(at(20), What.STARTED, at(30)), Mark(at(30), What.STOPPED, NOW))
+    new = Past("i-1", old.pool, True, True, marks, False)
+    found = life_of("dev", [old, new], [Disk("vol-d", WHEN, NOW, 10, "gp3", "us-east-1")], [], Told(), NOW)
+    assert hours(found.unknown) == [(9.0, 20.0)]
+    assert hours(found.stopped) == [(5.0, 8.0), (30.0, 100.0)]

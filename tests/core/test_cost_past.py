@@ -76,6 +76,19 @@ def test_a_restart_by_aws_that_nobody_tells_of():
     ]  # fmt: skip
 
 
+def test_a_user_starts_what_aws_took():
+    """Only AWS can start it: it did so untold, and the box shut itself down, before its user could. So when AWS took it
+    and its user started it, the time between is unknown, but for what was seen of it; AWS's own start says all."""
+    marks = [mark(0, UP), mark(2, TAKEN), Mark(at(6), UP, called=True), mark(6.01, UP, 9)]
+    assert told(stays(marks, at(9), True, at(-99)))[1:] == [(2, 6, None, False), (6, 9, True, False)]
+    marks[1] = mark(2, TAKEN, 3)
+    assert told(stays(marks, at(9), True, at(-99)))[1:3] == [(2, 3, False, False), (3, 6, None, False)]
+    marks[2] = Mark(at(6), STOP, called=True)
+    assert told(stays(marks, at(6.5), True, at(-99)))[1:3] == [(2, 3, False, False), (3, 6, None, False)]
+    marks[1:3] = [mark(2, TAKEN), mark(6, UP)]
+    assert told(stays(marks, at(9), True, at(-99)))[1:] == [(2, 6, False, False), (6, 9, True, False)]
+
+
 def test_older_than_the_trail():
     """Before the trail begins nothing is known but what EC2 tells; after it the next stop says that it ran."""
     marks = [mark(0, UP), mark(60, STOP), mark(70, UP, 80)]

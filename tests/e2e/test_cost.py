@@ -20,7 +20,7 @@ PAST = [
     [6 * DAY, "StopInstances"],
     [5 * DAY, "StartInstances"],
     [5 * DAY - 0.5, "BidEvictedEvent"],  # within the hour: free
-    [2 * DAY, "StartInstances"],
+    [2 * DAY, "restarted"],  # its LaunchTime tells it
 ]
 
 

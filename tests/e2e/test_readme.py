@@ -22,8 +22,8 @@ ENDS = {"jupyter": 127}  # there is no Jupyter on this machine's boxes
 
 def typed_lines() -> list[str]:
     """What the README tells one to type, its recorded session left out."""
-    blocks = re.findall(r"^ *```\n(.*?)\n *```", TEXT, re.DOTALL | re.MULTILINE)
-    lines = [line.strip().split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    blocks = re.findall(r"^ *```(\w*)\n(.*?)\n *```$", TEXT, re.DOTALL | re.MULTILINE)
+    lines = [line.strip().split("  #")[0].strip() for kind, block in blocks if not kind for line in block.splitlines()]
     return [line for line in lines if line.startswith("spotbox ")]
 
 
@@ -101,7 +101,7 @@ def test_every_flag_of_up_is_documented():
         "--version",
     }  # by their letter
     flags -= {"--config", "--profile", "--sandbox"}  # every command has them
-    flags -= {"--pool"} if "`--pool big`" in PAGES["configuration"] else set()
+    flags -= {"--pool"} if "`spotbox up --pool big`" in PAGES["configuration"] else set()
     assert {flag for flag in flags if f"`{flag}" not in PAGES["boxes"]} == set()
 
 
