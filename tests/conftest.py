@@ -4,8 +4,13 @@ What shares a sandbox that takes seconds to make stays together, so that it is m
 """
 
 import os
+import signal
 
 import pytest
+
+# Whoever starts the tests in the background of a script has them ignore Ctrl-C, and all that they start with them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Their tests wait for boxes, for AWS's pace and for each other more than they compute.
 SLOW_FOLDERS = ("tests/e2e/", "tests/life/", "tests/guard/")

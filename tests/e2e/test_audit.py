@@ -105,6 +105,7 @@ def test_the_audit_of_a_wreck(clean):
     assert found == []
 
 
+@pytest.mark.slow
 def test_down_reports_a_stranger_in_the_boxs_group(clean):
     """What somebody launched into the box's group by hand is no box's: told with its price, left, exit 6."""
     clean.sandbox("up", "-y")
@@ -149,6 +150,7 @@ def test_down_in_bad_weather(clean, was):
     assert left_anywhere(clean, HOME) == []
 
 
+@pytest.mark.slow
 def test_down_whose_terminate_is_denied(clean):
     """It is said with what the instance and its disk cost, and the second run finishes the work."""
     clean.sandbox("up", "-y")
@@ -184,6 +186,7 @@ def test_a_standing_request_is_cancelled(clean):
     assert left_anywhere(clean, HOME) == []
 
 
+@pytest.mark.slow
 def test_two_owners_in_one_account(clean):
     """Both have a `dev`. Each sees and removes the own one only, whatever the command."""
     alice, bob = ("--owner", "alice"), ("--owner", "bob")

@@ -52,6 +52,7 @@ def test_a_second_region_and_a_standing_request(fresh):
     assert left_anywhere(fresh, REGIONS) == []
 
 
+@pytest.mark.slow
 def test_the_same_box_on_demand(fresh):
     """A maximum below the Spot price waits like capacity; then the box comes on demand, and lives like any other."""
     below = ["--max-price", "0.01", "--wait", "0", "--fallback", "on-demand"]
