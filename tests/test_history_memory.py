@@ -77,6 +77,7 @@ def csv_keys(file):
             yield row["instance_type"], row["zone"], row["timestamp"]
 
 
+@pytest.mark.slow
 def test_a_tenth_of_the_rows(url, tmp_path):
     """Nine days of 40 types in 17 regions arrive whole and sorted, and a row of them costs less than 150 bytes.
 

@@ -226,6 +226,7 @@ def test_all_regions_fail(cloud, codes, exit_code):
     assert caught.value.message.startswith("no region gave its prices: ")
 
 
+@pytest.mark.slow
 def test_dead_and_broken_regions_cost_seconds(cloud):
     """A region that hangs up, and one that never answers, are given up within seconds; the others are there."""
     market = Marketplace(["us-east-1", "eu-west-1", "ap-south-1"])

@@ -248,6 +248,7 @@ def test_a_redraw_is_one_write_and_the_same_lines_are_none(monkeypatch):
     assert second.startswith("\x1b[H\x1b[7mtwo ")
 
 
+@pytest.mark.slow
 def test_a_silent_aws_is_said_and_does_not_hold_up_the_keys(terminal):
     """While a look hangs the screen says so after ten seconds, and q leaves at once."""
     child = terminal("--watch", "--silent")

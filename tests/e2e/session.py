@@ -104,7 +104,8 @@ def plain(text: str) -> str:
     text = re.sub(r"-?\d+\.\d\d %", "SAVED %", text)
     text = re.sub(r"GPU-[0-9a-f-]+", "GPU-ID", text)
     text = re.sub(r"\((\d+m )?\d+s\)", "(TIME)", text)
-    text = text.replace("dev runs already\n", "")  # where AWS was quicker than whoever types
+    # Where AWS was quicker than whoever types, the box runs already, and there is no time to tell.
+    text = text.replace("dev runs already\n", "").replace("dev runs and answers  (TIME)", "dev runs and answers")
     text = re.sub(r"by AWS in \d+s", "by AWS in TIME", text)
     text = re.sub(r"savings: -?\d+\.\d%", "savings: SAVED%", text)
     text = re.sub(r"it ran (\d+m )?\d+s, stood stopped (\d+m )?\d+s", "it ran TIME, stood stopped TIME", text)

@@ -79,6 +79,7 @@ def audited(here, *args, code):
     return {(row["kind"], row["name"], row["region"]): row for row in rows}
 
 
+@pytest.mark.slow
 def test_the_audit_of_a_wreck(clean):
     """Every kind is found in its region with its price; --fix -y removes all but the stranger."""
     stranger = wrecks(clean)

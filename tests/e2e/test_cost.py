@@ -56,6 +56,7 @@ def weighed(here, zone, spans):
 
 
 @needs_ssh
+@pytest.mark.slow
 def test_a_box_of_two_weeks(old):
     """Run 2 + 1 + half an hour + 2 days, the restart's days unknown; the bars, the table, and its end."""
     found = old.json("cost", "dev", "-r", "us-east-1")

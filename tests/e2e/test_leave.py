@@ -142,6 +142,7 @@ def hunting(aws):
     return Terminal(aws, *UP).agrees().sees("next round").types(CTRL_C).sees("What now")
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_hunt_and_give_up(aws):
     """The first answer takes away what was made: nothing is left."""
     assert hunting(aws).types(ENTER).ends() == NOTHING
@@ -227,6 +228,7 @@ def test_ctrl_c_while_it_boots_and_remove(aws):
     assert left_anywhere(aws, REGION) == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_while_it_is_removed(aws):
     """The second Ctrl-C leaves at once; what may be left is named, and `down` removes it."""
     terminal = Terminal(aws, *UP, "-y").sees("AWS accepted").types(CTRL_C).sees("waiting for i-").types(CTRL_C)
@@ -267,6 +269,7 @@ def test_ctrl_c_during_the_launch(aws):
     assert left_anywhere(aws, REGION) == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_stop(aws):
     """`stop` says in what state the box is, and AWS stops it all the same."""
     aws.sandbox(*UP[1:], "-y")

@@ -34,6 +34,7 @@ def tags(parts):
     return [{t["Key"]: t["Value"] for t in part.get("Tags", [])}.get("spotbox:pool") for part in parts]
 
 
+@pytest.mark.slow
 def test_a_pool_on_demand(fresh):
     """No Spot request is ever made; all of it is tagged; the pool is full then; nothing is left."""
     configure(fresh)

@@ -112,6 +112,7 @@ def test_a_relaunch_without_tags_is_found_tagged_and_removed(fresh):
     assert left_anywhere(fresh) == []
 
 
+@pytest.mark.slow
 def test_other_peoples_things_are_not_touched(fresh):
     """`down --all` of one owner leaves another's box, and a plain instance, group and key, as they were."""
     fresh.run("sandbox", "start")
@@ -133,6 +134,7 @@ def test_other_peoples_things_are_not_touched(fresh):
     assert key in [k["KeyPairId"] for k in ec2.describe_key_pairs()["KeyPairs"]]
 
 
+@pytest.mark.slow
 def test_another_laptop(fresh, tmp_path):
     """Without any local file the box is found, reached by a key pushed for the moment, and removed."""
     fresh.sandbox("up", "-y")
@@ -145,6 +147,7 @@ def test_another_laptop(fresh, tmp_path):
     assert left_anywhere(fresh) == []
 
 
+@pytest.mark.slow
 def test_a_new_address_takes_the_place_of_the_old(fresh):
     """When the caller's address changes, `ssh` admits the new one and shuts the old one out, and says so."""
     address = ["198.51.100.7"]
@@ -176,6 +179,7 @@ def test_a_new_address_takes_the_place_of_the_old(fresh):
     assert rules == ["198.51.100.7/32"]
 
 
+@pytest.mark.slow
 def test_a_poisoned_environment_changes_nothing(fresh, tmp_path):
     """AWS_*, proxies and ~/.aws play no part in the sandbox."""
     aws = fresh.home / ".aws"

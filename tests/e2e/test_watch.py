@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pexpect
+import pytest
 
 from tests.e2e.conftest import SPOTBOX, needs_ssh
 
@@ -27,6 +28,7 @@ def until(here, done):
 
 
 @needs_ssh
+@pytest.mark.slow
 def test_a_box_is_watched_through_what_happens_to_it(fresh):
     """Limits, an interruption, a terminate from outside: each is seen, explained, and the terminal given back."""
     fresh.sandbox("up", "-y", "--ttl", "8h", "--idle-stop", "2h")

@@ -42,6 +42,7 @@ def check_limit(drive, story):
     assert "it shut itself down (idle guard, TTL or `shutdown`)" in said.text, "\n".join(story)
 
 
+@pytest.mark.slow
 def test_what_was_written_is_there_again(drive):
     """Through down --keep-data and up, and through the move to another zone; `down` leaves nothing."""
     story: list[str] = []

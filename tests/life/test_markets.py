@@ -47,6 +47,7 @@ def survive(drive: Drive, zone: str, days: float, day: float) -> str:
     return f"{zone}: {days:g} days, {seen.interruptions} interruptions survived, {seen.looks} looks, none wrong"
 
 
+@pytest.mark.slow
 def test_two_days_of_a_zone(harbour):
     """The box keeps instance and disk through every interruption, and what is said of it is true."""
     print(survive(harbour, "us-west-2a", days=2, day=1))

@@ -14,6 +14,7 @@ LIVES = (1,)  # seeds of the sample
 
 
 @pytest.mark.parametrize("seed", LIVES)
+@pytest.mark.slow
 def test_a_life_in_which_everything_is_killed_once(drive, seed):
     """Every command is killed at a call drawn by lot; run again it completes the one box, and `down` leaves nothing."""
     for line in play_life(drive, random.Random(seed)):

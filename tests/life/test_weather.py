@@ -50,6 +50,7 @@ def sail(drive: Drive, seed: int) -> Counter[str]:
     return told
 
 
+@pytest.mark.slow
 def test_a_life_in_bad_weather(sea):
     """up, stop, start and down end well, without a traceback, and nothing is left."""
     print(dict(sail(sea, 1)))

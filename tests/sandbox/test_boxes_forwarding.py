@@ -122,7 +122,7 @@ def test_connections_can_be_shared(lab):
     codes = [lab.ssh(f"exit {code}", flags=control).returncode for code in (0, 5, 6)]
     assert codes == [0, 5, 6]
     assert len(lab.peers) == before
-    assert lab.boxes.connections() == 1
+    assert until(lambda: lab.boxes.connections() == 1)  # one of a test before may just be closing
     assert lab.ssh(flags=(*control, "-O", "exit")).returncode == 0
     assert until(lambda: lab.boxes.connections() == 0)
 

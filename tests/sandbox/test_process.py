@@ -122,6 +122,7 @@ def test_a_killed_sandbox_is_started_again(home):
     assert process.ensure(home).pid != first.pid
 
 
+@pytest.mark.slow
 def test_what_lives_survives_a_stop(home):
     """Boxes, requests, disks, keys and buckets are there after a stop; time has passed meanwhile."""
     aws = Aws(process.ensure(home))
@@ -182,6 +183,7 @@ def test_reset_forgets(home, is_running):
     assert not {"boxes", "volumes", "snapshots"} & {path.name for path in home.iterdir()}
 
 
+@pytest.mark.slow
 def test_it_ends_when_idle(home, monkeypatch):
     """Without a call for the idle time the process ends by itself, and its state file goes; a call keeps it."""
     monkeypatch.setenv("SPOTBOX_SANDBOX_IDLE", "4")
