@@ -58,6 +58,7 @@ def test_what_was_written_is_there_again(drive):
     assert drive.independent.left() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", SAMPLE, ids=str)
 def test_killed_and_run_again(drive, case):
     """One box with one data volume, and nothing after `down`."""

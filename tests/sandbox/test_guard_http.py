@@ -55,6 +55,7 @@ def test_a_limit_in_a_tag_stops_the_box(guarded):
 
 
 @pytest.mark.skipif(not shutil.which("ss"), reason="ss is not installed: no guard can see SSH traffic without it")
+@pytest.mark.slow
 def test_an_idle_box_stops(guarded):
     """spotbox:idle-stop set on a running box with nothing to do shuts it down; a recommendation to leave is told."""
     aws, box, log = guarded
