@@ -15,7 +15,7 @@ from spotbox.aws.observe import describe, tag_filters
 from spotbox.aws.parse import tags
 from spotbox.aws.remove import delete_snapshot, delete_volume
 from spotbox.core import steps as s
-from spotbox.core.boxes import IN_USE, copy_mark
+from spotbox.core.copytag import IN_USE, copy_mark
 from spotbox.core.disks import DEVICES
 from spotbox.core.errors import SpotboxError
 from spotbox.core.names import COPY_TAG, DATA_TAG, KEEP_TAG, NAME_TAG, OWNER_TAG, ROLE_TAG, client_token, wire_tags

@@ -7,9 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from spotbox.core import meanings as m
+from spotbox.core.copytag import copied_from
 from spotbox.core.meanings import Meaning
 from spotbox.core.names import (
-    COPY_TAG,
     KEEP_TAG,
     MAX_PRICE_TAG,
     MOVE_ROLE,
@@ -207,16 +207,20 @@ def gather(sight: Sight) -> dict[tuple[str, str], Belongings]:
     for group in sight.groups:
         if whose := key(group.tags):
             parts[whose].groups.append(group)
-    # Backup services copy the tags of a volume to what they make of it: only what a move made is the box's, and what
-    # was made to copy a data volume to another zone, which bears the id of the very volume that it is of.
     for image in sight.images:
-        if (whose := key(image.tags)) and image.tags.get(ROLE_TAG) == MOVE_ROLE:
+        if (whose := key(image.tags)) and _of_a_move(image):
             parts[whose].images.append(image)
     for snapshot in sight.snapshots:
         copies = bool(snapshot.volume_id) and copied_from(snapshot.tags) == snapshot.volume_id
-        if (whose := key(snapshot.tags)) and (copies or snapshot.tags.get(ROLE_TAG) == MOVE_ROLE):
+        if (whose := key(snapshot.tags)) and (copies or _of_a_move(snapshot)):
             parts[whose].snapshots.append(snapshot)
     return dict(parts)
+
+
+def _of_a_move(made: OwnImage | Snapshot) -> bool:
+    """Backup services copy the tags of a volume to what they make of it: only what a move made is the box's, and what
+    was made to copy a data volume to another zone, which bears the id of the very volume that it is of."""
+    return made.tags.get(ROLE_TAG) == MOVE_ROLE
 
 
 _NOTHING = KeyPair("", "", "", "")
@@ -289,30 +293,3 @@ def _last(instances: list[Instance], request: Request | None) -> Instance | None
 def data_volumes(box: Box) -> tuple[Volume, ...]:
     """The volumes that carry `spotbox:role=data`."""
     return tuple(v for v in box.volumes if v.tags.get(ROLE_TAG) == "data")
-
-
-IN_USE = "used"
-
-
-def copied_from(tags: Tags) -> str | None:
-    """Of which volume a data volume is the copy; None where it is none."""
-    return tags.get(COPY_TAG, "").partition(" ")[0] or None
-
-
-def is_whole(volume: Volume) -> bool:
-    """Whether a data volume counts as one: a copy does not before it is in use; until then its original does, and the
-    copy may be of long ago."""
-    original = copied_from(volume.tags)
-    used = original is None or volume.tags[COPY_TAG] == copy_mark(original, IN_USE)
-    return used or volume.instance_id is not None or KEEP_TAG in volume.tags
-
-
-def copy_mark(volume_id: str, what_for: str) -> str:
-    """The value of the tag on a copy of that volume and on its snapshot: for which instance it was made, as what was
-    made for another may be of long ago; or that it is in use by now, and its original out of date."""
-    return f"{volume_id} {what_for}"
-
-
-def kept_tags(tags: Tags) -> bool:
-    """Whether a resource was left on purpose by `down --keep-data`."""
-    return KEEP_TAG in tags

@@ -1,6 +1,7 @@
 """The data volume of a box: which one it is, and what a running box still lacks of it. Pure."""
 
-from spotbox.core.boxes import Box, copied_from, copy_mark, data_volumes, is_whole
+from spotbox.core.boxes import Box, data_volumes
+from spotbox.core.copytag import copied_from, copy_mark, is_whole
 from spotbox.core.names import COPY_TAG, DATA_SIZE_TAG, DATA_TAG, KEEP_TAG, ROLE_TAG, box_tags, without_parts
 from spotbox.core.records import Tags, Volume
 from spotbox.core.states import State

@@ -3,7 +3,8 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from spotbox.core.boxes import Box, copied_from
+from spotbox.core.boxes import Box
+from spotbox.core.copytag import copied_from
 from spotbox.core.disks import data_volume
 from spotbox.core.names import KEEP_TAG, MOVING_TAG
 from spotbox.core.records import Volume

@@ -7,8 +7,9 @@ spotbox's own is ever named in a step; a step that was carried out already does 
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
-from spotbox.core.boxes import Belongings, Box, Sight, copied_from, gather, is_whole, unshown
+from spotbox.core.boxes import Belongings, Box, Sight, gather, unshown
 from spotbox.core.copies import Keeping, keeping
+from spotbox.core.copytag import copied_from, is_whole
 from spotbox.core.names import (
     KEEP_TAG,
     NAME_TAG,

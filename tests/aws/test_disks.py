@@ -6,7 +6,7 @@ import pytest
 
 from spotbox.aws.apply import apply
 from spotbox.aws.disks import ATTACH_WAIT, MADE_WAIT
-from spotbox.core.boxes import IN_USE, copy_mark
+from spotbox.core.copytag import IN_USE, copy_mark
 from spotbox.core.disks import DEVICES
 from spotbox.core.errors import SpotboxError
 from spotbox.core.names import COPY_TAG, DATA_TAG, KEEP_TAG, ROLE_TAG, box_tags, client_token, wire_tags

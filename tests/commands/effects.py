@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from spotbox.core import steps as s
-from spotbox.core.boxes import copy_mark
+from spotbox.core.copytag import copy_mark
 from spotbox.core.errors import SpotboxError
 from spotbox.core.names import COPY_TAG, DATA_TAG, KEEP_TAG, MAX_PRICE_TAG, ROLE_TAG, USER_TAG, box_tags
 from spotbox.core.records import Group, Request, Snapshot, Volume

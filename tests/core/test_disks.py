@@ -6,8 +6,9 @@ from itertools import product
 
 import pytest
 
-from spotbox.core.boxes import IN_USE, Sight, assemble, copy_mark
+from spotbox.core.boxes import Sight, assemble
 from spotbox.core.changes import differences
+from spotbox.core.copytag import IN_USE, copy_mark
 from spotbox.core.disks import data_size, data_volume, plan_data, resize_data
 from spotbox.core.names import COPY_TAG, DATA_SIZE_TAG, DATA_TAG, KEEP_TAG, NAME_TAG, ROLE_TAG, box_tags
 from spotbox.core.plans import plan_down, plan_start, plan_stop, plan_tags
