@@ -9,7 +9,7 @@ from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.explain import why_ended
 from spotbox.core.plans import plan_start
-from spotbox.core.states import LIVE, State
+from spotbox.core.states import LEAVING, LIVE, State
 from spotbox.core.steps import Cancel, Start, Terminate
 from spotbox.core.text import safe
 from spotbox.core.waiting import Look, wait
@@ -174,15 +174,15 @@ def _elsewhere(box: Box) -> str:
 
 def _check_died(app: App, box: Box, launched: str | None) -> None:
     """A launch that AWS accepted and then terminated before it ran: cancel at once, or it is tried for ever."""
-    dead = next((i for i in box.instances if i.id == launched and i.state in ("shutting-down", "terminated")), None)
+    dead = next((i for i in box.instances if i.id == launched and i.state in LEAVING), None)
     if dead is None:
         return
     requests = tuple(r.id for r in box.requests if r.state in LIVE)
     if requests:
         app.cloud.apply(Cancel(box.region, requests), app.progress.show)
-    alive = tuple(i.id for i in box.instances if i.state not in ("shutting-down", "terminated"))
+    alive = tuple(i.id for i in box.instances if i.state not in LEAVING)
     late = again(app, box)
-    alive += tuple(i.id for i in (late.instances if late else ()) if i.state not in ("shutting-down", "terminated"))
+    alive += tuple(i.id for i in (late.instances if late else ()) if i.state not in LEAVING)
     if alive:
         app.cloud.apply(Terminate(box.region, tuple(dict.fromkeys(alive))), app.progress.show)
     app.progress.done()

@@ -26,7 +26,7 @@ from spotbox.core.names import (
 )
 from spotbox.core.plans import owns_key
 from spotbox.core.records import Instance, Request
-from spotbox.core.states import LIVE
+from spotbox.core.states import LEAVING, LIVE
 from spotbox.core.steps import (
     Cancel,
     DeleteGroup,
@@ -39,8 +39,6 @@ from spotbox.core.steps import (
     TagAgain,
     Terminate,
 )
-
-_LEAVING = ("shutting-down", "terminated")
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class _Corner:
 
     @property
     def alive(self) -> list[Instance]:
-        return [i for i in self.parts.instances if i.state not in _LEAVING]
+        return [i for i in self.parts.instances if i.state not in LEAVING]
 
     def orphaned(self, instance: Instance) -> bool:
         """Whether its request cannot launch it any more; one that AWS does not show yet says nothing."""

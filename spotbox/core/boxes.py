@@ -23,7 +23,7 @@ from spotbox.core.names import (
 )
 from spotbox.core.records import Group, Instance, KeyPair, OwnImage, Request, Snapshot, Tags, Volume
 from spotbox.core.sides import sides
-from spotbox.core.states import LIVE, RUNS_ON, Derived, State, derive
+from spotbox.core.states import LEAVING, LIVE, RUNS_ON, Derived, State, derive
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ def _box(region: str, owner: str, name: str, parts: Belongings) -> Box | None:
     instance = _main_instance(parts.instances, request)
     if request and request.state not in LIVE and instance and instance.lifecycle != "spot" and not instance.request_id:
         request = None  # a Spot hunt that ended, before the same box came on demand
-    doomed = {i.id for i in parts.instances if i.state in ("shutting-down", "terminated")}
+    doomed = {i.id for i in parts.instances if i.state in LEAVING}
     volumes = tuple(
         v
         for v in parts.volumes

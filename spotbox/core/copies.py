@@ -9,10 +9,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from spotbox.core.boxes import Sight, gather
-from spotbox.core.moved import LEAVING, made_of, origin
+from spotbox.core.moved import made_of, origin
 from spotbox.core.names import KEEP_TAG, MOVED_TAG, MOVING_TAG, ROLE_TAG
 from spotbox.core.records import Instance, Volume
-from spotbox.core.states import LIVE
+from spotbox.core.states import LEAVING, LIVE
 
 _BY_USER = (
     "instance-stopped-by-user"  # AWS restarts what it has stopped, and no other (EC2 User Guide, spot-request-status)

@@ -16,6 +16,7 @@ from spotbox.core.cost_life import Past, marks_of, second
 from spotbox.core.cost_past import Mark, What
 from spotbox.core.history import Pool
 from spotbox.core.records import Instance
+from spotbox.core.states import LEAVING
 
 KEPT = timedelta(days=400)  # an entry that was not seen for so long is dropped
 MOST = 1000  # entries
@@ -53,7 +54,7 @@ def _entry(old: Any, box: Box, instance: Instance, now: datetime) -> Entry:
     if launched:
         before = spells.get(launched.at.isoformat(), [None, None, False, None])
         until = launched.until or _time(before[0])
-        over = instance.state in ("shutting-down", "terminated")
+        over = instance.state in LEAVING
         stopped = [down.at.isoformat(), down.what is What.TAKEN, now.isoformat()] if down and not over else before[1:]
         spells[launched.at.isoformat()] = [until.isoformat() if until else None, *stopped]
     ended = down.at.isoformat() if down and instance.state == "terminated" else was.get("ended")

@@ -10,13 +10,12 @@ from spotbox.core.cost_past import Mark, What, stays
 from spotbox.core.history import Pool
 from spotbox.core.names import join_names
 from spotbox.core.records import Instance, Request, Volume
-from spotbox.core.states import LIVE, stopped_by_aws
+from spotbox.core.states import LEAVING, LIVE, stopped_by_aws
 
 Span = tuple[datetime, datetime]
 NEAR = timedelta(minutes=15)  # a launch makes request, volumes and instance within so much
 # "User initiated (2026-11-22 12:00:00 GMT)": Instance.StateTransitionReason in the EC2 API Reference.
 _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
-_OVER = ("shutting-down", "terminated")
 _RUNS = ("pending", "running")
 
 
@@ -72,7 +71,7 @@ def marks_of(instance: Instance, request: Request | None, volumes: Iterable[Volu
     by_aws = stopped_by_aws(request, instance)
     if instance.state == "stopped" and not down and request and request.state == "disabled" and request.updated:
         down = second(request.updated)
-    over = instance.state in _OVER
+    over = instance.state in LEAVING
     if instance.launched:
         # What is terminated may have been stopped before, so that nothing is said of how long it ran.
         until = now if _runs(instance) else None if over else down
@@ -100,7 +99,7 @@ def past_of(
 ) -> Past:
     """An instance with what EC2 tells of it and the marks of other sources."""
     request = next((r for r in requests if r.id == instance.request_id), None)
-    over = instance.state in _OVER
+    over = instance.state in LEAVING
     return Past(
         instance.id,
         Pool(instance.instance_type, instance.zone, instance.region),

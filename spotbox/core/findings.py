@@ -8,6 +8,7 @@ from spotbox.core.billing import Rates
 from spotbox.core.boxes import Sight
 from spotbox.core.names import NAME_TAG, OWNER_TAG
 from spotbox.core.records import Instance, OwnImage, Snapshot, Volume
+from spotbox.core.states import LEAVING
 from spotbox.core.steps import Plan
 
 KEYS = ("kind", "id", "region", "name", "owner", "why", "usd_per_month", "remedy")
@@ -24,7 +25,6 @@ LOTS = {  # lot -> what `audit --fix` asks to do with it, in the order of asking
     TRACE: "Terminate what bears only spotbox's traces, and may be somebody else's",
 }
 _OUR_KEY = re.compile(r"spotbox-(.+)-[0-9a-f]{16}")
-_LEAVING = ("shutting-down", "terminated")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Finding:
 def bears_traces(instance: Instance, sight: Sight, owner: str | None) -> bool:
     """Whether an instance has spotbox's key pair or group of this owner (None: of anybody) and none of its tags."""
     tagged = NAME_TAG in instance.tags or OWNER_TAG in instance.tags
-    return not tagged and instance.state not in _LEAVING and trace(instance, sight, owner) is not None
+    return not tagged and instance.state not in LEAVING and trace(instance, sight, owner) is not None
 
 
 def trace(instance: Instance, sight: Sight, owner: str | None) -> tuple[str | None, str] | None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from spotbox.core.records import Image, InstanceType
 
-ARCHITECTURES = ("x86_64", "arm64")
 _ROOT = "/aws/service/deeplearning/ami"
 _PYTORCH = re.compile(r"oss-nvidia-driver-gpu-pytorch-(\d+(?:\.\d+)*)-ubuntu-(\d+(?:\.\d+)*)")
 _SUPPORTED = re.compile(r"supported\s+ec2\s+instances?(?:\s+(?:types|families))?\s*:\s*(.+?)(?:\.\s|\.?$)", re.I | re.M)

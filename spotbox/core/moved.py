@@ -26,10 +26,9 @@ from spotbox.core.names import (
     without_aws,
 )
 from spotbox.core.records import Instance, OwnImage, Snapshot, Volume
-from spotbox.core.states import LIVE, State
+from spotbox.core.states import LEAVING, LIVE, State
 from spotbox.core.units import show_duration
 
-LEAVING = ("shutting-down", "terminated")
 _LONGEST = 256  # characters of a tag's value (EC2 User Guide, "Tag restrictions")
 
 
@@ -48,10 +47,6 @@ class Target:
         if len(text) > _LONGEST:
             raise UsageError("so many zones and types cannot be noted on the box", "Name fewer with -z and -t.")
         return text
-
-    def admits(self, region: str, zone: str | None, kind: str | None) -> bool:
-        """Whether a box there is where it is to go."""
-        return region == self.region and kind in self.types and zone in self.zones
 
 
 def parse_target(text: str) -> Target | None:

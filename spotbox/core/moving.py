@@ -10,7 +10,6 @@ from enum import StrEnum
 
 from spotbox.core.boxes import Box, Sight, assemble
 from spotbox.core.moved import (
-    LEAVING,
     Scene,
     Target,
     doomed,
@@ -25,7 +24,7 @@ from spotbox.core.moved import (
 from spotbox.core.names import DATA_TAG, KEEP_TAG, MOVED_TAG, MOVING_TAG, ROLE_TAG, Tags
 from spotbox.core.plans import plan_down
 from spotbox.core.records import Instance, Snapshot, Volume
-from spotbox.core.states import LIVE, State
+from spotbox.core.states import LEAVING, LIVE, State
 from spotbox.core.steps import (
     Cancel,
     DeleteGroup,

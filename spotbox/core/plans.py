@@ -25,7 +25,7 @@ from spotbox.core.names import (
     without_parts,
 )
 from spotbox.core.records import KeyPair, Rule, Volume
-from spotbox.core.states import LIVE, State
+from spotbox.core.states import LEAVING, LIVE, State
 from spotbox.core.steps import (
     Admit,
     Cancel,
@@ -107,7 +107,7 @@ def plan_yield(box: Box, mine: str) -> Plan:
     Both runs see the same two and decide alike: the older request stays, of two as old the one with the lower id.
     Nothing but what this run made a moment ago is named.
     """
-    alive = {i.id: i for i in box.instances if i.state not in ("shutting-down", "terminated")}
+    alive = {i.id: i for i in box.instances if i.state not in LEAVING}
     rivals = [r for r in box.requests if r.state in LIVE and r.instance_id in alive]
     own = next((r for r in rivals if r.instance_id == mine), None)
     if own is None or len(rivals) < 2:
@@ -224,7 +224,7 @@ def _remove(region: str, parts: Belongings, keep: Keeping | None) -> list[Step]:
     if ending := (*(i.id for i in alive), *unshown(parts)):
         steps.append(Terminate(region, ending))
     doomed = {i.id for i in parts.instances}
-    dying = {i.id for i in parts.instances if i.state in ("shutting-down", "terminated")}
+    dying = {i.id for i in parts.instances if i.state in LEAVING}
     ids = {volume.id for volume in parts.volumes}
     for volume in parts.volumes:
         if volume.state in ("deleting", "deleted") or (volume.delete_on_termination and volume.instance_id in dying):

@@ -29,7 +29,7 @@ class State(StrEnum):
 BILLS_COMPUTE = {State.STARTING, State.RUNNING, State.STOPPING, State.ORPHANED}
 LIVE = ("open", "active", "disabled")  # the states in which a request can be cancelled, and may launch
 _OVER = ("closed", "cancelled", "failed", "completed")  # any other State is taken to be one that may launch
-GONE = ("terminated",)
+LEAVING = ("shutting-down", "terminated")  # the states of an instance that is not coming back
 
 STOPPED_BY_USER = m.STOPPED_BY_USER
 RUNS_ON = "request-canceled-and-instance-running"
@@ -69,7 +69,7 @@ def derive(
     `instance` is the request's instance (or an on-demand one, or the last one, terminated), `volumes` those that
     still exist, `kept` whether they were left on purpose. Unknown codes are shown as they are and State decides.
     """
-    dead = instance if instance is not None and instance.state in GONE else None
+    dead = instance if instance is not None and instance.state == "terminated" else None
     alive = None if dead else instance
     standing = request is not None and request.state not in _OVER
     if alive is not None and alive.lifecycle != "spot":

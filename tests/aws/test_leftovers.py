@@ -14,7 +14,6 @@ BARE = {
     "InstanceLifecycle": "spot",
     "SpotInstanceRequestId": "sir-9",
 }
-NO_REQUESTS = {"SpotInstanceRequests": []}
 
 
 def asks(name, *values):
