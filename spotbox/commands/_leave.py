@@ -109,7 +109,7 @@ def _parked(app: App, mine: Mine, park: Callable[[], Box]) -> SpotboxError:
 def _removed(app: App, mine: Mine, ours: bool) -> SpotboxError:
     """Remove what this `up` made by the plan of `down`; nothing that lives, where this run launched nothing."""
     from spotbox.commands._carry import clean_up
-    from spotbox.commands.down import take_away
+    from spotbox.commands._take_away import take_away
 
     name = mine.box.name
     app.remark(f"interrupted: removing what this `up` made of {name} ({AGAIN})")
@@ -125,8 +125,8 @@ def _removed(app: App, mine: Mine, ours: bool) -> SpotboxError:
             for id_ in done:
                 mine.left.pop(id_, None)
             if tally.unresolved:
-                why = "; ".join(dict.fromkeys(f"{item['id']}: {item['why']}" for item in tally.unresolved))
-                return SpotboxError(f"interrupted; could not remove or confirm {why}", _still(mine), INTERRUPTED)
+                told = f"interrupted; could not remove or confirm {tally.reasons}"
+                return SpotboxError(told, _still(mine), INTERRUPTED)
         clean_up(app, mine.box, mine.regions, mine.keep)
         there = _launches(app, mine)
     except SpotboxError as error:

@@ -120,16 +120,15 @@ def yield_place(app: App, pool: Pool | None, keep: bool, box: Box) -> None:
     elder = gives_way(box, seen, pool)
     if not elder:
         return
-    from spotbox.commands.down import take_away
+    from spotbox.commands._take_away import take_away
 
     app.progress.done()
     held = join_names([f"{other.name} ({other.state}, {other.region})" for other in elder])
     app.remark(f"pool {pool.name} was filled meanwhile by {held}: {box.name} goes again")
     tally = take_away(app, [box.region], box.owner, box.name, lambda plan: None, keep)
     if tally.unresolved:
-        why = "; ".join(dict.fromkeys(f"{item['id']}: {item['why']}" for item in tally.unresolved))
         raise SpotboxError(
-            f"pool {pool.name} is full, and {box.name} could not be removed again: {why}",
+            f"pool {pool.name} is full, and {box.name} could not be removed again: {tally.reasons}",
             f"Remove it with: spotbox down {box.name}",
             Exit.STILL_BILLS,
         )

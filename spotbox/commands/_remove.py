@@ -52,6 +52,11 @@ class Tally:
         """Ids of what is removed or kept."""
         return {item["id"] for item in (*self.removed, *self.kept)}
 
+    @property
+    def reasons(self) -> str:
+        """Why what could not be removed is still there, id by id."""
+        return "; ".join(dict.fromkeys(f"{item['id']}: {item['why']}" for item in self.unresolved))
+
     def using(self, step: Step) -> list[str]:
         """The instances that resisted and hold what this step would delete."""
         if not isinstance(step, DeleteGroup | DeleteVolume):
@@ -68,6 +73,10 @@ class Tally:
         """These could not be removed, or not be looked at."""
         stuck = self.stuck
         self.unresolved += [{**part, "why": why, "behind": behind} for part in parts if part["id"] not in stuck]
+
+    def unseen(self, region: str, error: SpotboxError) -> None:
+        """The region could not be looked at."""
+        self.left([{"kind": "region", "id": region, "region": region}], f"not seen: {error.message}")
 
 
 def patiently(app: App, look: Callable[[], Any]) -> Any:
@@ -101,22 +110,15 @@ def carry_out(
             tally.users.setdefault(id_, set()).add(instance.id)
     if not plan:
         return
-    lines: dict[str, list[Step]] = {}
-    for step in plan:
-        if isinstance(step, Cancel | Terminate):
-            step = replace(step, patience=patience)
-        elif isinstance(step, DeleteGroup) and looks_again:
-            step = replace(step, patience=GROUP_TRY)
-        lines.setdefault(getattr(step, "region", ""), []).append(step)
+    lines = _by_region(plan, patience, looks_again)
     many = len(lines) > 1
     try:
         if many:
-            for answer in app.cloud.together([partial(_line, app, steps, tally, many) for steps in lines.values()]):
+            for answer in app.cloud.together([partial(_line, app, steps, tally, many) for steps in lines]):
                 if isinstance(answer, SpotboxError):
                     raise answer
         else:
-            for steps in lines.values():
-                _line(app, steps, tally, many)
+            _line(app, lines[0], tally, many)
     except BaseException:
         tally.halted = True  # other regions finish the call that is under way, and begin no other
         raise
@@ -124,6 +126,18 @@ def carry_out(
         app.progress.done()
     place = {id_: n for n, id_ in enumerate(part["id"] for step in plan for part in parts_of(step))}
     tally.removed.sort(key=lambda item: place.get(item["id"], -1))
+
+
+def _by_region(plan: Plan, patience: float, looks_again: bool) -> list[list[Step]]:
+    """The steps of each region, each with how long it may try."""
+    lines: dict[str, list[Step]] = {}
+    for step in plan:
+        if isinstance(step, Cancel | Terminate):
+            step = replace(step, patience=patience)
+        elif isinstance(step, DeleteGroup) and looks_again:
+            step = replace(step, patience=GROUP_TRY)
+        lines.setdefault(getattr(step, "region", ""), []).append(step)
+    return list(lines.values())
 
 
 def _line(app: App, steps: Sequence[Step], tally: Tally, many: bool) -> None:

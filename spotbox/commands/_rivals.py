@@ -68,16 +68,15 @@ def _of_this_run(box: Box, own: str | None) -> Box | None:
 
 def give_way(app: App, mine: Mine, other: Box) -> None:
     """Remove what this run made, by the plan of `down`. SpotboxError 6 where some of it could not be removed."""
-    from spotbox.commands.down import take_away
+    from spotbox.commands._take_away import take_away
 
     name, region = mine.box.name, mine.box.region
     app.progress.done()
     app.remark(f"another {name} was launched first, in {other.region}: it stays, and this one in {region} goes")
     tally = take_away(app, [region], mine.box.owner, name, mine.note, mine.keep)
     if tally.unresolved:
-        why = "; ".join(dict.fromkeys(f"{item['id']}: {item['why']}" for item in tally.unresolved))
         raise SpotboxError(
-            f"{name} stands in {other.region}, and this run's own in {region} could not be removed: {why}",
+            f"{name} stands in {other.region}, and this run's own in {region} could not be removed: {tally.reasons}",
             f"Remove it with: spotbox down {name} -r {region}",
             Exit.STILL_BILLS,
         )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 
 from spotbox.app import App, get_app
+from spotbox.commands._confirm import confirm
 from spotbox.commands._data import try_data
 from spotbox.commands._find import others, priced
 from spotbox.commands._move_carry import Mover, lost, see
@@ -127,7 +128,7 @@ def _move(app: App, scene: Scene, old: Box, asked: Asked, yes: bool) -> None:
     app.remark("This will:")
     for line in outline:
         app.remark(f"  - {line}", hang=4)
-    _confirm(app, yes)
+    confirm(app, yes, "Move it?", "nothing was changed, as you said")
     regions = list(dict.fromkeys([old.region, way.target.region if way else old.region, *_regions(app, scene)]))
     mover = Mover(app, way, regions, old.owner, name, asked.wait, user_data(app, old))
     try:
@@ -226,14 +227,3 @@ def _tell_price(app: App, old: Box, offer: Offer) -> None:
         f"{show_usd(offer.spot)}/h Spot, {show_usd(offer.on_demand)}/h on-demand{told}",
         hang=2,
     )
-
-
-def _confirm(app: App, yes: bool) -> None:
-    if yes:
-        return
-    if not app.prompts.possible:
-        if not app.sandbox:
-            raise app.prompts.refuse("-y")
-        app.remark("no terminal to ask on: going ahead, as this is the sandbox")
-    elif not app.prompts.confirm("Move it?", True, "-y"):
-        raise SpotboxError("nothing was changed, as you said")
