@@ -6,11 +6,11 @@ time go in, findings come out.
 
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from spotbox.core.boxes import Belongings, Box, Sight, assemble, gather
+from spotbox.core.boxes import Sight, assemble, gather
+from spotbox.core.corner import Corner, owner_words
 from spotbox.core.errors import UsageError
 from spotbox.core.findings import TRACE, Finding, Survey, trace
 from spotbox.core.idle import idle_volumes
@@ -26,7 +26,7 @@ from spotbox.core.names import (
 )
 from spotbox.core.plans import owns_key
 from spotbox.core.records import Instance, Request
-from spotbox.core.states import LEAVING, LIVE
+from spotbox.core.states import LIVE
 from spotbox.core.steps import (
     Cancel,
     DeleteGroup,
@@ -39,65 +39,6 @@ from spotbox.core.steps import (
     TagAgain,
     Terminate,
 )
-
-
-@dataclass(frozen=True)
-class _Corner:
-    """What one box has in one region, and what is needed to judge it."""
-
-    survey: Survey
-    owner: str
-    name: str
-    parts: Belongings
-    box: Box | None
-    requests: Mapping[str, Request]  # all that were seen in the region, by id
-    me: str
-    fresh: datetime
-
-    @property
-    def region(self) -> str:
-        return self.survey.sight.region
-
-    @property
-    def down(self) -> str:
-        """The command that removes all of it."""
-        try:
-            words = ["spotbox", "down", check_name(self.name), "-r", self.region]
-        except UsageError:  # a tag that no command would have written
-            words = ["spotbox", "audit", "--fix", "-r", self.region]
-        return shlex.join([*words, *_whose(self.owner, self.me)])
-
-    @property
-    def alive(self) -> list[Instance]:
-        return [i for i in self.parts.instances if i.state not in LEAVING]
-
-    def orphaned(self, instance: Instance) -> bool:
-        """Whether its request cannot launch it any more; one that AWS does not show yet says nothing."""
-        request = self.requests.get(instance.request_id or "")
-        if instance.lifecycle != "spot" or (request and request.state in LIVE):
-            return False
-        return not (request is None and instance.launched and instance.launched > self.fresh)
-
-    @property
-    def runs(self) -> bool:
-        """Whether an instance is the box's; then no request but its own is."""
-        return any(not self.orphaned(i) for i in self.alive)
-
-    def stray(self, request: Request) -> bool:
-        """Whether a request that may launch is not the one that the box runs on or waits for."""
-        if request.id in {i.request_id for i in self.alive}:
-            return False
-        if request.state == "active" and request.instance_id:  # its instance is not shown yet
-            return False
-        return self.runs or not (self.box and self.box.request and self.box.request.id == request.id)
-
-    @property
-    def healthy(self) -> bool:
-        return self.runs or any(r.state in LIVE and not self.stray(r) for r in self.parts.requests)
-
-    def finding(self, kind: str, id_: str, why: str, remedy: str = "", **more: Any) -> Finding:
-        """A row of this box's."""
-        return Finding(kind, id_, self.region, self.name, self.owner, why, remedy or self.down, **more)
 
 
 def audit(survey: Survey, owner: str | None, me: str, fresh: datetime) -> tuple[Finding, ...]:
@@ -113,7 +54,7 @@ def audit(survey: Survey, owner: str | None, me: str, fresh: datetime) -> tuple[
     for (whose, name), parts in sorted(gather(sight).items()):
         if owner not in (None, whose):
             continue
-        corner = _Corner(survey, whose, name, parts, boxes.get((whose, name)), requests, me, fresh)
+        corner = Corner(survey, whose, name, parts, boxes.get((whose, name)), requests, me, fresh)
         busy |= {whose} if corner.healthy else set()
         found += [*_instances(corner), *_requests(corner), *_volumes(corner), *_groups(corner)]
     found += _traced(survey, owner, me)
@@ -122,7 +63,7 @@ def audit(survey: Survey, owner: str | None, me: str, fresh: datetime) -> tuple[
     return (*found, *_keys(sight, owner, me, busy, fresh))
 
 
-def _instances(corner: _Corner) -> Iterator[Finding]:
+def _instances(corner: Corner) -> Iterator[Finding]:
     for instance in corner.alive:
         request = corner.requests.get(instance.request_id or "")
         bill: dict[str, Any] = {"instance": instance, "volumes": tuple(corner.parts.volumes)}
@@ -150,7 +91,7 @@ def _instances(corner: _Corner) -> Iterator[Finding]:
             yield corner.finding("instance", instance.id, why, **bill)
 
 
-def _relaunched(corner: _Corner, instance: Instance, request: Request) -> Finding:
+def _relaunched(corner: Corner, instance: Instance, request: Request) -> Finding:
     bare = [v.id for v in corner.parts.volumes if v.instance_id == instance.id and NAME_TAG not in v.tags]
     known: Mapping[str, str] = request.tags
     if NAME_TAG not in known:  # it lost them too: the instance before this one has them
@@ -164,7 +105,7 @@ def _relaunched(corner: _Corner, instance: Instance, request: Request) -> Findin
     )  # fmt: skip
 
 
-def _requests(corner: _Corner) -> Iterator[Finding]:
+def _requests(corner: Corner) -> Iterator[Finding]:
     """Requests that stand without an instance: the box's own waits, another one is a stray."""
     launched = {i.request_id for i in corner.alive}
     for request in corner.parts.requests:
@@ -183,11 +124,11 @@ def _requests(corner: _Corner) -> Iterator[Finding]:
             yield corner.finding("spot-request", request.id, why, remedy, lot="spot-request", steps=steps)
 
 
-def _volumes(corner: _Corner) -> Iterator[Finding]:
+def _volumes(corner: Corner) -> Iterator[Finding]:
     """Volumes that no healthy box has and that do not go with an instance by themselves; and such as are kept beside a
     box that does not use them."""
     if corner.healthy:
-        whose = _whose(corner.owner, corner.me)
+        whose = owner_words(corner.owner, corner.me)
         for volume, why, remedy in idle_volumes(corner.box, corner.parts.volumes, whose):
             yield corner.finding("volume", volume.id, why, remedy, volumes=(volume,), kept=KEEP_TAG in volume.tags)
         return
@@ -211,7 +152,7 @@ def _volumes(corner: _Corner) -> Iterator[Finding]:
             yield corner.finding("volume", volume.id, why, lot="volume", steps=steps, volumes=(volume,))
 
 
-def _groups(corner: _Corner) -> Iterator[Finding]:
+def _groups(corner: Corner) -> Iterator[Finding]:
     if corner.healthy:
         return
     for group in corner.parts.groups:
@@ -249,9 +190,9 @@ def _images(survey: Survey, owner: str | None, me: str) -> Iterator[Finding]:
 def _move(name: str, owner: str | None, me: str) -> str:
     """The command that goes on with a move; for a name that no command takes, the one that removes what it made."""
     try:
-        return shlex.join(["spotbox", "move", check_name(name), *_whose(owner, me)])
+        return shlex.join(["spotbox", "move", check_name(name), *owner_words(owner, me)])
     except UsageError:
-        return shlex.join(["spotbox", "audit", "--fix", *_whose(owner, me)])
+        return shlex.join(["spotbox", "audit", "--fix", *owner_words(owner, me)])
 
 
 def _snapshots(survey: Survey, owner: str | None, me: str) -> Iterator[Finding]:
@@ -282,12 +223,8 @@ def _keys(sight: Sight, owner: str | None, me: str, busy: Collection[str], fresh
             )  # fmt: skip
 
 
-def _whose(owner: str | None, me: str) -> list[str]:
-    return ["--owner", owner] if owner and owner != me else []
-
-
 def _fix(region: str, owner: str | None, me: str) -> str:
-    return shlex.join(["spotbox", "audit", "--fix", "-r", region, *_whose(owner, me)])
+    return shlex.join(["spotbox", "audit", "--fix", "-r", region, *owner_words(owner, me)])
 
 
 def plan_fix(findings: Sequence[Finding], surveys: Sequence[Survey]) -> Plan:
