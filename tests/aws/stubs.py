@@ -4,7 +4,7 @@ import boto3
 from botocore.stub import Stubber
 
 from spotbox.aws.hands import Hands
-from spotbox.aws.session import parallel
+from spotbox.aws.parallel import parallel
 from tests.core.worlds import REGION
 
 GROUP = {"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "spotbox-dev-alice", "VpcId": "vpc-1"}]}

@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 from botocore.stub import Stubber
 
+from spotbox.aws.parallel import parallel
 from spotbox.aws.quotas import spot_quotas
 from spotbox.aws.scores import placement_scores
-from spotbox.aws.session import Aws, parallel
+from spotbox.aws.session import Aws
 from spotbox.core.errors import SpotboxError
 from spotbox.core.market import Scores
 from spotbox.core.quotas import QuotaValue
