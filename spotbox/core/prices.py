@@ -1,7 +1,7 @@
 """Prices: which of AWS's figures to believe, what a Spot price saves, and the one on-demand row among many."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -83,7 +83,7 @@ def on_demand_prices(rows: Iterable[str | Mapping[str, Any]], region: str | None
     found: dict[Pair, list[Decimal]] = {}
     for row in rows:
         product = _parsed(row)
-        attributes = _mapping(_mapping(product.get("product")).get("attributes"))
+        attributes = _attributes(product)
         here = attributes.get("regionCode", region)
         if here and region in (None, here) and _is_on_demand_line(attributes):
             found.setdefault((str(here), str(attributes.get("instanceType"))), []).extend(_hourly(product))
@@ -92,41 +92,43 @@ def on_demand_prices(rows: Iterable[str | Mapping[str, Any]], region: str | None
 
 def disk_price(rows: Iterable[str | Mapping[str, Any]], volume_type: str, region: str) -> Decimal | None:
     """USD per GiB-month of EBS storage of `volume_type`, where the GetProducts rows hold exactly one; else None."""
-    found = []
-    for row in rows:
-        product = _parsed(row)
-        attributes = _mapping(_mapping(product.get("product")).get("attributes"))
-        usage = str(attributes.get("usagetype", ""))
-        wanted = attributes.get("volumeApiName") == volume_type and attributes.get("regionCode", region) == region
+
+    def ours(attributes: Mapping[str, Any], usage: str) -> bool:
         # Snapshots, IOPS and throughput are products of their own (EBS:SnapshotUsage, EBS:VolumeP-IOPS.gp3).
-        if wanted and "EBS:VolumeUsage" in usage:
-            found += [usd for usd, unit in _usd(product) if unit.startswith("GB") and usd > 0]
-    return found[0] if len(found) == 1 else None
+        return attributes.get("volumeApiName") == volume_type and "EBS:VolumeUsage" in usage
+
+    return _only_price(rows, region, ours, _monthly)
 
 
 def snapshot_price(rows: Iterable[str | Mapping[str, Any]], region: str) -> Decimal | None:
     """USD per GiB-month of standard EBS snapshots, where the GetProducts rows hold exactly one; else None."""
-    found = []
-    for row in rows:
-        product = _parsed(row)
-        attributes = _mapping(_mapping(product.get("product")).get("attributes"))
-        # Archived snapshots and fast restore are products of their own (EBS:SnapshotArchiveStorage).
-        ours = str(attributes.get("usagetype", "")).endswith("EBS:SnapshotUsage")
-        if ours and attributes.get("regionCode", region) == region:
-            found += [usd for usd, unit in _usd(product) if unit.startswith("GB") and usd > 0]
-    return found[0] if len(found) == 1 else None
+    # Archived snapshots and fast restore are products of their own (EBS:SnapshotArchiveStorage).
+    return _only_price(rows, region, lambda _, usage: usage.endswith("EBS:SnapshotUsage"), _monthly)
 
 
 def address_price(rows: Iterable[str | Mapping[str, Any]], region: str) -> Decimal | None:
     """USD per hour of a public IPv4 address in use, where the GetProducts rows hold exactly one; else None."""
+    # An address that is held and not used (IdleAddress) is a product of its own.
+    return _only_price(rows, region, lambda _, usage: usage.endswith("PublicIPv4:InUseAddress"), _hourly)
+
+
+def _only_price(
+    rows: Iterable[str | Mapping[str, Any]],
+    region: str,
+    ours: Callable[[Mapping[str, Any], str], bool],
+    prices: Callable[[Mapping[str, Any]], list[Decimal]],
+) -> Decimal | None:
+    """The one price of the products of the region that are `ours` by attributes and usage type; None of none or more.
+
+    A row that tells no region is of `region`.
+    """
     found = []
     for row in rows:
         product = _parsed(row)
-        attributes = _mapping(_mapping(product.get("product")).get("attributes"))
-        # An address that is held and not used (IdleAddress) is a product of its own.
-        ours = str(attributes.get("usagetype", "")).endswith("PublicIPv4:InUseAddress")
-        if ours and attributes.get("regionCode", region) == region:
-            found += _hourly(product)
+        attributes = _attributes(product)
+        here = attributes.get("regionCode", region) == region
+        if here and ours(attributes, str(attributes.get("usagetype", ""))):
+            found += prices(product)
     return found[0] if len(found) == 1 else None
 
 
@@ -136,6 +138,15 @@ def _is_on_demand_line(attributes: Mapping[str, Any]) -> bool:
         return False
     wanted = {**_EC2_FIELDS, "locationType": "AWS Region"}
     return all(attributes.get(name, value) == value for name, value in wanted.items())
+
+
+def _attributes(product: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _mapping(_mapping(product.get("product")).get("attributes"))
+
+
+def _monthly(product: Mapping[str, Any]) -> list[Decimal]:
+    """The product's prices by GiB-month above 0."""
+    return [usd for usd, unit in _usd(product) if unit.startswith("GB") and usd > 0]
 
 
 def _hourly(product: Mapping[str, Any]) -> list[Decimal]:
