@@ -29,7 +29,7 @@ from spotbox.aws.session import Aws
 from spotbox.aws.trainingcloud import TrainingCloud
 from spotbox.core.advisor import Interruptions, interruptions
 from spotbox.core.errors import SpotboxError
-from spotbox.core.market import Change, Scores, Survey
+from spotbox.core.market import Change, Quotes, Scores
 from spotbox.core.quotas import QuotaValue
 from spotbox.core.records import Identity, Image, InstanceType, OwnImage, Request, Subnet
 from spotbox.core.regions import enabled_regions
@@ -85,7 +85,7 @@ class Cloud(TrainingCloud):
         wanted: Sequence[str] = (),
         refresh: bool = False,
         show: Callable[[str], None] = silent,
-    ) -> Survey:
+    ) -> Quotes:
         """Spot prices of types (names, wildcards; none: every accelerated one), with what is told beside them."""
         return market.survey(self._aws, self._store, regions, wanted, refresh=refresh, url=self._advisor_url, show=show)
 

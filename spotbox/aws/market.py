@@ -15,7 +15,7 @@ from spotbox.aws.session import Aws
 from spotbox.aws.wanted import Wanted
 from spotbox.core.advisor import Feed
 from spotbox.core.errors import Exit, SpotboxError
-from spotbox.core.market import Age, Change, Survey
+from spotbox.core.market import Age, Change, Quotes
 from spotbox.core.records import SpotPrice
 from spotbox.store import Store
 
@@ -33,7 +33,7 @@ def survey(
     refresh: bool = False,
     url: str = "",
     show: Show,
-) -> Survey:
+) -> Quotes:
     """The Spot prices in force in `regions` of the types `given` (names, wildcards; none: every accelerated type).
 
     Everything is asked at once, and then only what is missing. One region that fails is in `failed`; what is told
@@ -156,7 +156,7 @@ def _told(
     facts: Facts,
     listed: PriceList,
     feed: Feed,
-) -> Survey:
+) -> Quotes:
     types = facts.known({price.instance_type for price in found} | set(wanted.names))
     # A family's wildcard may catch a type without an accelerator; what is not known is shown, not judged.
     plain = {name for name, one in types.items() if wanted.everything and one.gpu is None}
@@ -175,7 +175,7 @@ def _told(
         Age("interruption rates", feed.asked) if feed.asked and interruption else None,
         Age("instance types", since) if (since := facts.asked({name for _, name in pairs})) else None,
     ]
-    return Survey(
+    return Quotes(
         tuple(region for region in regions if region not in failed),
         prices,
         types,

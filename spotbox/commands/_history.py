@@ -14,7 +14,7 @@ from spotbox.commands._regions import in_words
 from spotbox.commands._survey import Query, surveyed, tell_ages, tell_failed, types_only
 from spotbox.commands._table import money, put_table
 from spotbox.core.history import KEYS, History, Pool, records
-from spotbox.core.market import Survey
+from spotbox.core.market import Quotes
 from spotbox.core.offers import listed_types
 from spotbox.core.text import plural
 from spotbox.core.units import Bid
@@ -44,22 +44,22 @@ def show_history(app: App, query: Query, days: int, output: str) -> None:
     end = app.system.now()
     start = end - timedelta(days=days)
     seen = output == "table" and screen() is not None
-    survey, types = None, query.wanted.types
+    quotes, types = None, query.wanted.types
     if seen or query.wanted.gpu or query.wanted.min_vram:
-        survey, found = surveyed(app, types_only(query))
+        quotes, found = surveyed(app, types_only(query))
         if found.emptied:
             app.remark(found.emptied)
             _rows(History(), [], output)
             return
         types = tuple(listed_types(found.rows)) if query.wanted.gpu or query.wanted.min_vram else types
-    history = _fetched(app, query.regions, types, start, survey)
-    past = Past(history, start, end, survey.on_demand if survey else {}, query.wanted.bid or Bid())
+    history = _fetched(app, query.regions, types, start, quotes)
+    past = Past(history, start, end, quotes.on_demand if quotes else {}, query.wanted.bid or Bid())
     if not len(history):
         app.remark(f"no Spot price of the last {plural(days, 'day')} in {in_words(query.regions)}")
     if seen:
         _look(app, past, query, days)
-        if survey and len(history):
-            tell_ages(app, [age for age in survey.ages if age.what.startswith("on-demand")])
+        if quotes and len(history):
+            tell_ages(app, [age for age in quotes.ages if age.what.startswith("on-demand")])
         return
     pools = history.pools()
     if query.limit and query.limit < len(pools):
@@ -68,13 +68,13 @@ def show_history(app: App, query: Query, days: int, output: str) -> None:
     _rows(history, pools, output)
 
 
-def _fetched(app: App, regions: Sequence[str], types: Sequence[str], start: datetime, survey: Survey | None) -> History:
+def _fetched(app: App, regions: Sequence[str], types: Sequence[str], start: datetime, quotes: Quotes | None) -> History:
     """The changes of all regions, page by page; a region that failed is told once."""
     history = History()
     app.progress.glance(f"reading the history of {in_words(regions)}")
     failed = app.cloud.spot_history(regions, types, start, history.add, app.progress.glance)
     app.progress.done()
-    tell_failed(app, {region: error for region, error in failed.items() if not survey or region not in survey.failed})
+    tell_failed(app, {region: error for region, error in failed.items() if not quotes or region not in quotes.failed})
     return history
 
 

@@ -7,7 +7,7 @@ from spotbox.app import App
 from spotbox.commands._regions import in_words
 from spotbox.core.errors import SpotboxError
 from spotbox.core.filters import Narrowed, Wanted, narrow
-from spotbox.core.market import Age, Survey
+from spotbox.core.market import Age, Quotes
 from spotbox.core.names import join_names
 from spotbox.core.offers import rows_of
 from spotbox.core.text import safe
@@ -24,18 +24,18 @@ class Query:
     refresh: bool = False
 
 
-def surveyed(app: App, query: Query) -> tuple[Survey, Narrowed]:
-    """The survey and the rows of it that pass the filters. Regions that failed and whatever is unknown are told."""
+def surveyed(app: App, query: Query) -> tuple[Quotes, Narrowed]:
+    """The quotes and the rows of them that pass the filters. Regions that failed and whatever is unknown are told."""
     app.progress.glance(f"reading prices of {in_words(query.regions)}")
-    survey = app.cloud.market(query.regions, query.wanted.types, query.refresh, app.progress.glance)
+    quotes = app.cloud.market(query.regions, query.wanted.types, query.refresh, app.progress.glance)
     app.progress.done()
-    tell_failed(app, survey.failed)
-    for remark in dict.fromkeys(survey.remarks):
+    tell_failed(app, quotes.failed)
+    for remark in dict.fromkeys(quotes.remarks):
         app.remark(remark)
-    found = narrow(rows_of(survey), query.wanted, in_words(survey.regions))
+    found = narrow(rows_of(quotes), query.wanted, in_words(quotes.regions))
     for remark in found.remarks:
         app.remark(remark)
-    return survey, found
+    return quotes, found
 
 
 def tell_failed(app: App, failed: Mapping[str, SpotboxError]) -> None:

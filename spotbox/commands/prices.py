@@ -99,10 +99,10 @@ def prices(ctx: click.Context, /, region: tuple[str, ...], output: str, **flags:
 
 def _rows(app: App, query: Query, sort: str) -> tuple[tuple[Row, ...], tuple[Age, ...]]:
     """The rows that were asked for, in order, and the ages of their figures; remarks go to stderr."""
-    survey, found = surveyed(app, query)
+    quotes, found = surveyed(app, query)
     if found.emptied:
         app.remark(found.emptied)
-    return sort_rows(found.rows, sort)[: query.limit], survey.ages if found.rows else ()
+    return sort_rows(found.rows, sort)[: query.limit], quotes.ages if found.rows else ()
 
 
 def _asked_for(

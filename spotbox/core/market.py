@@ -19,7 +19,7 @@ class Age:
 
 
 @dataclass(frozen=True)
-class Survey:
+class Quotes:
     """Spot prices as they are now with all that is told beside them. What is in no mapping is unknown."""
 
     regions: tuple[str, ...]  # those that answered

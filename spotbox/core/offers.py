@@ -1,4 +1,4 @@
-"""Rows of the price table: a survey made into rows, narrowed, sorted, and told as the contract's records."""
+"""Rows of the price table: quotes made into rows, narrowed, sorted, and told as the contract's records."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from spotbox.core.market import Scores, Survey
+from spotbox.core.market import Quotes, Scores
 from spotbox.core.prices import savings_pct
 from spotbox.core.quotas import QuotaValue, is_enough, quota_of
 from spotbox.core.records import InstanceType
@@ -58,21 +58,21 @@ class Row:
         return is_enough(self.quota, self.type.vcpus) if self.type and self.type.vcpus else None
 
 
-def rows_of(survey: Survey) -> tuple[Row, ...]:
-    """A row for each pool of the survey, cheapest first."""
+def rows_of(quotes: Quotes) -> tuple[Row, ...]:
+    """A row for each pool that has a quote, cheapest first."""
     found = [
         Row(
             price.instance_type,
-            survey.types.get(price.instance_type),
+            quotes.types.get(price.instance_type),
             price.region,
             price.zone,
             price.zone_id,
-            survey.on_demand.get((price.region, price.instance_type)),
+            quotes.on_demand.get((price.region, price.instance_type)),
             price.usd,
-            survey.interruption.get((price.region, price.instance_type)),
+            quotes.interruption.get((price.region, price.instance_type)),
             price.since,
         )
-        for price in survey.prices
+        for price in quotes.prices
     ]
     return sort_rows(found, "price")
 

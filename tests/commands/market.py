@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from spotbox.core.errors import Exit, SpotboxError, UsageError
-from spotbox.core.market import Age, Change, Survey
+from spotbox.core.market import Age, Change, Quotes
 from spotbox.core.offers import is_named
 from spotbox.core.records import SpotPrice
 from spotbox.core.text import did_you_mean
@@ -47,7 +47,7 @@ def survey(world, regions, wanted, refresh, show):
     ]
     kept = () if refresh else ((("on-demand prices", world.demand_asked), ("interruption rates", world.feed_asked)))
     pairs = {(region, name) for region in answered for name in world.types}
-    return Survey(
+    return Quotes(
         tuple(answered),
         tuple(prices),
         dict(world.types),

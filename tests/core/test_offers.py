@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotbox.core.market import Scores, Survey
+from spotbox.core.market import Quotes, Scores
 from spotbox.core.offers import (
     KEYS,
     QUOTA_KEYS,
@@ -196,7 +196,7 @@ def test_the_order_of_the_labels(label, rank):
 
 def survey(*prices):
     """A survey of g5.xlarge and one type that nothing is known of."""
-    return Survey(
+    return Quotes(
         ("us-east-1",),
         tuple(SpotPrice(name, "us-east-1", zone, f"id-{zone}", usd, NOON) for name, zone, usd in prices),
         {"g5.xlarge": kind()},
