@@ -24,11 +24,12 @@ class Corner:
     parts: Belongings
     box: Box | None
     requests: Mapping[str, Request]  # all that were seen in the region, by id
-    me: str
-    fresh: datetime
+    me: str  # who asks
+    fresh: datetime  # what was made after it AWS may show in part only
 
     @property
     def region(self) -> str:
+        """The region that was looked at."""
         return self.survey.sight.region
 
     @property
@@ -42,6 +43,7 @@ class Corner:
 
     @property
     def alive(self) -> list[Instance]:
+        """Its instances that are there, or may be again."""
         return [i for i in self.parts.instances if i.state not in LEAVING]
 
     def orphaned(self, instance: Instance) -> bool:
@@ -66,6 +68,7 @@ class Corner:
 
     @property
     def healthy(self) -> bool:
+        """Whether it is a box: an instance is its own, or a request may yet launch one."""
         return self.runs or any(r.state in LIVE and not self.stray(r) for r in self.parts.requests)
 
     def finding(self, kind: str, id_: str, why: str, remedy: str = "", **more: Any) -> Finding:
