@@ -86,21 +86,21 @@ def survey(app: App, region: str, ami: str, types: Sequence[str], subnet: str | 
     check_disk_key(app, region, disk_key)
     image, offered, spot, demand = map(_value, (image, offered, spot, demand))
     zones = {net.zone: net.id for net in reversed(subnets)}
-    # What is told beside the prices and cannot be had is unknown; no launch hangs on it.
-    labels = {} if isinstance(rates, SpotboxError) else {t: x for (r, t), x in rates.labels.items() if r == region}
-    remarks = [demand.remark, rates.message if isinstance(rates, SpotboxError) else rates.remark]
+    offers = offers_of(region, known, offered, spot, demand.usd, set(zones), on_spot)
+    return _with_rates(Market(region, image, known, offers, zones, subnets[0].vpc_id, spot=on_spot), demand, rates)
+
+
+def _with_rates(market: Market, demand: Any, rates: Any) -> Market:
+    """With what is told beside the prices. What of it cannot be had is unknown; no launch hangs on it."""
+    unknown = isinstance(rates, SpotboxError)
+    labels = {} if unknown else {t: x for (r, t), x in rates.labels.items() if r == market.region}
+    remarks = [demand.remark, rates.message if unknown else rates.remark]
     ages = [("on-demand prices", demand.asked), ("interruption rates", getattr(rates, "asked", None))]
-    return Market(
-        region,
-        image,
-        known,
-        (offers_of if on_spot else demand_of)(region, known, offered, spot, demand.usd, set(zones)),
-        zones,
-        subnets[0].vpc_id,
-        tuple(remark for remark in remarks if remark),
+    return replace(
+        market,
+        remarks=tuple(remark for remark in remarks if remark),
         interruption=labels,
         ages=tuple(Age(what, asked) for what, asked in ages if asked),
-        spot=on_spot,
     )
 
 
@@ -140,31 +140,16 @@ def offers_of(
     spot: dict[tuple[str, str], Decimal],
     demand: dict[str, Decimal],
     zones: set[str],
+    on_spot: bool = True,
 ) -> tuple[Offer, ...]:
-    """Every pool that has a Spot price, cheapest first. A zone without a price has no Spot offering there."""
-    found = [
-        Offer(types[name], region, zone, price, demand.get(name))
-        for (name, zone), price in spot.items()
-        if name in types and zone in zones and zone in offered.get(name, frozenset([zone]))
-    ]
-    return tuple(sorted(found, key=lambda o: (o.spot, o.type.name, o.zone)))
-
-
-def demand_of(
-    region: str,
-    types: dict[str, InstanceType],
-    offered: dict[str, frozenset[str]],
-    spot: dict[tuple[str, str], Decimal],
-    demand: dict[str, Decimal],
-    zones: set[str],
-) -> tuple[Offer, ...]:
-    """As `offers_of` on demand: every zone that offers the type, whether it has a Spot price or not."""
-    found = [
-        Offer(types[name], region, zone, spot.get((name, zone)), demand.get(name))
-        for name in types
-        for zone in zones & offered.get(name, frozenset())
-    ]
-    return in_order(found, spot=False)
+    """Every pool that has a Spot price, cheapest first: a zone without a price has no Spot offering there. On demand
+    every zone that offers the type, whether it has a Spot price or not."""
+    if on_spot:
+        pools = [(n, z) for n, z in spot if n in types and z in zones and z in offered.get(n, frozenset([z]))]
+    else:
+        pools = [(n, z) for n in types for z in zones & offered.get(n, frozenset())]
+    found = [Offer(types[name], region, zone, spot.get((name, zone)), demand.get(name)) for name, zone in pools]
+    return in_order(found, spot=on_spot)
 
 
 def check_fit(market: Market, names: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from spotbox.commands._choose import demand_of
+from spotbox.commands._choose import offers_of
 from spotbox.commands._pools import admit
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.jobs import TrainingJob
@@ -244,7 +244,7 @@ def test_a_zone_without_a_spot_price_will_do_on_demand():
     offered = {"g5.xlarge": frozenset({"a", "b", "x"}), "g4dn.xlarge": frozenset({"b"})}
     usd = {"g5.xlarge": Decimal("1.006"), "g4dn.xlarge": Decimal("0.526")}
     spot = {("g5.xlarge", "a"): Decimal("0.1")}
-    found = demand_of("r", {t.name: t for t in (A10G, T4)}, offered, spot, usd, {"a", "b"})
+    found = offers_of("r", {t.name: t for t in (A10G, T4)}, offered, spot, usd, {"a", "b"}, on_spot=False)
     assert [(o.type.name, o.zone, o.spot) for o in found] == [
         ("g4dn.xlarge", "b", None), ("g5.xlarge", "a", Decimal("0.1")), ("g5.xlarge", "b", None)
     ]  # fmt: skip
