@@ -125,13 +125,7 @@ def draw_bars(title: str, bars: Sequence[Bar], parts: tuple[str, str], look: Loo
     labels = [f"{usd:.2f}" if top >= 0.1 else f"{usd:.4f}" for usd in heights]
     inner = width - max(map(len, labels)) - 2  # columns between the frame's two sides
     shown = bars[-inner:]
-    apart = min(10.0, inner / max(1, len(shown)))
-    if apart >= 3:  # bars with a column between them
-        apart, wide = int(apart), int(apart) - 1
-        places = [(i, int(i * apart) + c) for i in range(len(shown)) for c in range(wide)]
-    else:  # side by side, some a column wider than others
-        wide = 1
-        places = [(int(c / apart), c) for c in range(inner) if int(c / apart) < len(shown)]
+    apart, wide, places = _places(len(shown), inner)
     for mark, colour, sizes in (
         (marks[1], "yellow", [bar.lower + bar.upper for bar in shown]),
         (marks[0], "cyan", [bar.lower for bar in shown]),
@@ -147,6 +141,16 @@ def draw_bars(title: str, bars: Sequence[Bar], parts: tuple[str, str], look: Loo
     ticks = range(0, len(shown), max(1, ceil((longest + 3) / apart)))
     figure.ruler("x").ticks([i * apart + wide / 2 for i in ticks], [safe(shown[i].label) for i in ticks])
     return _lines(figure, look)
+
+
+def _places(bars: int, columns: int) -> tuple[float, int, list[tuple[int, int]]]:
+    """How far apart the bars stand, how wide each is, both in columns, and (bar, column) of all that is part of one."""
+    apart = min(10.0, columns / max(1, bars))
+    if apart >= 3:  # bars with a column between them
+        apart, wide = int(apart), int(apart) - 1
+        return apart, wide, [(i, int(i * apart) + c) for i in range(bars) for c in range(wide)]
+    # side by side, some a column wider than others
+    return apart, 1, [(int(c / apart), c) for c in range(columns) if int(c / apart) < bars]
 
 
 def _lines(figure: Any, look: Look) -> str:

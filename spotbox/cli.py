@@ -127,32 +127,35 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
     except click.ClickException as error:
         _tell(" ".join(error.format_message().split()), _where_to_look(error))
         return Exit.USAGE if isinstance(error, click.UsageError) else error.exit_code
-    except SpotboxError as error:
-        if verbose:
-            _traceback()
-        _tell(*(as_typed(text, typed.words, typed.own) for text in (error.message, error.hint)))
-        return error.exit_code
     except (KeyboardInterrupt, click.Abort, EOFError):
         with suppress(OSError):
             click.echo("\ninterrupted", err=True)
         return Exit.INTERRUPTED
     except BrokenPipeError:
         return Exit.FAILED  # whoever read our output has gone; leave quietly
-    except OSError as error:
+    except Exception as error:
         if verbose:
             _traceback()
+        message, hint, code = _told_of(error, typed)
+        _tell(message, hint)
+        return code
+
+
+def _told_of(error: Exception, typed: Common) -> tuple[str, str, int]:
+    """What is told of an error, the next step, and the exit code."""
+    if isinstance(error, SpotboxError):
+        message, hint = (as_typed(text, typed.words, typed.own) for text in (error.message, error.hint))
+        return message, hint, error.exit_code
+    if isinstance(error, OSError):
         where = f" ({safe(error.filename)})" if error.filename else ""
-        _tell(f"{error.strerror or safe(error)}{where}", "Check the disk and its permissions, then try again.")
-        return Exit.FAILED
-    except Exception as error:  # a bug of ours: one line, the versions, where to report
-        if verbose:
-            _traceback()
-        _tell(
-            f"unexpected {type(error).__name__}: {safe(error)}",
-            f"This is a bug in spotbox {__version__} (Python {sys.version.split()[0]}): please report it "
-            "to the project, with the output of the same command and --verbose.",
-        )
-        return Exit.FAILED
+        hint = "Check the disk and its permissions, then try again."
+        return f"{error.strerror or safe(error)}{where}", hint, Exit.FAILED
+    return (  # a bug of ours: one line, the versions, where to report
+        f"unexpected {type(error).__name__}: {safe(error)}",
+        f"This is a bug in spotbox {__version__} (Python {sys.version.split()[0]}): please report it "
+        "to the project, with the output of the same command and --verbose.",
+        Exit.FAILED,
+    )
 
 
 def _end_live_line(ctx: click.Context) -> None:

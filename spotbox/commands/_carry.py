@@ -79,12 +79,9 @@ def _carry(
     accepted = False
     try:
         if isinstance(step, Park):
-            box, own = _park(app, plan, step, here, wait)
+            parked = _park(app, plan, step, here, wait)
             accepted = True
-            box = limits.set(box)
-            look_for_rivals(app, box, own)
-            stands(box)
-            return Carried(box)
+            return Carried(_standing(app, *parked, limits, stands))
         launched = _launch(app, plan, mine, wait)
         accepted = True
         mine.answered(launched.region, launched.instance_id)
@@ -109,6 +106,14 @@ def _carry(
         elif not accepted:
             tell_what_is_there(app, here, wish.regions)  # perhaps no answer at all: the launch may have happened
         raise
+
+
+def _standing(app: App, box: Box, own: str | None, limits: NewLimits, stands: Callable[[Box], None]) -> Box:
+    """A box whose request stands (`own`, if this run made it): with its limits, and the only one of its name."""
+    box = limits.set(box)
+    look_for_rivals(app, box, own)
+    stands(box)
+    return box
 
 
 def _launch(app: App, plan: Plan, mine: Mine, wait: float) -> Any:

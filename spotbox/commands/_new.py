@@ -67,10 +67,7 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
     plan = (*grown(asked), *new)
     limits = NewLimits(app, asked)
     show_summary(app, wish, market, asked, held, spot)
-    app.remark("This will:")
-    for step in plan:
-        app.remark(f"  - {step}", hang=4)
-    limits.announce()
+    _announce(app, plan, limits)
     if asked.dry_run:
         return Made(None, plan, asked)
     if ask and not app.prompts.confirm("Go ahead?", True, "-y"):
@@ -81,6 +78,13 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
         app, plan, asked.wait, limits, ask, partial(yield_place, app, asked.pool, asked.kept is not None)
     )
     return Made(_priced(carried), plan, asked, {name: kind.gpu for name, kind in market.types.items() if kind.gpu})
+
+
+def _announce(app: App, plan: Plan, limits: NewLimits) -> None:
+    app.remark("This will:")
+    for step in plan:
+        app.remark(f"  - {step}", hang=4)
+    limits.announce()
 
 
 def _priced(carried: Carried) -> Box:

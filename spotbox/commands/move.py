@@ -130,9 +130,19 @@ def _move(app: App, scene: Scene, old: Box, asked: Asked, yes: bool) -> None:
         app.remark(f"  - {line}", hang=4)
     confirm(app, yes, "Move it?", "nothing was changed, as you said")
     regions = list(dict.fromkeys([old.region, way.target.region if way else old.region, *_regions(app, scene)]))
-    mover = Mover(app, way, regions, old.owner, name, asked.wait, user_data(app, old))
+    box = _moved(app, Mover(app, way, regions, old.owner, name, asked.wait, user_data(app, old)))
+    if any(KEEP_TAG not in volume.tags for volume in apart(box)):  # one that is kept waits for the next `up`
+        box = try_data(app, box)
+    (box,) = priced(app, [box])
+    price = show_usd(box.spot if box.market == "spot" else box.on_demand)
+    app.echo(f"{name} has moved: {safe(box.instance_type)} in {safe(box.zone)}, {price}/h. A shell: spotbox ssh {name}")
+
+
+def _moved(app: App, mover: Mover) -> Box:
+    """The box that replaces it. Where the move is cut off, the error says how to go on."""
+    name = mover.name
     try:
-        box = mover.run()
+        return mover.run()
     except KeyboardInterrupt:
         app.progress.done()
         raise SpotboxError(
@@ -145,11 +155,6 @@ def _move(app: App, scene: Scene, old: Box, asked: Asked, yes: bool) -> None:
             raise
         hint = f"{error.hint} The move of {name} is not complete; go on with: spotbox move {name}".strip()
         raise SpotboxError(error.message, hint, error.exit_code, error.code) from error
-    if any(KEEP_TAG not in volume.tags for volume in apart(box)):  # one that is kept waits for the next `up`
-        box = try_data(app, box)
-    (box,) = priced(app, [box])
-    price = show_usd(box.spot if box.market == "spot" else box.on_demand)
-    app.echo(f"{name} has moved: {safe(box.instance_type)} in {safe(box.zone)}, {price}/h. A shell: spotbox ssh {name}")
 
 
 def _regions(app: App, scene: Scene) -> list[str]:

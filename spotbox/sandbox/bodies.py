@@ -55,22 +55,7 @@ class MotoBodies:
             "DeleteOnTermination": True,
             "PrivateIpAddress": launch.private_ip,
         }
-        instance = Instance(
-            backend,
-            launch.image_id,
-            launch.user_data,
-            [],
-            instance_type=launch.instance_type,
-            key_name=launch.key_name,
-            nics=[{k: v for k, v in interface.items() if v is not None}],
-            metadata_options=dict(launch.metadata),
-            region_name=region,
-            client_token=launch.client_token,
-            instance_initiated_shutdown_behavior=launch.shutdown_behavior,
-            monitoring_state="enabled" if launch.monitoring else "disabled",
-        )
-        instance.root_device_name, instance.architecture = launch.root_device, launch.architecture
-        instance.login = launch.login
+        instance = _bare(backend, region, launch, {k: v for k, v in interface.items() if v is not None})
         instance.security_groups = [backend.get_security_group_from_id(g) for g in interface["Groups"]]
         instance.wants_public_address = subnet.map_public_ip_on_launch if launch.public is None else launch.public
         reservation = Reservation(random_reservation_id(), owner_id=backend.account_id)
@@ -252,3 +237,24 @@ def decoded(user_data: str | bytes | None) -> bytes | None:
 def aware(moment: datetime) -> datetime:
     """moto's times are naive UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _bare(backend: Any, region: str, launch: Launch, interface: dict[str, Any]) -> Any:
+    """moto's instance of a launch, which no reservation, disk or address belongs to yet."""
+    instance = Instance(
+        backend,
+        launch.image_id,
+        launch.user_data,
+        [],
+        instance_type=launch.instance_type,
+        key_name=launch.key_name,
+        nics=[interface],
+        metadata_options=dict(launch.metadata),
+        region_name=region,
+        client_token=launch.client_token,
+        instance_initiated_shutdown_behavior=launch.shutdown_behavior,
+        monitoring_state="enabled" if launch.monitoring else "disabled",
+    )
+    instance.root_device_name, instance.architecture = launch.root_device, launch.architecture
+    instance.login = launch.login
+    return instance
