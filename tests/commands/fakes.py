@@ -9,7 +9,7 @@ from spotbox.aws.launch import Launched
 from spotbox.aws.observe import Seen
 from spotbox.core import steps as s
 from spotbox.core.advisor import Interruptions
-from spotbox.core.boxes import Sight
+from spotbox.core.boxes import Box, Sight, assemble
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.hunt import Means, meaning
 from spotbox.core.names import NAME_TAG, OWNER_TAG
@@ -382,3 +382,9 @@ class FakeApp(App):
 def live(world: World) -> list[Request]:
     """The requests that may launch."""
     return [request for request in world.requests.values() if request.state in LIVE]
+
+
+def boxes(world: World, name: str = "dev") -> list[Box]:
+    """What stands under that name, in every region."""
+    seen = FakeCloud(world).observe(["us-east-1", "eu-west-1"], name=name)
+    return [box for sight in seen.sights for box in assemble(sight)]

@@ -16,8 +16,8 @@ from spotbox.core.records import Snapshot
 from spotbox.core.removal import parts_of
 from spotbox.core.states import LIVE
 from spotbox.core.steps import Cancel, TagAgain, Terminate
-from tests.core.test_plans import carried_out, healthy, ours, shown, sight, worlds
-from tests.core.worlds import REGION, WHEN, data_volume, group, instance, key, request, volume
+from tests.core.randomworlds import carried_out, ours, shown, worlds
+from tests.core.worlds import REGION, WHEN, data_volume, group, healthy, instance, key, request, sight, volume
 
 LATER = WHEN + timedelta(hours=1)  # everything is older than this
 CANCELLED = request("cancelled", "request-canceled-and-instance-running")

@@ -18,7 +18,7 @@ from spotbox.core.plans import plan_down
 from spotbox.core.removal import parts_of
 from spotbox.core.states import LIVE
 from spotbox.core.steps import Cancel, DeleteGroup, DeleteKey, DeleteVolume, KeepVolume, Step, Terminate
-from tests.core.test_plans import ours
+from tests.core.randomworlds import ours
 from tests.core.worlds import REGION, group, instance, key, request, volume
 
 OURS, THEIRS = box_tags("dev", "alice"), {"Name": "theirs"}

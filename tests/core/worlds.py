@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from spotbox.core.boxes import Sight
 from spotbox.core.names import KEEP_TAG, ROLE_TAG, box_tags, group_name
 from spotbox.core.records import Group, Image, Instance, InstanceType, KeyPair, Offer, Request, Rule, Volume
+from spotbox.core.removal import parts_of
 from spotbox.core.wishes import Ground, MakeGroup, MakeKey, Wish
 
 WHEN = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -136,3 +138,25 @@ def wish(offers=None, grounds=None, **fields):
         "tags": {"team": "vision"},
     }
     return Wish(offers=offers, **{**values, **fields})
+
+
+def sight(region=REGION, **parts):
+    """What is seen of a region."""
+    return Sight(region, **{name: tuple(items) for name, items in parts.items()})
+
+
+def healthy(**changes):
+    """All of alice's box dev, which runs; `changes` are other parts of it."""
+    parts = {
+        "requests": [request()],
+        "instances": [instance()],
+        "volumes": [volume()],
+        "groups": [group()],
+        "keys": [key()],
+    }
+    return sight(**{**parts, **changes})
+
+
+def named(plan):
+    """The steps by kind, each with the ids of what it concerns."""
+    return [(type(step).__name__, *(part["id"] for part in parts_of(step))) for step in plan]

@@ -21,7 +21,7 @@ def close(here, region, state="closed"):
         here.run("sandbox", "capacity", "g4dn.xlarge", zone["Location"], state)
 
 
-@pytest.mark.slow  # the same with fakes: tests/commands/test_up_hunt.py
+@pytest.mark.slow  # the same with fakes: test_up_hunt.py and test_up_park.py of commands
 def test_a_second_region_and_a_standing_request(fresh):
     """Two ways to a box that Spot has not in the first place; each goes without a trace."""
     fresh.run("sandbox", "start")

@@ -1,0 +1,167 @@
+"""The command line as a whole: errors and exit codes, usage, and how quickly it starts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spotbox.app import App
+from spotbox.aws.observe import Seen
+from spotbox.cli import run
+from spotbox.core.boxes import Sight
+from spotbox.core.errors import Exit, SpotboxError
+from spotbox.options import Common
+from tests.probing import at_home, told
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """No variable of the machine's, and a folder of the test's own."""
+    return at_home(tmp_path, monkeypatch)
+
+
+class FakeCloud:
+    """AWS with one region and nothing in it; or one that fails."""
+
+    def __init__(self, error=None):
+        self.error = error
+
+    def default_region(self):
+        return None
+
+    def regions(self):
+        return {"us-east-1": "opt-in-not-required", "ap-east-1": "not-opted-in"}
+
+    def observe(self, regions, owner=None, name=None, full=True):
+        if self.error:
+            raise self.error
+        return Seen(tuple(Sight(region) for region in regions))
+
+    def together(self, calls):
+        return [call() for call in calls]
+
+
+class FakeApp(App):
+    """The App of a test."""
+
+    cloud = None
+    identity = None
+
+    def __init__(self, error=None):
+        super().__init__(Common())
+        self.cloud = FakeCloud(error)
+
+
+def test_nothing_there_is_an_empty_array(capsys):
+    """status of no box: data on stdout, exit 0."""
+    assert run(["status", "--owner", "alice", "-o", "json"], obj=FakeApp()) == Exit.DONE
+    assert capsys.readouterr() == ("[]\n", "")
+
+
+def test_no_such_box_is_exit_7(capsys):
+    """A name that has no box: what, and what to do."""
+    code, err = told(capsys, "status", "dev", "--owner", "alice", obj=FakeApp())
+    assert (code, err) == (
+        Exit.NO_SUCH_BOX,
+        "spotbox: there is no box named dev\n  alice has no box. Make one with: spotbox up --owner alice\n",
+    )
+
+
+@pytest.mark.parametrize(("region", "code"), [("us-esat-1", Exit.USAGE), ("ap-east-1", Exit.DENIED)])
+def test_regions_that_do_not_exist_or_are_not_enabled(capsys, region, code):
+    """2 for an unknown region, 5 for one that the account has not enabled."""
+    assert told(capsys, "status", "-r", region, "--owner", "a", obj=FakeApp())[0] == code
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (
+            SpotboxError("what\x1b[31m\n", "what next\r", Exit.QUOTA),
+            Exit.QUOTA,
+            "spotbox: what\\x1b[31m\\n\n  what next\\r\n",
+        ),
+        (SpotboxError("what"), Exit.FAILED, "spotbox: what\n"),
+        (OSError(28, "No space left on device", "/x\x07"), Exit.FAILED, "spotbox: No space left on device (/x\\x07)\n"),
+        (ValueError("bad\x1b\n"), Exit.FAILED, "spotbox: unexpected ValueError: bad\\x1b\\n\n"),
+        (KeyboardInterrupt(), Exit.INTERRUPTED, "\ninterrupted\n"),
+        (EOFError(), Exit.INTERRUPTED, "\ninterrupted\n"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_errors_are_two_lines_and_an_exit_code(capsys, error, code, text):
+    """What happened and what to do, escaped; the exit code is the contract's; a bug names itself."""
+    found, err = told(capsys, "status", "--owner", "a", obj=FakeApp(error))
+    assert found == code
+    assert err.startswith(text)
+
+
+@pytest.mark.parametrize("args", [["-v", "status"], ["status", "--verbose"]])
+def test_verbose_shows_the_traceback(capsys, args):
+    """Only then."""
+    assert run([*args, "--owner", "a"], obj=FakeApp(ValueError("bad"))) == Exit.FAILED
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_flag_of_the_boxs_command_is_not_ours(capsys):
+    """What stands behind `--` is for the box: its -v is not --verbose."""
+    assert run(["ssh", "--nope", "--", "grep", "-v", "x"], obj=FakeApp()) == Exit.USAGE
+    assert run(["status", "--owner", "a", "--", "-v"], obj=FakeApp(ValueError("bad"))) == Exit.USAGE
+    assert "Traceback" not in capsys.readouterr().err
+    app = FakeApp(ValueError("bad"))
+    app.system.need_ssh = lambda: None
+    assert run(["ssh", "--owner", "a", "dev", "--", "grep", "-v", "x"], obj=app) == Exit.FAILED
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["status", "--nope"], "No such option '--nope'"),
+        (["status", "--no\x1b[31mpe"], "\\x1b[31m"),
+        (["status", "Dev"], "'Dev' is not a box name"),
+        (["status", "-o", "xml"], "'xml' is not one of"),
+        (["up", "--wait", "5"], "'5' is not a duration"),
+        (["up", "--allow-cidr", "0.0.0.0/0"], "would open port 22 to the whole internet"),
+        (["up", "--tag", "aws:x=1"], "is not yours to set"),
+        (["up", "--disk-size"], "requires an argument"),
+        (["stauts"], "No such command 'stauts' (did you mean status?)"),
+    ],
+)
+def test_usage_errors_are_exit_2_and_two_lines(capsys, args, says):
+    """A mistake on the command line: what, and where to look."""
+    code, err = told(capsys, *args, obj=FakeApp())
+    assert code == Exit.USAGE
+    assert says in err
+    assert err.startswith("spotbox: ")
+    assert "help" in err
+
+
+HEAVY = (
+    "boto3",
+    "botocore",
+    "questionary",
+    "prompt_toolkit",
+    "tabulate",
+    "plotext",
+    "moto",
+    "asyncssh",
+    "flask",
+    "platformdirs",
+)
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["up", "--help"], ["prices", "--help"]])
+def test_help_loads_no_heavy_library(args, home):
+    """`spotbox --help` is there at once: neither AWS's libraries nor those for tables, prompts and the sandbox."""
+    script = (
+        "import sys; from spotbox.cli import run; code = run(sys.argv[1:])\n"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "print(loaded, file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *args], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    assert done.stdout
