@@ -135,14 +135,20 @@ def _instance_rows(
         yield common | plain | usage | {"marketoption": "CapacityBlock"}, Decimal(0)
 
 
+def _place(region: str, service: str = "AmazonEC2") -> Attributes:
+    return {
+        "servicecode": service,
+        "regionCode": region,
+        "location": regions.ENABLED[region][0],
+        "locationType": "AWS Region",
+    }
+
+
 def _storage_rows(region: str) -> Iterator[tuple[Attributes, Decimal]]:
-    location, prefix, _ = regions.ENABLED[region]
+    prefix = regions.ENABLED[region][1]
     for kind, price in STORAGE.items():
         attributes = {
-            "servicecode": "AmazonEC2",
-            "regionCode": region,
-            "location": location,
-            "locationType": "AWS Region",
+            **_place(region),
             "volumeApiName": kind,
             "volumeType": {"gp3": "General Purpose", "gp2": "General Purpose"}.get(kind, "Provisioned IOPS"),
             "storageMedia": "HDD-backed" if kind in ("st1", "sc1", "standard") else "SSD-backed",
@@ -153,13 +159,10 @@ def _storage_rows(region: str) -> Iterator[tuple[Attributes, Decimal]]:
 
 
 def _snapshot_rows(region: str) -> Iterator[tuple[Attributes, Decimal]]:
-    location, prefix, _ = regions.ENABLED[region]
+    prefix = regions.ENABLED[region][1]
     for kind, price in SNAPSHOTS.items():
         attributes = {
-            "servicecode": "AmazonEC2",
-            "regionCode": region,
-            "location": location,
-            "locationType": "AWS Region",
+            **_place(region),
             "storageMedia": "Amazon S3",
             "usagetype": f"{prefix}EBS:{kind}",
             "operation": "",
@@ -168,13 +171,10 @@ def _snapshot_rows(region: str) -> Iterator[tuple[Attributes, Decimal]]:
 
 
 def _address_rows(region: str) -> Iterator[tuple[Attributes, Decimal]]:
-    location, prefix, _ = regions.ENABLED[region]
+    prefix = regions.ENABLED[region][1]
     for use in ("In-use", "Idle"):
         attributes = {
-            "servicecode": "AmazonVPC",
-            "regionCode": region,
-            "location": location,
-            "locationType": "AWS Region",
+            **_place(region, "AmazonVPC"),
             "group": "VPCPublicIPv4Address",
             "groupDescription": f"Hourly charge for {use} Public IPv4 Addresses",
             "usagetype": f"{prefix}PublicIPv4:{use.replace('-u', 'U')}Address",

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,11 +17,11 @@ import pytest
 from spotbox.aws import advisor
 from spotbox.aws.session import Aws
 from spotbox.core.advisor import Feed
-from spotbox.store import NoStore, Store
+from spotbox.store import NoStore
+from tests.aws.conftest import NOW
 from tests.aws.endpoint import Quiet
 from tests.aws.stubbed import sealed
 
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FEED = {
     "ranges": [{"index": 0, "label": "<5%"}],
     "spot_advisor": {"us-east-1": {"Linux": {"g5.xlarge": {"s": 50, "r": 0}}, "Windows": {}}},
@@ -60,18 +60,6 @@ def body(handler, data, status=200, **headers):
         handler.send_header(name, value)
     handler.end_headers()
     handler.wfile.write(data if isinstance(data, bytes) else json.dumps(data).encode())
-
-
-class Clock:
-    at = NOW
-
-    def __call__(self):
-        return self.at
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path, Clock())
 
 
 def test_the_feed_is_kept_for_a_day(store):

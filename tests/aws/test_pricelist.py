@@ -1,35 +1,22 @@
 """The fewest questions about on-demand prices, and what is kept of the answers."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from spotbox.aws.pricelist import ASIC, FEW, GPU, Ask, Kept, asks, family_of
 from spotbox.aws.pricing import disk_price, endpoint_region, on_demand
-from spotbox.store import Store
+from tests.aws.conftest import NOW
 from tests.aws.endpoint import endpoint
 from tests.aws.test_pricing import PRICES, catalogue, everything
 from tests.core.test_prices import disk, product
 
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PAIR = ("us-east-1", "g5.xlarge")
 GPUS = [f"g5.{n}xlarge" for n in (1, 2, 4, 8, 12, 16, 24)]
 ASICS = ["trn1.2xlarge", "trn1.32xlarge", "inf2.xlarge", "inf2.8xlarge", "dl1.24xlarge"]
 REGIONS = [f"us-east-{n}" for n in range(1, 18)]
-
-
-class Clock:
-    at = NOW
-
-    def __call__(self):
-        return self.at
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path, Clock())
 
 
 @pytest.mark.parametrize(

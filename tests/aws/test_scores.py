@@ -1,6 +1,6 @@
 """Placement scores of a set of types, and Spot quotas of many pairs, against botocore's Stubber."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,24 +13,12 @@ from spotbox.aws.session import Aws
 from spotbox.core.errors import SpotboxError
 from spotbox.core.market import Scores
 from spotbox.core.quotas import QuotaValue
-from spotbox.store import NoStore, Store
+from spotbox.store import NoStore
+from tests.aws.conftest import NOW
 from tests.aws.endpoint import KEYS, ec2_error, endpoint
 from tests.aws.stubbed import sealed
 
 SET = ["g5.xlarge", "g6.xlarge", "g4dn.xlarge"]
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-
-class Clock:
-    at = NOW
-
-    def __call__(self):
-        return self.at
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path, Clock())
 
 
 def scored(*rows, token=""):

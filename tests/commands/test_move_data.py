@@ -171,9 +171,8 @@ def test_down_looks_where_a_copy_was_asked_for(user):
     assert (said.code, world.left()) == (0, []), said.err
 
 
-def test_two_launches_of_one_move_leave_one_box(user):
-    """Of two terminals that moved it at once, or where AWS did not show the first launch: the other goes, with its
-    data volume."""
+def launched_twice(user):
+    """The world where the launch of a move was not shown, and a second run of it launched once more."""
     has_data(user.world, has_box(user, "stopped"))
     world = user.world
     before = {*world.requests, *world.instances, *world.volumes}
@@ -181,22 +180,23 @@ def test_two_launches_of_one_move_leave_one_box(user):
     world.hidden |= {*world.requests, *world.instances, *world.volumes} - before
     cut_after(user, "RunInstances")
     world.hidden.clear()
+    return world
+
+
+def test_two_launches_of_one_move_leave_one_box(user):
+    """Of two terminals that moved it at once, or where AWS did not show the first launch: the other goes, with its
+    data volume."""
+    world = launched_twice(user)
     assert len(alive(world)) == 3
     said = user.run("move", "-y")
     assert said.code == 0, said.err
     one_box(world)
 
 
-def launched_twice(user):
+def second_is_cut_off(user):
     """A move that was launched twice and is cut off where both old instance and second launch are gone, and the data
     volume of the second is left; its id."""
-    has_data(user.world, has_box(user, "stopped"))
-    world = user.world
-    before = {*world.requests, *world.instances, *world.volumes}
-    cut_after(user, "RunInstances")
-    world.hidden |= {*world.requests, *world.instances, *world.volumes} - before
-    cut_after(user, "RunInstances")
-    world.hidden.clear()
+    world = launched_twice(user)
     cut_after(user, "TerminateInstances")
     (left,) = (v.id for v in data_or_copy(world) if v.id != "vol-data" and not v.instance_id)
     return left
@@ -209,7 +209,7 @@ def data_or_copy(world):
 
 def test_the_volume_of_a_second_launch_goes_with_the_move(user):
     """Cut off after the second launch was ended, before its data volume went: the move goes on, and takes it."""
-    left = launched_twice(user)
+    left = second_is_cut_off(user)
     said = user.run("move", "-y")
     assert said.code == 0, said.err
     assert left not in user.world.volumes
@@ -218,7 +218,7 @@ def test_the_volume_of_a_second_launch_goes_with_the_move(user):
 
 def test_audit_shows_the_volume_of_a_second_launch(user):
     """It bills: shown with its price and what removes it, while the move is cut off; `move` alone removes it."""
-    left = launched_twice(user)
+    left = second_is_cut_off(user)
     said = user.run("audit", "-o", "json")
     rows = {row["id"]: row for row in said.json}
     assert said.code == 6

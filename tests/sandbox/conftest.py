@@ -14,11 +14,15 @@ from botocore.exceptions import ClientError
 from spotbox.sandbox import process
 from spotbox.sandbox.images import IMAGES
 
+from .fakes import Stage
+
 PACE = 0.2
 PERSISTENT = {
     "MarketType": "spot",
     "SpotOptions": {"SpotInstanceType": "persistent", "InstanceInterruptionBehavior": "stop"},
 }
+ROOT = {"DeviceName": "/dev/sda1"}
+TAGS = [{"Key": "spotbox:name", "Value": "dev"}]
 
 
 class Aws:
@@ -164,3 +168,24 @@ def disks(aws: Aws):
     yield aws
     aws.clear()
     aws.clear_disks("us-east-1", "eu-west-1")
+
+
+def default_subnet(aws, zone):
+    """The default subnet of a zone, as AWS describes it."""
+    return aws.ec2.describe_subnets(Filters=[{"Name": "availability-zone", "Values": [zone]}])["Subnets"][0]
+
+
+@pytest.fixture
+def stage():
+    """The world without moto or HTTP."""
+    return Stage()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """SSH servers of boxes, shared by a module."""
+    from tests.sandbox.boxkit import Lab
+
+    lab = Lab(tmp_path_factory.mktemp("boxes"))
+    yield lab
+    lab.stop()

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 
+import pytest
+
 from spotbox.sandbox.pace import Pace
 from spotbox.sandbox.records import Box, Request
 from spotbox.sandbox.refusals import Refusal
@@ -13,6 +15,7 @@ from spotbox.sandbox.world import SpotOptions, World
 ZONES = {"us-east-1": ["us-east-1a", "us-east-1b"], "eu-west-1": ["eu-west-1a"]}
 ZONE = "us-east-1a"
 G5 = "g5.xlarge"
+POOL = (G5, ZONE)
 
 
 class Clock:
@@ -139,3 +142,10 @@ class Stage:
 def shown(request: Request) -> tuple[str, str]:
     """State and Status.Code, as DescribeSpotInstanceRequests shows them."""
     return request.state, request.code
+
+
+def code(call, *args):
+    """The code of the refusal that a call ends with."""
+    with pytest.raises(Refusal) as refused:
+        call(*args)
+    return refused.value.code

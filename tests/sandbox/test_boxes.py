@@ -7,16 +7,9 @@ import time
 
 import pytest
 
-from tests.sandbox.boxkit import Lab, alive, nap, until
+from tests.sandbox.boxkit import alive, nap, until
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    lab = Lab(tmp_path_factory.mktemp("boxes"))
-    yield lab
-    lab.stop()
 
 
 @pytest.fixture(autouse=True)

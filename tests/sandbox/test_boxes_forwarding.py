@@ -9,16 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.boxkit import Lab, until
+from tests.sandbox.boxkit import until
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    lab = Lab(tmp_path_factory.mktemp("boxes"))
-    yield lab
-    lab.stop()
 
 
 def free_port() -> int:

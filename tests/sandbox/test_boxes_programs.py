@@ -10,16 +10,9 @@ import pytest
 
 from spotbox.sandbox import nvidia_smi
 from spotbox.sandbox.boxfiles import has_nvidia, motd
-from tests.sandbox.boxkit import SPEC, Lab, processes, until
+from tests.sandbox.boxkit import SPEC, processes, until
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    lab = Lab(tmp_path_factory.mktemp("boxes"))
-    yield lab
-    lab.stop()
 
 
 def out(lab, command):

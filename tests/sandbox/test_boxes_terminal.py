@@ -7,17 +7,10 @@ import subprocess
 import pexpect
 import pytest
 
-from tests.sandbox.boxkit import Lab, alive, nap, processes, until
+from tests.sandbox.boxkit import alive, nap, processes, until
 
 pytestmark = pytest.mark.filterwarnings("error")
 PROMPT = r"ubuntu@ip-172-31-5-9:~\$ "
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    lab = Lab(tmp_path_factory.mktemp("boxes"))
-    yield lab
-    lab.stop()
 
 
 @pytest.fixture

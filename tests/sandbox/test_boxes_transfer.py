@@ -6,16 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.sandbox.boxkit import Lab
-
 pytestmark = pytest.mark.filterwarnings("error")
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    lab = Lab(tmp_path_factory.mktemp("boxes"))
-    yield lab
-    lab.stop()
 
 
 @pytest.fixture

@@ -7,22 +7,12 @@ import pytest
 
 from spotbox.sandbox.images import IMAGES
 
-from .conftest import PERSISTENT, code_of, until
-
-ROOT = {"DeviceName": "/dev/sda1"}
-TAGS = [{"Key": "spotbox:name", "Value": "dev"}]
+from .conftest import PERSISTENT, ROOT, TAGS, code_of, default_subnet, until
 
 
 def spec(*kinds):
+    """TagSpecifications with our tags."""
     return [{"ResourceType": kind, "Tags": TAGS} for kind in kinds]
-
-
-def spot(**options):
-    return {"MarketType": "spot", "SpotOptions": options}
-
-
-def default_subnet(aws, zone):
-    return aws.ec2.describe_subnets(Filters=[{"Name": "availability-zone", "Values": [zone]}])["Subnets"][0]
 
 
 def test_a_launch_tags_all_it_makes_and_keeps_the_disk_as_asked(aws):

@@ -3,15 +3,8 @@
 import pytest
 
 from spotbox.sandbox.life import BY_USER
-from spotbox.sandbox.refusals import Refusal
 
-from .fakes import Stage, Wish
-
-
-def code(call, *args):
-    with pytest.raises(Refusal) as refused:
-        call(*args)
-    return refused.value.code
+from .fakes import Stage, Wish, code
 
 
 def test_a_launch_is_pending_then_runs_then_answers():

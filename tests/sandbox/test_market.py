@@ -21,11 +21,6 @@ NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 SPOT = SpotOptions("persistent", "stop")
 
 
-@pytest.fixture
-def stage():
-    return Stage()
-
-
 def refused(call, *args):
     with pytest.raises(Refusal) as caught:
         call(*args)

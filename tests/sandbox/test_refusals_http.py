@@ -4,22 +4,12 @@ import pytest
 
 from spotbox.sandbox.images import IMAGES
 
-from .conftest import code_of
-
-ROOT = {"DeviceName": "/dev/sda1"}
-TAGS = [{"Key": "spotbox:name", "Value": "dev"}]
-
-
-def spec(*kinds):
-    return [{"ResourceType": kind, "Tags": TAGS} for kind in kinds]
+from .conftest import ROOT, TAGS, code_of, default_subnet
 
 
 def spot(**options):
+    """InstanceMarketOptions of a Spot launch."""
     return {"MarketType": "spot", "SpotOptions": options}
-
-
-def default_subnet(aws, zone):
-    return aws.ec2.describe_subnets(Filters=[{"Name": "availability-zone", "Values": [zone]}])["Subnets"][0]
 
 
 @pytest.mark.parametrize(

@@ -7,21 +7,7 @@ import pytest
 
 from spotbox.sandbox.refusals import Refusal
 
-from .fakes import G5, ZONE, Stage, Wish, shown
-
-POOL = (G5, ZONE)
-
-
-def code(call, *args):
-    with pytest.raises(Refusal) as refused:
-        call(*args)
-    return refused.value.code
-
-
-@pytest.fixture
-def stage():
-    return Stage()
-
+from .fakes import G5, POOL, ZONE, Wish, code, shown
 
 # open
 

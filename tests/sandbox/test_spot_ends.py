@@ -3,22 +3,8 @@
 import pytest
 
 from spotbox.sandbox.life import BY_USER
-from spotbox.sandbox.refusals import Refusal
 
-from .fakes import G5, ZONE, Stage, Wish, shown
-
-POOL = (G5, ZONE)
-
-
-def code(call, *args):
-    with pytest.raises(Refusal) as refused:
-        call(*args)
-    return refused.value.code
-
-
-@pytest.fixture
-def stage():
-    return Stage()
+from .fakes import ZONE, Wish, code, shown
 
 
 @pytest.mark.parametrize("first", ["running", "stopped"])
