@@ -11,7 +11,7 @@ from spotbox.commands._ledger import seen
 from spotbox.core.boxes import Box
 from spotbox.core.cost import Cost, Disk, Life, Tariff, cost_of
 from spotbox.core.cost_ledger import earlier, marks_in
-from spotbox.core.cost_life import Past, Told, disks_of, life_of, past_of, present, second
+from spotbox.core.cost_life import Past, Told, disks_of, life_of, past_of, present, second, since_of
 from spotbox.core.cost_past import Mark, doubtful
 from spotbox.core.errors import SpotboxError
 from spotbox.core.history import MOST_DAYS, History, Pool
@@ -26,12 +26,13 @@ class Parts:
     requests: tuple[Request, ...]
     pasts: tuple[Past, ...]
     disks: tuple[Disk, ...]
+    since: datetime | None = None  # when it was launched that has moved since
 
     @property
     def start(self) -> datetime | None:
         """The first that is known of it."""
         times = [past.born for past in self.pasts if past.born] + [disk.start for disk in self.disks]
-        return min(times, default=None)
+        return min([*times, *([self.since] if self.since else [])], default=None)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def parts_of(
     pasts = [past_of(i, requests, volumes, now, (*marks_in(ledger, i.id), *more.get(i.id, ()))) for i in instances]
     ids = ([i.id for i in instances], [r.id for r in requests], [v.id for v in volumes])
     before, disks = earlier(ledger, *whose, *ids, elsewhere)
-    return Parts(whose[1], tuple(requests), (*before, *pasts), (*disks, *disks_of(volumes, now)))
+    since = since_of((*requests, *instances), elsewhere, now)
+    return Parts(whose[1], tuple(requests), (*before, *pasts), (*disks, *disks_of(volumes, now)), since)
 
 
 def costs_of(
@@ -89,7 +91,7 @@ def costs_of(
     app.progress.glance("reading what happened, and the prices of that time")
     asked, remarks = _ask(app, boxes, [life for life, _ in gone], start, now)
     app.progress.done()
-    lives = [life_of(p.name, p.pasts, p.disks, p.requests, _told(p, asked.told, now), now) for p in boxes]
+    lives = [life_of(p.name, p.pasts, p.disks, p.requests, _told(p, asked.told, now), now, p.since) for p in boxes]
     tariff = asked.tariff()
     found = [(life, cost_of(life, tariff, max(start, life.start))) for life in lives]
     for life, cost in gone:  # what was told at its removal stands, if all of it is asked for

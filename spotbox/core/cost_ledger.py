@@ -12,7 +12,7 @@ from typing import Any
 
 from spotbox.core.boxes import Box
 from spotbox.core.cost import Disk
-from spotbox.core.cost_life import Past, marks_of, second
+from spotbox.core.cost_life import FIRST_YEAR, Past, marks_of, second
 from spotbox.core.cost_past import Mark, What
 from spotbox.core.history import Pool
 from spotbox.core.records import Instance
@@ -20,7 +20,7 @@ from spotbox.core.states import LEAVING
 
 KEPT = timedelta(days=400)  # an entry that was not seen for so long is dropped
 MOST = 1000  # entries
-FIRST_YEAR, LAST_YEAR = 2006, 9000  # EC2 is of 2006; near the last year sums of times would overflow
+LAST_YEAR = 9000  # near the last year that there is sums of times would overflow
 MOST_GIB = 65536  # of a volume (EC2 API Reference, EbsBlockDevice)
 Entry = dict[str, Any]
 

@@ -1,18 +1,19 @@
 """The life of a box for its cost: its instances' runs, the time it stood stopped, its disks, and what nobody tells."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from spotbox.core.cost import Disk, Life, Run
 from spotbox.core.cost_past import Mark, What, stays
 from spotbox.core.history import Pool
-from spotbox.core.names import join_names
+from spotbox.core.names import MOVED_TAG, SINCE_TAG, join_names
 from spotbox.core.records import Instance, Request, Volume
 from spotbox.core.states import LEAVING, LIVE, stopped_by_aws
 
 Span = tuple[datetime, datetime]
+FIRST_YEAR = 2006  # of EC2: no box is older
 NEAR = timedelta(minutes=15)  # a launch makes request, volumes and instance within so much
 # "User initiated (2026-11-22 12:00:00 GMT)": Instance.StateTransitionReason in the EC2 API Reference.
 _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
@@ -129,10 +130,30 @@ def disks_of(volumes: Iterable[Volume], now: datetime) -> list[Disk]:
     ]
 
 
+def since_of(parts: Iterable[Request | Instance], elsewhere: Container[str], now: datetime) -> datetime | None:
+    """Since when a box that has moved has been there, as its tag says; None where its past is counted `elsewhere`, or
+    the tag holds no moment that can be."""
+    for part in parts:
+        try:
+            since = datetime.fromisoformat(part.tags.get(SINCE_TAG, ""))
+        except ValueError:
+            continue
+        counted = part.tags.get(MOVED_TAG, "").partition("/")[0] in elsewhere
+        if not counted and since.tzinfo is not None and since.year >= FIRST_YEAR and since <= now:
+            return second(since)
+    return None
+
+
 def life_of(
-    name: str, pasts: Sequence[Past], disks: Sequence[Disk], requests: Iterable[Request], told: Told, now: datetime
-) -> Life:  # fmt: skip
-    """The life of a box up to `now`, of its instances and disks."""
+    name: str,
+    pasts: Sequence[Past],
+    disks: Sequence[Disk],
+    requests: Iterable[Request],
+    told: Told,
+    now: datetime,
+    since: datetime | None = None,
+) -> Life:
+    """The life of a box up to `now`, of its instances and disks; before them it has been there `since` then."""
     runs, down, unknown = list[Run](), list[Span](), list[Span]()
     for past in pasts:
         later = [p.born for p in pasts if p.born and past.born and p.born > past.born]
@@ -148,8 +169,8 @@ def life_of(
             else:
                 (unknown if stay.up is None else down).append((stay.start, stay.end))
     first = min((past.born for past in pasts if past.born), default=now)
-    oldest = min((disk.start for disk in disks), default=first)
-    if oldest < first - NEAR:  # a data volume that is older than every instance that is known
+    oldest = min([since or first, *(disk.start for disk in disks)])
+    if oldest < first - NEAR:  # a move, or a data volume, that is older than every instance that is known
         unknown.append((oldest, first))
     ran = [(run.start, run.end) for run in runs]
     free = [*down, *((disk.start, disk.end) for disk in disks)]

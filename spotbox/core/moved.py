@@ -3,12 +3,12 @@
 Nothing is remembered but at AWS. The box that moves bears `spotbox:moving` (where to); the image, its snapshots and
 all that is launched of it bear `spotbox:moved-from`: the instance they were made of and when that had last been
 launched (DescribeInstances, LaunchTime: it changes with every start). What was made of an older launch is stale: the
-box has run since, and what it wrote then is not in it.
+box has run since, and what it wrote then is not in it. That tag goes at the end of a move; `spotbox:since` stays.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from spotbox.core.boxes import Box, Sight, data_volumes, gather
@@ -21,6 +21,7 @@ from spotbox.core.names import (
     MOVED_TAG,
     MOVING_TAG,
     ROLE_TAG,
+    SINCE_TAG,
     Tags,
     box_tags,
     without_aws,
@@ -63,10 +64,11 @@ def _names(text: str) -> tuple[str, ...]:
 
 def origin(instance: Instance) -> str:
     """What the instance is now: its id and when it was last launched, to the millisecond that AWS may give."""
-    when = instance.launched
-    return f"{instance.id}/" + (
-        f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03}Z" if when else ""
-    )
+    return f"{instance.id}/{_moment(instance.launched)}"
+
+
+def _moment(when: datetime | None) -> str:
+    return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03}Z" if when else ""
 
 
 def instance_in(text: str) -> str:
@@ -193,11 +195,18 @@ def image_name(tags: Tags) -> str:
 
 
 def moved_tags(box: Box) -> dict[str, str]:
-    """The tags that a box takes with it: the user's own, its limits; and what it was made of."""
+    """The tags that a box takes with it: the user's own, its limits, since when it is there, what it was made of."""
     assert box.instance  # noqa: S101
     fresh = {ROLE_TAG, KEEP_TAG, MOVING_TAG, MAX_PRICE_TAG, DATA_TAG}
     kept = {key: value for key, value in without_aws(box.own_tags).items() if key not in fresh}
-    return {**kept, MOVED_TAG: origin(box.instance)}
+    since = _moment(_born(box, box.instance))
+    return {**({SINCE_TAG: since} if since else {}), **kept, MOVED_TAG: origin(box.instance)}
+
+
+def _born(box: Box, instance: Instance) -> datetime | None:
+    """When it was first launched, which made its root volume: no time of this run's, that every run finds the same."""
+    roots = [v.created for v in box.volumes if v.created and v.instance_id == instance.id and v.delete_on_termination]
+    return min(roots, default=instance.launched)
 
 
 def progress_words(snapshots: Sequence[Snapshot], seconds: float) -> str:

@@ -15,6 +15,8 @@ POOL_TAG = "spotbox:pool"
 # A move: on the box that is to move, where to; on all that is made of it, of which instance, and when that had last
 # been launched.
 MOVING_TAG, MOVED_TAG, MOVE_ROLE = "spotbox:moving", "spotbox:moved-from", "move"
+# On a box that has moved, for good: since when it has been there; AWS forgets what it was before within hours.
+SINCE_TAG = "spotbox:since"
 # The data volume: its id, where the guard on the box looks for it, and its size; on instance and request.
 DATA_TAG, DATA_SIZE_TAG = "spotbox:data-volume", "spotbox:data-size"
 # On the copy of a data volume and its snapshot, while it moves to another zone: the volume, and for which instance.

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from spotbox.core.names import MOVED_TAG
+from spotbox.core.names import MOVED_TAG, SINCE_TAG
 from tests.commands.costs import FakeCosts
 from tests.commands.test_cost import DEV
 
@@ -177,6 +177,14 @@ def test_two_sides_of_a_move_count_once(user):
     world.request_of(f"i-{new}", code="fulfilled")
     found = user.run("cost", "dev", "-o", "json").json
     assert found["running_hours"] == 86.0  # by the ledger, which knows what it was moved from
+
+
+def test_what_moved_is_not_complete_on_another_laptop(user):
+    """Without a ledger the time before a move is unknown hours, as the box's tag tells of it."""
+    user.world.has_box("dev", age=10 * 3600, tags={SINCE_TAG: "2026-02-25T08:00:00.000Z"})
+    found = user.run("cost", "dev", "-o", "json").json
+    assert (found["running_hours"], found["complete"]) == (10.0, False)
+    assert "whether it ran is not known for" in user.run("cost", "dev").err
 
 
 def test_a_region_has_its_own_removed_boxes(user):

@@ -17,13 +17,15 @@ from spotbox.core.cost_life import (
     minus,
     past_of,
     present,
+    since_of,
     transition_time,
     union,
 )
 from spotbox.core.cost_past import Mark, What
 from spotbox.core.history import Pool
+from spotbox.core.names import MOVED_TAG, SINCE_TAG
 from spotbox.core.states import State
-from tests.core.test_cost import tariff
+from tests.core.test_cost import POOL, tariff
 from tests.core.worlds import WHEN, data_volume, instance, request, volume
 
 NOW = WHEN + timedelta(hours=100)
@@ -38,10 +40,10 @@ def said(hours, why="User initiated"):
     return f"{why} ({at(hours):%Y-%m-%d %H:%M:%S} GMT)"
 
 
-def life(instances, requests=(), volumes=(), told=None, now=NOW):
+def life(instances, requests=(), volumes=(), told=None, now=NOW, since=None):
     requests, volumes = requests or [request()], volumes or [volume()]
     pasts = [past_of(i, requests, volumes, now) for i in instances]
-    return life_of("dev", pasts, disks_of(volumes, now), requests, told or Told(), now)
+    return life_of("dev", pasts, disks_of(volumes, now), requests, told or Told(), now, since)
 
 
 def hours(spans):
@@ -114,6 +116,35 @@ def test_a_data_volume_older_than_every_instance():
     old = data_volume(created=at(-50))
     found = life([instance()], volumes=[volume(), old])
     assert (hours(found.unknown), found.start) == ([(-50, 0)], at(-50))
+
+
+def test_a_box_that_has_moved():
+    """Its tag tells since when it has been there: what it was before the move is unknown, and not nothing."""
+    moved = instance(tags={SINCE_TAG: "2026-11-20T10:00:00.250Z"})
+    since = since_of((request(), moved), (), NOW)
+    assert since == at(-50)
+    found = life([moved], since=since)
+    assert (hours(found.unknown), found.start) == ([(-50, 0)], at(-50))
+    assert not cost_of(found, tariff((-999, "0.40"))).complete
+    before = Past("i-0", POOL, True, True, (Mark(since, What.STARTED, at(0)),), None)
+    pasts = [before, past_of(moved, [request()], [volume()], NOW)]
+    known = life_of("dev", pasts, [], [request()], Told(), NOW, since)
+    assert (known.unknown, known.complete) == ((), True)  # where the ledger tells it
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "2026-11-20T10:00:00", "1999-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "\x1b"]
+)
+def test_a_tag_that_tells_no_moment(text):
+    """It is as if it were not there."""
+    assert since_of([instance(tags={SINCE_TAG: text})], (), NOW) is None
+
+
+def test_what_is_counted_with_the_side_that_moves():
+    """While both sides of a move are there, the time before is the old one's."""
+    new = instance(tags={SINCE_TAG: "2026-11-20T10:00:00Z", MOVED_TAG: "i-0/2026-11-21T10:00:00.000Z"})
+    assert since_of([new], {"i-0"}, NOW) is None
+    assert since_of([new], {"i-7"}, NOW) == at(-50)
 
 
 def test_a_request_older_than_its_instance():

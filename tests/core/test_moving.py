@@ -24,7 +24,7 @@ from spotbox.core.moving import (
     unmark,
     whats_next,
 )
-from spotbox.core.names import MOVED_TAG, MOVING_TAG, ROLE_TAG, box_tags
+from spotbox.core.names import MOVED_TAG, MOVING_TAG, ROLE_TAG, SINCE_TAG, box_tags
 from spotbox.core.records import Group, ImageDisk, Instance, KeyPair, OwnImage, Request, Snapshot, Volume
 from spotbox.core.states import LIVE
 from spotbox.core.steps import Cancel, DeleteVolume, DeregisterImage, Terminate
@@ -352,6 +352,16 @@ def test_what_is_made_is_known_again():
     assert len(image_name(image_tags(box))) <= 128
     assert moved_tags(box)["team"] == "a"
     assert MOVING_TAG not in moved_tags(scene().old)
+
+
+def test_a_move_says_since_when_the_box_has_been_there():
+    """The moment of its first launch, on whatever start and move: later moves leave it as it is."""
+    box = scene(marked=False).old
+    later = replace(box, instance=replace(box.instance, launched=NOON + timedelta(days=3)))
+    assert moved_tags(box)[SINCE_TAG] == moved_tags(later)[SINCE_TAG] == f"{NOON:%Y-%m-%dT%H:%M:%S}.000Z"
+    first = {**box.request.tags, SINCE_TAG: "2026-01-01T00:00:00.000Z"}
+    again = replace(box, request=replace(box.request, tags=first))
+    assert moved_tags(again)[SINCE_TAG] == first[SINCE_TAG]
 
 
 def test_marks_are_taken_once():

@@ -63,7 +63,8 @@ def perform(here: Here) -> str:
 def _screen(text: str) -> list[str]:
     """The lines that stay: a live line ends with "erase it and go on"."""
     kept = (re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line.split("\r\x1b[K")[-1]) for line in text.split("\n"))
-    return [line.replace("\r", "").replace(sys.executable, "python").rstrip() for line in kept if line.strip("\r")]
+    python = re.escape(str(Path(sys.executable).parent)) + r"/python[\d.]*"  # the script's first line names any of them
+    return [re.sub(python, "python", line.replace("\r", "")).rstrip() for line in kept if line.strip("\r")]
 
 
 def shown() -> str:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -74,10 +75,11 @@ def test_sigkill(own):
     shop, nap = Shop(own), f"602.{os.getpid()}"
     name = counting(shop)
     shop.create(NAPPER.format(nap=nap), name="napper")
+    made, state = time.time(), own.home / "state.pickle"
     assert shop.says("napper", "ready")
     assert shop.says(name, "step 20")
     assert alive(f"sleep {nap}")
-    assert until(lambda: (own.home / "state.pickle").exists())
+    assert until(lambda: state.exists() and state.stat().st_mtime > made)  # every two seconds it is kept what is new
     os.kill(own.endpoint.pid, signal.SIGKILL)
     assert gone(nap)
     again = Aws(process.ensure(own.home), own.home)
