@@ -32,8 +32,8 @@ DISK_KEY = "arn:aws:kms:us-east-1:123456789012:key/mrk-0123456789abcdef012345678
 # The arguments of every document that there is.
 EVERY = [
     *((use, *strict) for use in USES for strict in ((), ("--strict",))),
-    *((use, "--document", document) for use in ("box", "train") for document in ("role", "trust")),
     ("box", "--strict", "--disk-key", DISK_KEY),
+    *((use, "--document", document) for use in ("box", "train") for document in ("role", "trust")),
 ]
 
 
