@@ -201,7 +201,7 @@ KNOWN_FLAGS = TRAIN_FLAGS | {
     "disk-size", "disk-type", "data-size", "key", "allow-cidr", "subnet", "iam-profile", "user-data", "tag", "ssh-user",
     "owner", "wait", "pool", "output", "forward", "keep-data", "notice", "park", "fallback", "sort", "limit", "score",
     "quota", "refresh", "history", "ttl", "idle-stop", "checkpoint", "watch",
-    "account", "bucket", "strict", "since", "follow", "actual",
+    "account", "bucket", "disk-key", "strict", "since", "follow", "actual",
 }  # fmt: skip
 
 region_option = flag("-r", "--region", metavar="REGION", help="AWS region, such as us-east-1.")

@@ -1,5 +1,6 @@
 """IAM policies as the tests read them: the actions allowed, and those that a call of the API needs."""
 
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -27,9 +28,11 @@ S3 = {
 }
 
 PLACE = ("--bucket", "mine/dev")
+DISK_KEY = "arn:aws:kms:us-east-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef"
 # The arguments of every document that there is.
 EVERY = [
     *((use, *strict) for use in USES for strict in ((), ("--strict",))),
+    ("box", "--strict", "--disk-key", DISK_KEY),
     *((use, "--document", document) for use in ("box", "train") for document in ("role", "trust")),
 ]
 
@@ -68,16 +71,20 @@ def allowed(policy: dict[str, Any]) -> set[str]:
 
 
 def allows(policy: dict[str, Any], action: str, resource: str, **keys: str) -> bool:
-    """Whether a policy allows an action on a resource where the condition keys are `keys`.
+    """Whether a policy allows an action on a resource where the condition keys are `keys`."""
+    return any(granting(policy, action, resource, **keys))
+
+
+def granting(policy: dict[str, Any], action: str, resource: str, **keys: str) -> Iterator[tuple[str, str]]:
+    """The Sid of each statement that allows it, and the resource pattern by which it does.
 
     IAM User Guide, "IAM JSON policy elements: Condition": all conditions of a statement must hold.
     """
-    return any(
-        action in items(statement["Action"])
-        and any(fnmatchcase(resource, pattern) for pattern in items(statement["Resource"]))
-        and _holds(statement.get("Condition", {}), keys)
-        for statement in policy["Statement"]
-    )
+    for statement in policy["Statement"]:
+        if action in items(statement["Action"]) and _holds(statement.get("Condition", {}), keys):
+            for pattern in items(statement["Resource"]):
+                if fnmatchcase(resource, pattern):
+                    yield statement["Sid"], pattern
 
 
 def _holds(conditions: dict[str, dict[str, Any]], keys: dict[str, str]) -> bool:
@@ -85,7 +92,7 @@ def _holds(conditions: dict[str, dict[str, Any]], keys: dict[str, str]) -> bool:
         for key, values in wanted_keys.items():
             if operator == "Null":
                 good = (key not in keys) == (values == "true")
-            elif operator in ("StringEquals", "StringLike"):
+            elif operator in ("Bool", "StringEquals", "StringLike"):
                 good = any(fnmatchcase(keys.get(key, "\0"), value) for value in items(values))
             else:
                 raise NotImplementedError(operator)

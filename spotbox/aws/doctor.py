@@ -147,10 +147,11 @@ def _second(aws: Aws, store: Store, want: Want, first: Mapping[str, Answer]) -> 
     key = first["disk key"]
     calls["disk_key"] = lambda: key if isinstance(key, SpotboxError) else diskkeys.disk_key(aws, region, key)
     actions = [*trial.LIFE, "ec2:RunInstances", "ec2:CreateSecurityGroup", "ec2:ImportKeyPair"]
-    calls["simulated"] = lambda: trial.simulated(aws, region, first["who"], actions)
+    owner = owner_from(first["who"])
+    calls["simulated"] = lambda: trial.simulated(aws, region, first["who"], actions, owner)
+    calls["simulated untagged"] = lambda: trial.simulated(aws, region, first["who"], actions)
     if isinstance(image_id, str) and not isinstance(nets, SpotboxError) and nets:
         net, name = _ground(first, nets, want)
-        owner = owner_from(first["who"])
         tries = trial.launching(aws, region, owner, image_id, name, net.id, net.vpc_id)
         calls |= {f"try {action}": call for action, call in tries.items()}
     return calls
@@ -241,17 +242,26 @@ _ACTIONS = {  # what a refused look was about
 
 
 def _permissions(seen: Mapping[str, Answer]) -> Permissions:
-    """Looks that were refused, dry runs, and what IAM's simulator says of the rest."""
+    """Looks that were refused, dry runs, and what IAM's simulator says of the rest.
+
+    A policy may allow an action on what bears spotbox's tags alone (`spotbox policy box --strict`). Nothing that a dry
+    run names bears them: neither what is not there, nor the VPC's own group in a launch. Of such an action a refusal
+    tells nothing, and the simulator is believed, but not of a launch, which takes more than it is asked about.
+    """
     allowed, refused, unknown = set[str](), set[str](), set[str]()
     for name, action in _ACTIONS.items():
         answer = seen.get(name)
         (refused if isinstance(answer, SpotboxError) and trial.denied(answer) else allowed).add(action)
     tries = {name[4:]: answer for name, answer in seen.items() if name.startswith("try ")}
-    simulated = frozenset() if isinstance(seen["simulated"], SpotboxError) else seen["simulated"]
+    simulated, untagged = (
+        frozenset[str]() if isinstance(seen[name], SpotboxError) else seen[name]
+        for name in ("simulated", "simulated untagged")
+    )
+    by_tags = simulated - untagged
     for action in dict.fromkeys([*tries, *trial.LIFE, "ec2:RunInstances", "ec2:CreateSecurityGroup"]):
         answer = tries.get(action)
         if answer is False:
-            refused.add(action)
+            (refused if action not in by_tags else allowed if action in trial.LIFE else unknown).add(action)
         else:
             (allowed if answer is True or action in simulated else unknown).add(action)
     return Permissions(frozenset(allowed - refused), frozenset(refused), frozenset(unknown - refused))

@@ -12,7 +12,7 @@ from typing import Any
 from spotbox.aws.errors import translating
 from spotbox.aws.session import Aws
 from spotbox.core.errors import Exit, SpotboxError
-from spotbox.core.names import box_tags, wire_tags
+from spotbox.core.names import OWNER_TAG, box_tags, wire_tags
 from spotbox.core.records import Identity
 from spotbox.core.remedies import policy_source
 
@@ -53,11 +53,20 @@ def tried(aws: Aws, region: str, operation: str, **params: Any) -> bool | None:
 
 
 def without_resources(aws: Aws, region: str) -> dict[str, Callable[[], bool | None]]:
-    """The dry runs that need to know nothing before, by action. Those that end something name what is not there."""
+    """The dry runs that need to know nothing before, by action. Those that end something name what is not there.
+
+    The key pair bears tags, as that of a box does; whose is not known yet.
+    """
+    tags = [{"ResourceType": "key-pair", "Tags": wire_tags(box_tags("doctor", "doctor"))}]
     instance, request = f"i-{NOWHERE}", f"sir-{NOWHERE[:8]}"
     return {
         "ec2:ImportKeyPair": lambda: tried(
-            aws, region, "import_key_pair", KeyName=f"spotbox-{NOWHERE}", PublicKeyMaterial=_SAMPLE_KEY
+            aws,
+            region,
+            "import_key_pair",
+            KeyName=f"spotbox-{NOWHERE}",
+            PublicKeyMaterial=_SAMPLE_KEY,
+            TagSpecifications=tags,
         ),
         "ec2:StartInstances": lambda: tried(aws, region, "start_instances", InstanceIds=[instance]),
         "ec2:StopInstances": lambda: tried(aws, region, "stop_instances", InstanceIds=[instance]),
@@ -96,24 +105,30 @@ def launching(
             GroupName=f"spotbox-{NOWHERE}",
             Description="spotbox doctor",
             VpcId=vpc_id,
+            TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
         ),
     }
 
 
-def simulated(aws: Aws, region: str, who: Identity, actions: Sequence[str]) -> frozenset[str]:
-    """Those of `actions` that IAM's simulator allows the caller on a box's resources (IAM, SimulatePrincipalPolicy).
+def simulated(aws: Aws, region: str, who: Identity, actions: Sequence[str], owner: str | None = None) -> frozenset[str]:
+    """Those of `actions` that IAM's simulator allows the caller on a box's resources (IAM, SimulatePrincipalPolicy):
+    on those that bear the owner's tag, where one is given, else on those that bear none.
 
-    Not allowed there is no proof of the contrary: the simulator is given no tags, and knows no path of a role.
+    Not allowed there is no proof of the contrary: the simulator knows no path of a role.
     """
     source = policy_source(who)
     if source is None:
         return frozenset(actions) if who.arn.endswith(":root") else frozenset()
     partition = who.arn.split(":")[1]
+    keys = [f"aws:{kind}/{OWNER_TAG}" for kind in ("ResourceTag", "RequestTag")] if owner else []
     with translating("iam:SimulatePrincipalPolicy", region):
         answer = aws.client("iam", region).simulate_principal_policy(
             PolicySourceArn=source,
             ActionNames=list(actions),
             ResourceArns=[f"arn:{partition}:ec2:{region}:{who.account}:{part}/{NOWHERE}" for part in _PARTS],
+            ContextEntries=[
+                {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [str(owner)]} for key in keys
+            ],
         )
     found = set()
     for row in answer.get("EvaluationResults", ()):

@@ -12,7 +12,8 @@ from spotbox.resources import template_path
 ACCOUNT = Parsed("number", policies.parse_account)
 ROLE = Parsed("role", policies.parse_role)
 PLACE = Parsed("bucket/prefix", policies.parse_place)
-ROLE_FLAGS = {"box": "iam_profile", "train": "role"}
+DISK_KEY = Parsed("ARN", policies.parse_disk_key)
+ONLY_FOR = {"iam_profile": "box", "disk_keys": "box", "role": "train"}
 
 
 @click.command(cls=Command)
@@ -40,6 +41,14 @@ ROLE_FLAGS = {"box": "iam_profile", "train": "role"}
     metavar="NAME",
     help="For `box`: the role that boxes may be given; an instance profile usually has its role's name.",
 )
+@flag(
+    "--disk-key",
+    "disk_keys",
+    type=DISK_KEY,
+    multiple=True,
+    metavar="ARN",
+    help="For `box`: your own KMS key that the account encrypts EBS with; repeatable. AWS's own key takes none.",
+)
 @flag("--role", type=ROLE, metavar="NAME|ARN", help="For `train`: the role that jobs may be given.")
 @click.pass_context
 def policy(
@@ -50,6 +59,7 @@ def policy(
     account: str | None,
     places: tuple[tuple[str, str], ...],
     iam_profile: str | None,
+    disk_keys: tuple[str, ...],
     role: str | None,
 ) -> None:
     """Print the least IAM policy for USE: looking at prices, boxes, or training jobs.
@@ -61,10 +71,11 @@ def policy(
     spotbox policy box --account 123456789012
     spotbox policy box --document role --bucket my-checkpoints/dev
     """
-    for other, name in ROLE_FLAGS.items():
+    for name, other in ONLY_FOR.items():
         if name in typed(ctx) and other != use:
-            raise UsageError(f"--{name.replace('_', '-')} is for `spotbox policy {other}`", "Leave it out.")
-    given = policies.Given(account, {"box": iam_profile, "train": role}.get(use), places)
+            flag_name = name.rstrip("s").replace("_", "-")
+            raise UsageError(f"--{flag_name} is for `spotbox policy {other}`", "Leave it out.")
+    given = policies.Given(account, {"box": iam_profile, "train": role}.get(use), places, disk_keys)
     path = template_path("policy") / policies.template(use, document, strict)
     filled = policies.fill(json.loads(path.read_text()), use, given)
     click.echo(json.dumps(filled, indent=2))

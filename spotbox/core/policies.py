@@ -1,6 +1,6 @@
 """IAM policies: which template is for what, its placeholders filled, and which one holds an action that was refused.
 
-A template names what differs from user to user in capitals: ACCOUNT, ROLE, SERVICE, and BUCKET/PREFIX.
+A template names what differs from user to user in capitals: ACCOUNT, ROLE, SERVICE, DISKKEYS, and BUCKET/PREFIX.
 """
 
 import re
@@ -20,7 +20,10 @@ ROLES = "spotbox-*"  # the roles that may be passed where none is named: one is 
 _ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/(?:[\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.ASCII)
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
+# KMS Developer Guide, "Key identifiers (KeyId)": a key of several regions has an id that begins with mrk-.
+_KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/(?:[0-9a-f-]{36}|mrk-[0-9a-f]{32})", re.ASCII)
 _PLACE = re.compile(r"(?:s3://)?([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([\w!.'()=/-]*))?", re.ASCII)
+_KEYS = "DISKKEYS"
 # All at once, the longest first: what the user names may itself look like a placeholder.
 _PLACEHOLDER = re.compile("BUCKET/PREFIX|BUCKET|PREFIX|ACCOUNT|SERVICE|ROLE")
 
@@ -55,11 +58,13 @@ STRICT_LOSSES = {
 
 @dataclass(frozen=True)
 class Given:
-    """What the user named: the account's number, a role (name or ARN), places in S3 as (bucket, prefix or empty)."""
+    """What the user named: the account's number, a role (name or ARN), places in S3 as (bucket, prefix or empty), and
+    the ARNs of customer managed keys that disks are encrypted with."""
 
     account: str | None = None
     role: str | None = None
     places: tuple[tuple[str, str], ...] = ()
+    disk_keys: tuple[str, ...] = ()
 
 
 def template(use: str, document: str = "user", strict: bool = False) -> str:
@@ -74,9 +79,19 @@ def template(use: str, document: str = "user", strict: bool = False) -> str:
 
 
 def fill(policy: Mapping[str, Any], use: str, given: Given) -> dict[str, Any]:
-    """The policy with its placeholders filled; BUCKET/PREFIX stay, and are seen, where no place is named."""
+    """The policy with its placeholders filled; BUCKET/PREFIX stay, and are seen, where no place is named.
+
+    The statements about the keys of disks are there only where a key is named: AWS's own key takes none (EBS User
+    Guide, "Requirements for Amazon EBS encryption").
+    """
     words = {"ACCOUNT": given.account or "*", "SERVICE": _SERVICE.get(use, ""), "ROLE": _role(given)}
-    return {**policy, "Statement": [one for each in policy["Statement"] for one in _filled(each, words, given.places)]}
+    made = []
+    for each in policy["Statement"]:
+        if each.get("Resource") != _KEYS:
+            made += _filled(each, words, given.places)
+        elif given.disk_keys:
+            made.append({**each, "Resource": list(dict.fromkeys(given.disk_keys))})
+    return {**policy, "Statement": made}
 
 
 def remarks(use: str, document: str, strict: bool, given: Given, policy: Mapping[str, Any]) -> list[str]:
@@ -123,6 +138,14 @@ def parse_role(text: str) -> str:
     """The name of a role, or its ARN. UsageError else."""
     if not _ROLE_NAME.fullmatch(text) and not _ROLE_ARN.fullmatch(text):
         raise UsageError(f"{text!r} is no role", "Give its name, or arn:aws:iam::123456789012:role/NAME.")
+    return text
+
+
+def parse_disk_key(text: str) -> str:
+    """The ARN of a key of KMS. UsageError else; an alias too: IAM goes by the key itself."""
+    if not _KEY_ARN.fullmatch(text):
+        hint = "Give its ARN, arn:aws:kms:REGION:ACCOUNT:key/..., as `aws ec2 get-ebs-default-kms-key-id` tells it."
+        raise UsageError(f"{text!r} is no key of KMS", hint)
     return text
 
 

