@@ -106,7 +106,7 @@ def test_credentials_that_expire(user, script, output):  # noqa: F811
 @pytest.mark.parametrize("cut", [KeyboardInterrupt(), Ended("SIGTERM")], ids=["Ctrl-C", "SIGTERM"])
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_leaving_it_alone(user, script, cut, output):  # noqa: F811
-    """Ctrl-C while following detaches: exit 130, the job goes on, nothing is asked of it, and a script learns its name."""
+    """Ctrl-C while following detaches: exit 130, the job goes on, and a script learns its name."""
     user.world.later(20, lambda: (_ for _ in ()).throw(cut))
     said = user.run("train", script, *GIVEN, "-y", "-o", output)
     name = the_job(user).name
