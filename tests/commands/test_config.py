@@ -129,8 +129,10 @@ def test_csv(kept):
 
 def test_a_variable_that_nothing_reads(kept):
     """A misspelt variable is told with the nearest; a value that its flag does not take too."""
-    kept.env |= {"SPOTBOX_MAX_PRISE": "1"}
-    assert "SPOTBOX_MAX_PRISE is no variable of spotbox's (did you mean SPOTBOX_MAX_PRICE?)\n" in kept.run("config").err
+    kept.env |= {"SPOTBOX_MAX_PRISE": "1", "SPOTBOX_DRY_RUN": "1", "SPOTBOX_SANDBOX": "0", "SPOTBOX_YES": "1"}
+    said = kept.run("config").err
+    assert "SPOTBOX_MAX_PRISE is no variable of spotbox's (did you mean SPOTBOX_MAX_PRICE?)\n" in said
+    assert said.count("is no variable") == 2  # the other is SPOTBOX_YES: a consent is given each time
 
 
 def test_a_variable_that_its_flag_refuses(kept, monkeypatch):
