@@ -149,7 +149,16 @@ def test_another_config_file(home, config, where):
 
 
 @pytest.mark.parametrize(
-    "args", [["--version"], ["status", "--version"], ["up", "--version", "--nope"], ["down", "-h"]]
+    "args",
+    [
+        ["--version"],
+        ["status", "--version"],
+        ["up", "--version", "--nope"],
+        ["down", "-h"],
+        ["config", "--version"],
+        ["sandbox", "--version"],
+        ["config", "path", "--version"],
+    ],
 )
 def test_version_and_help_on_a_command(args, capsys, config):
     """--version and -h stand before the command or after it, and need no config file that works."""

@@ -51,7 +51,7 @@ def create_job(hands: Hands, job: Job, quota: Callable[[], JobQuota]) -> str:
 
     CreateTrainingJob takes no token, but a name is taken only once per region and account: where the outcome of a
     call is not known, a job of that name with these very parameters is ours. `quota` is asked where AWS refuses by
-    one. UsageError where the name is taken; exit 4 for a quota; SpotboxError where the outcome stays unknown.
+    one. UsageError where the name is taken; exit 4 for a quota; exit 6 where the outcome stays unknown: it may bill.
     """
     client = hands.aws.client("sagemaker", job.region, once=True)
     request, doubt, pause = training_request(job), False, 1.0
@@ -227,7 +227,7 @@ def _unknown(job: Job, refusal: SpotboxError | None = None) -> SpotboxError:
     look = f"`spotbox train status {job.name} -r {job.region}`; the same --name never makes a second one."
     what = f"whether AWS has made the training job {safe(job.name)} is not known"
     if refusal is None:
-        return SpotboxError(what, f"Look with {look}")
+        return SpotboxError(what, f"Look with {look}", Exit.STILL_BILLS)
     return SpotboxError(
         f"{what}: an answer was lost, and then {refusal.message}",
         f"{refusal.hint} Then look with {look}".strip(),

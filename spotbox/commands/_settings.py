@@ -21,6 +21,7 @@ OTHERS = {"SPOTBOX_HOME", "SPOTBOX_CONFIG", "SPOTBOX_ADVISOR_URL", "SPOTBOX_CHEC
 # What a flag's own default does not say.
 _WORDS = {"max-price": "on-demand", "disk-size": "100", "region": DEFAULT_REGION}
 _FIRST = ("up", "prices", "status")  # whose built-in defaults count where commands differ
+_LAST = ("train", "config", "sandbox")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ def rows(app: App, ctx: click.Context, settings: Settings) -> list[Row]:
     """Every setting in force. Nothing is asked of AWS, and the sandbox is not started."""
     found: dict[str, Row] = {}
     for command, option in _options(ctx):
-        found.setdefault(long_name(option), _row(app, command, option, settings))
+        if (name := long_name(option)) not in found and name not in NEVER_KEPT:
+            found[name] = _row(app, command, option, settings)
     pool = settings.pool
     if pool:
         source = ctx.get_parameter_source("pool")
@@ -53,17 +55,22 @@ def rows(app: App, ctx: click.Context, settings: Settings) -> list[Row]:
 
 
 def _options(ctx: click.Context) -> Iterator[tuple[click.Command, click.Option]]:
+    """Every flag with its command; first those of the commands that come _FIRST."""
     root = ctx.find_root()
     group = root.command
     assert isinstance(group, click.Group)  # noqa: S101 - spotbox itself
-    names = sorted(group.list_commands(root), key=lambda name: (name not in _FIRST, name == "sandbox"))
-    for name in names:
-        command = group.get_command(root, name)
-        if command is None or isinstance(command, click.Group):
-            continue
+    names = sorted(group.list_commands(root), key=lambda name: (name not in _FIRST, name in _LAST))
+    for command in (each for name in names for each in _work(group.get_command(root, name))):
         for option in command.params:
-            if isinstance(option, click.Option) and long_name(option) not in NEVER_KEPT:
+            if isinstance(option, click.Option):
                 yield command, option
+
+
+def _work(command: click.Command | None) -> list[click.Command]:
+    """The command itself, or what a group of commands is made of."""
+    if isinstance(command, click.Group):
+        return list(command.commands.values())
+    return [command] if command else []
 
 
 def _row(app: App, command: click.Command, option: click.Option, settings: Settings) -> Row:
@@ -125,8 +132,7 @@ def _try(app: App, ctx: click.Context, option: click.Option, value: Any) -> None
 
 def tell_unknown(app: App, ctx: click.Context) -> None:
     """A remark for each SPOTBOX_ variable that nothing reads."""
-    known = {f"SPOTBOX_{long_name(option).upper().replace('-', '_')}" for _, option in _options(ctx)} | OTHERS
-    known |= {"SPOTBOX_SANDBOX"}
+    known = {str(option.envvar) for _, option in _options(ctx) if option.envvar} | OTHERS
     for name in sorted(app.env):
         if name.startswith("SPOTBOX_") and name not in known and not name.startswith("SPOTBOX_SANDBOX_"):
             app.remark(f"{safe(name)} is no variable of spotbox's{did_you_mean(name, known)}")

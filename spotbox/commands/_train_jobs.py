@@ -246,5 +246,6 @@ def _stopped(app: App, job: TrainingJob) -> TrainingJob:
         hint = f"{error.hint} Look: spotbox train status {job.name}".strip()
         raise SpotboxError(why, hint, error.exit_code, error.code) from error
     if not waited.done:
-        raise SpotboxError(f"{job.name} is still {waited.value.secondary}", f"Look: spotbox train status {job.name}")
+        why = f"{job.name} is still {waited.value.secondary}, and what it runs bills"
+        raise SpotboxError(why, f"Look: spotbox train status {job.name}", Exit.STILL_BILLS)
     return waited.value

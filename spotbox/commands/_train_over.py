@@ -15,10 +15,16 @@ from spotbox.output import to_json
 
 
 def follow_to_end(app: App, job: TrainingJob, price: Decimal | None, output: str) -> TrainingJob:
-    """Follow it until it is over; its log goes to stdout, or to stderr where stdout is for JSON. Ctrl-C detaches."""
+    """Follow it until it is over; its log goes to stdout, or to stderr where stdout is for JSON. Ctrl-C detaches: a
+    script then gets the job as it was seen last, for it goes on and bills."""
     follower = Follower(app, job, price, data=output != "json")
-    with detaching(app, job.name, follower):
-        return follower.until_over()
+    try:
+        with detaching(app, job.name, follower):
+            return follower.until_over()
+    except SpotboxError:
+        if output == "json":
+            click.echo(to_json(record(follower.job, price)))
+        raise
 
 
 def finish(app: App, job: TrainingJob, price: Decimal | None, output: str) -> None:

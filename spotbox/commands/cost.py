@@ -52,7 +52,7 @@ def cost(ctx: click.Context, /, name: str | None, since: Since | None, actual: b
     boxes = find_boxes(app, regions, owner, name, full=False)
     gone = [each for each in removed(app, owner, name, start) if _was_in(each[0], place)] if start else []
     if name and not boxes and not gone:
-        raise _none_of(app, name, regions, owner)
+        raise _none_of(app, name, regions, owner, start is None)
     asks = actual and bool(boxes or gone) and ask_first(app, yes)
     costs = costs_of(app, parts_of_boxes(app, boxes), gone, start)
     names = {life.name for life, _ in costs.found}
@@ -65,8 +65,11 @@ def _was_in(life: Life, region: str | None) -> bool:
     return region is None or region in {run.pool.region for run in life.runs} | {disk.region for disk in life.disks}
 
 
-def _none_of(app: App, name: str, regions: Sequence[str], owner: str) -> SpotboxError:
-    hint = f"{others(app, regions, owner)} Removed ones are in `spotbox cost {name} --since 30d`."
+def _none_of(app: App, name: str, regions: Sequence[str], owner: str, now: bool) -> SpotboxError:
+    """Exit 7; where only boxes that are there `now` were asked for, with how to see one that was removed."""
+    hint = others(app, regions, owner)
+    if now:
+        hint = f"{hint} Removed ones are in `spotbox cost {name} --since 30d`."
     return SpotboxError(f"there is no box named {name}", hint, Exit.NO_SUCH_BOX)
 
 

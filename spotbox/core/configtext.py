@@ -35,9 +35,13 @@ def literal(value: Value) -> str:
 def set_defaults(text: str, values: Mapping[str, Value | None], origin: str) -> str:
     """`text` with these keys of [defaults] set, or taken out where the value is None; comments and pools stay.
 
-    A line that is commented out is where its key goes. UsageError where the file is written in a way that cannot be
-    changed line by line.
+    What says the same already stays as it is written. A line that is commented out is where its key goes. UsageError
+    where the file is written in a way that cannot be changed line by line.
     """
+    now = {key.replace("_", "-"): value for key, value in _meaning(text, origin).get("defaults", {}).items()}
+    values = {key: value for key, value in values.items() if not _same(now.get(key), value)}
+    if not values:
+        return text
     lines = text.split("\n")
     start = next((i for i, line in enumerate(lines) if _HEADER.fullmatch(line)), None)
     if start is None:
@@ -69,6 +73,11 @@ def _set(lines: list[str], start: int, end: int, key: str, value: Value | None) 
         lines.insert(start + 1, line)
     else:
         lines[at] = line
+
+
+def _same(now: Any, value: Value | None) -> bool:
+    """Whether the file says so already: a number may stand there bare."""
+    return now == value or (type(now) in (int, float) and str(now) == value)
 
 
 def _meaning(text: str, origin: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from spotbox.core.boxes import Box
 from spotbox.core.cost import Disk
 from spotbox.core.cost_life import FIRST_YEAR, Past, marks_of, second
-from spotbox.core.cost_past import Mark, What
+from spotbox.core.cost_past import SAME_START, Mark, What
 from spotbox.core.history import Pool
 from spotbox.core.records import Instance
 from spotbox.core.states import LEAVING
@@ -51,6 +51,9 @@ def _entry(old: Any, box: Box, instance: Instance, now: datetime) -> Entry:
     spells = {at: list(spell) for at, spell in _spells(was).items()}
     launched = next((m for m in reversed(marks) if m.up), None)
     down = next((m for m in marks if not m.up), None)
+    for mark in marks:  # of one that was stopped since: when it was made goes with its root volume
+        if mark.up and launched and launched.at - mark.at > SAME_START:
+            spells.setdefault(mark.at.isoformat(), [None, None, False, None])
     if launched:
         before = spells.get(launched.at.isoformat(), [None, None, False, None])
         until = launched.until or _time(before[0])

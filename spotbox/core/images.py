@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from spotbox.core.records import Image, InstanceType
 
+_USUAL = {"x86_64": ("g4dn.xlarge", "g5.xlarge", "g6.xlarge", "p4d.24xlarge"), "arm64": ("g5g.xlarge",)}
 _ROOT = "/aws/service/deeplearning/ami"
 _PYTORCH = re.compile(r"oss-nvidia-driver-gpu-pytorch-(\d+(?:\.\d+)*)-ubuntu-(\d+(?:\.\d+)*)")
 _SUPPORTED = re.compile(r"supported\s+ec2\s+instances?(?:\s+(?:types|families))?\s*:\s*(.+?)(?:\.\s|\.?$)", re.I | re.M)
@@ -116,6 +117,12 @@ def fits(image: Image, instance_type: InstanceType) -> str | None:
     if families is None or any(_covers(listed, family_of(instance_type.name)) for listed in families):
         return None
     return f"{image.id} does not say that it supports {family_of(instance_type.name)} ({_listed(families)})"
+
+
+def suggested_type(image: Image) -> str | None:
+    """A usual type that the image says it supports, the cheaper ones first; None where it does not say."""
+    families = supported_families(image) or ()
+    return next((name for name in _USUAL[image.architecture] if family_of(name) in families), None)
 
 
 def family_of(instance_type: str) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from spotbox.core.doctor import Check, fail, not_known, ok, warn
 from spotbox.core.errors import Exit, SpotboxError, UsageError
-from spotbox.core.images import fits
+from spotbox.core.images import ALIASES, fits, suggested_type
 from spotbox.core.names import join_names, key_fingerprint
 from spotbox.core.quotas import Quota, QuotaValue, is_enough, quota_of
 from spotbox.core.records import Identity, Image, InstanceType, Subnet
@@ -114,7 +114,7 @@ def network(
     """Where a box can stand: the default VPC's subnets, and whether each zone that sells the types has one."""
     if isinstance(subnets, SpotboxError):
         if subnets.exit_code is Exit.USAGE:  # --subnet names one that is not there
-            return fail("network", subnets.message, with_.aws("ec2", "describe-subnets"), Exit.FAILED)
+            return fail("network", subnets.message, with_.default_subnet(), Exit.FAILED)
         return not_known("network", subnets, with_)
     if not subnets:
         return fail(
@@ -134,14 +134,16 @@ def network(
 def image(found: Image | SpotboxError, wanted: str, kinds: Sequence[InstanceType], now: datetime,
           with_: Remedies) -> Check:  # fmt: skip
     """The image that `wanted` (an id or alias) stands for, and whether the types can run it."""
-    another = with_.spotbox("up", "-r", with_.region, "--ami", "dlami")
+    another = with_.setting("ami", "dlami" if wanted != "dlami" else "dlami-al2023")
     if isinstance(found, SpotboxError):
         if found.exit_code is not Exit.USAGE:
             return not_known("image", found, with_)
         return fail("image", found.message, another)
     for kind in kinds:
         if why := fits(found, kind):
-            return fail("image", f"{kind.name} and image {found.id} do not fit: {why}", another)
+            fitting = suggested_type(found) if wanted in ALIASES else None  # the image is right: the type is not
+            remedy = with_.spotbox("doctor", "-r", with_.region, "-t", fitting) if fitting else another
+            return fail("image", f"{kind.name} and image {found.id} do not fit: {why}", remedy)
     detail = f"{wanted} is {found.id} ({found.name}), of {found.created[:10] or 'an unknown day'}"
     if found.deprecated and found.deprecated < now.strftime("%Y-%m-%dT%H:%M:%S"):
         return warn("image", f"{detail}, deprecated since {found.deprecated[:10]}", another)

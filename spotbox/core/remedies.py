@@ -40,6 +40,16 @@ class Remedies:
         """`spotbox COMMAND WORDS` with the common options."""
         return shell(["spotbox", *self.words, command, *words])
 
+    def setting(self, flag: str, value: str) -> str:
+        """Sets a flag for this shell, whatever the config file says."""
+        return f"export SPOTBOX_{flag.upper().replace('-', '_')}={shell([value])}"
+
+    def default_subnet(self) -> str:
+        """Takes a subnet of the default VPC instead of the one that is set."""
+        look = self.aws("ec2", "describe-subnets", "--filters", "Name=default-for-az,Values=true",
+                        "--query", "Subnets[0].SubnetId", "--output", "text")  # fmt: skip
+        return f'export SPOTBOX_SUBNET="$({" " if self.sandbox else ""}{look})"'  # `$((` would be arithmetic
+
     def role(self) -> str:
         """Makes the Spot service-linked role."""
         return self._at(" ".join([ROLE_COMMAND, *self._quoted()]))

@@ -141,6 +141,7 @@ def test_an_outcome_that_stays_unknown_is_told():
         with pytest.raises(SpotboxError, match="is not known") as caught:
             sagemaker.create_job(own, FULL, no_quota)
     assert "spotbox train status mnist-1 -r us-east-1" in caught.value.hint
+    assert caught.value.exit_code == Exit.STILL_BILLS  # as far as anybody knows
     assert sum(asked.action == "CreateTrainingJob" for asked in world.asked) == sagemaker.ATTEMPTS
     with (
         answers(CreateTrainingJob=[BROKEN], DescribeTrainingJob=[BROKEN]) as world,

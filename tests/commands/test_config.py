@@ -7,6 +7,7 @@ import tomllib
 import pytest
 
 from spotbox.cli import run
+from spotbox.options import KNOWN_FLAGS
 from tests.commands.world import public_key
 
 CONFIG = """\
@@ -55,6 +56,22 @@ def test_every_source(kept, monkeypatch):
     assert setting(said, "max-boxes", "big") == ("2", "[pool.big]")
     assert setting(said, "instance-type", "big") == (["g5.xlarge", "ml.g5.xlarge"], "[pool.big]")
     assert {r["file"] for r in said.json if (r["source"] or "").startswith("[")} == {str(kept.home / "config.toml")}
+
+
+def test_the_settings_of_training_jobs(kept, monkeypatch):
+    """The flags of `train` are settings like all others, and their variables are read; a remark comes once."""
+    (kept.home / "config.toml").write_text('[defaults]\nimage = "pytorch"\nrole = "trainer"\n')
+    for name, value in {"OUTPUT_PATH": "s3://mine/out", "MAX_PRICE": "much", "NOTICE": "2m"}.items():
+        monkeypatch.setenv(f"SPOTBOX_{name}", value)
+        kept.env[f"SPOTBOX_{name}"] = value
+    said = kept.run("config", "-o", "json")
+    assert setting(said, "image") == ("pytorch", "[defaults]")
+    assert setting(said, "output-path") == ("s3://mine/out", "SPOTBOX_OUTPUT_PATH")
+    assert setting(said, "notice") == ("2m", "SPOTBOX_NOTICE")
+    assert setting(said, "max-run") == ("1d", "built-in")
+    assert "is no variable" not in said.err
+    assert said.err.count("SPOTBOX_MAX_PRICE: ") == 1
+    assert {row["setting"] for row in said.json} >= KNOWN_FLAGS
 
 
 def test_with_a_pool(kept, monkeypatch):
@@ -112,8 +129,10 @@ def test_csv(kept):
 
 def test_a_variable_that_nothing_reads(kept):
     """A misspelt variable is told with the nearest; a value that its flag does not take too."""
-    kept.env |= {"SPOTBOX_MAX_PRISE": "1"}
-    assert "SPOTBOX_MAX_PRISE is no variable of spotbox's (did you mean SPOTBOX_MAX_PRICE?)\n" in kept.run("config").err
+    kept.env |= {"SPOTBOX_MAX_PRISE": "1", "SPOTBOX_DRY_RUN": "1", "SPOTBOX_SANDBOX": "0", "SPOTBOX_YES": "1"}
+    said = kept.run("config").err
+    assert "SPOTBOX_MAX_PRISE is no variable of spotbox's (did you mean SPOTBOX_MAX_PRICE?)\n" in said
+    assert said.count("is no variable") == 2  # the other is SPOTBOX_YES: a consent is given each time
 
 
 def test_a_variable_that_its_flag_refuses(kept, monkeypatch):

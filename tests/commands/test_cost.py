@@ -237,6 +237,32 @@ def test_the_ledger_knows_what_a_kept_volume_was_used_by(user):
     assert found["complete"] is True
 
 
+def test_a_kept_volume_whose_box_was_stopped_meanwhile(user):
+    """What ran before the last start is in CloudTrail, and is asked for: `down` told it, so it is known afterwards."""
+    user.world.has_box("dev", age=73 * 3600)
+    root = user.world.volumes["vol-1"]
+    user.world.volumes["vol-d"] = replace(
+        root, id="vol-d", delete_on_termination=False, device="/dev/sdf", tags={**root.tags, ROLE_TAG: "data"}
+    )
+    past(user.world, (73, What.STARTED), (50, What.STOPPED), (20, What.STARTED), launched=20)
+    told = user.run("down", "-y", "--keep-data", "-o", "json").json["cost"]
+    assert (told["running_hours"], told["stopped_hours"], told["complete"]) == (
+        pytest.approx(43, abs=0.1), pytest.approx(30, abs=0.1), True,
+    )  # fmt: skip
+    found = user.run("cost", "dev", "-o", "json").json
+    assert found["running_hours"] == pytest.approx(told["running_hours"], abs=0.1)
+    assert found["stopped_hours"] == pytest.approx(told["stopped_hours"], abs=0.1)
+    assert found["complete"] is True
+
+
+def test_a_name_that_never_was(user):
+    """Exit 7; how to see a removed one is said to who did not ask for it already."""
+    said = user.run("cost", "old")
+    assert (said.code, "spotbox cost old --since 30d" in said.err) == (7, True)
+    said = user.run("cost", "old", "--since", "30d")
+    assert (said.code, "Removed ones" in said.err) == (7, False)
+
+
 def test_no_boxes(user):
     """Nothing is no error; an unknown name is 7."""
     said = user.run("cost")

@@ -159,7 +159,7 @@ def test_a_type_without_a_spot_price_and_an_image_that_does_not_fit(user):
     assert said.code == 1
     assert bad(said) == {
         "type": ("fail", "spotbox prices -r all -t g5.xlarge"),
-        "image": ("fail", "spotbox up -r us-east-1 --ami dlami"),
+        "image": ("fail", "spotbox doctor -r us-east-1 -t p4d.24xlarge"),
     }
 
 

@@ -91,12 +91,14 @@ def test_a_log_whose_end_is_missing(user, script):  # noqa: F811
     assert f"spotbox train status {the_job(user).name} --follow" in said.err
 
 
-def test_credentials_that_expire(user, script):  # noqa: F811
-    """Exit 5; the job goes on, which is said, with what it bills and how to follow and stop it."""
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_credentials_that_expire(user, script, output):  # noqa: F811
+    """Exit 5; the job goes on, which is said, with what it bills and how to follow and stop it; JSON has it too."""
     user.world.later(20, lambda: user.world.refuses("DescribeTrainingJob", "ExpiredToken"))
-    said = user.run("train", script, *GIVEN, "-y")
+    said = user.run("train", script, *GIVEN, "-y", "-o", output)
     assert said.code == 5
     name = the_job(user).name
+    assert output == "text" or said.json["name"] == name
     assert f"{name} goes on (Training); what it runs bills at most $1.4080/h, $33.79 in all" in said.err
     assert f"Follow it: spotbox train status {name} --follow; stop it: spotbox train stop {name}" in said.err
 
@@ -104,11 +106,15 @@ def test_credentials_that_expire(user, script):  # noqa: F811
 @pytest.mark.parametrize("cut", [KeyboardInterrupt(), Ended("SIGTERM")], ids=["Ctrl-C", "SIGTERM"])
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_leaving_it_alone(user, script, cut, output):  # noqa: F811
-    """Ctrl-C while following detaches: exit 130, the job goes on, and nothing was asked of it."""
+    """Ctrl-C while following detaches: exit 130, the job goes on, and a script learns its name."""
     user.world.later(20, lambda: (_ for _ in ()).throw(cut))
     said = user.run("train", script, *GIVEN, "-y", "-o", output)
     name = the_job(user).name
-    assert (said.code, said.out) == (130, "")
+    assert said.code == 130
+    if output == "json":
+        assert (said.json["name"], said.json["status"], said.json["model"]) == (name, "InProgress", None)
+    else:
+        assert said.out == ""
     assert f"spotbox: detached; {name} goes on (Training); what it runs bills at most $1.4080/h" in said.err
     assert f"spotbox train status {name} --follow" in said.err
     followed = user.run("train", "status", name, "--follow")

@@ -229,12 +229,12 @@ def test_a_look_needs_no_tags(user):
 
 
 def test_a_stop_that_takes_too_long(user):
-    """After half an hour: exit 1, and where it stands."""
+    """After half an hour: exit 6, for it bills, and where it stands."""
     made = has_job(user)
     user.world.training.stuck = True
     said = user.run("train", "stop", "fit-1")
-    assert said.code == 1
-    assert "fit-1 is still Stopping" in said.err
+    assert said.code == 6
+    assert "fit-1 is still Stopping, and what it runs bills" in said.err
     assert made.life[-1][1] == "Stopping"
 
 

@@ -122,7 +122,7 @@ def test_without_a_terminal_yes_is_missing(user):
     """No terminal and no -y: a usage error that names the flag, before anything is made."""
     said = user.run("up")
     assert (said.code, said.out, user.world.left()) == (2, "", [])
-    assert said.err == "spotbox: no terminal to ask on, and -y is missing\n  Give -y, or -y for every default.\n"
+    assert said.err == "spotbox: no terminal to ask on, and -y is missing\n  Give -y.\n"
 
 
 def test_without_a_terminal_the_sandbox_takes_the_defaults(user):

@@ -64,6 +64,18 @@ def test_comments_and_pools_stay():
     assert set_defaults(OLD, {"max-price": "60%", "region": "us-west-2", "key": None}, "f") == NEW
 
 
+def test_what_says_the_same_stays_as_it_is_written():
+    """Letter by letter, with the comment behind it, over several lines or with a bare number."""
+    text = (
+        "[defaults]\nregion = 'eu-west-1'   # near me\ndisk_size=200\n"
+        'tag = ["a=#1"] # no\ninstance-type = [\n  "g5.xlarge", # first\n  "g6.xlarge",\n]\n'
+    )
+    same = {"region": "eu-west-1", "disk-size": "200", "instance-type": ["g5.xlarge", "g6.xlarge"], "gpu": None}
+    assert set_defaults(text, same, "f") == text
+    changed = set_defaults(text, {**same, "region": "us-east-1"}, "f")
+    assert changed == text.replace("region = 'eu-west-1'   # near me", 'region = "us-east-1"')
+
+
 def test_none_takes_a_setting_out():
     """And leaves the rest."""
     assert tomllib.loads(set_defaults(OLD, {"max-price": None}, "f")) == {

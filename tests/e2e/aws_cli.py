@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import boto3
+import jmespath
 from botocore import xform_name
 
 
@@ -25,11 +26,19 @@ def words_by_flag(words: list[str]) -> dict[str, list[str]]:
 
 def value(shape, given: list[str]):
     """What the words of one flag mean to a parameter of that shape."""
+    if shape.type_name == "list" and shape.member.type_name == "structure":  # Name=x,Values=a,b
+        return [_structure(text) for text in given]
     if shape.type_name == "list":
         return given
     (text,) = given
     casts = {"integer": int, "long": int, "double": float, "float": float}
     return casts.get(shape.type_name, str)(text)
+
+
+def _structure(text: str) -> dict:
+    """A filter as the shorthand syntax writes it: `Name=x,Values=a,b`."""
+    name, _, values = text.partition(",")
+    return {"Name": name.partition("=")[2], "Values": values.partition("=")[2].split(",")}
 
 
 def configure(profile: str) -> None:
@@ -51,6 +60,8 @@ def main(words: list[str]) -> int:
         configure(profile or "default")
         return 0
     region = flags.pop("--region", [None])[0]
+    query = flags.pop("--query", [None])[0]
+    plain = flags.pop("--output", ["json"]) == ["text"]
     client = boto3.session.Session(profile_name=profile).client(words[0], region_name=region)
     operation = next(n for n in client.meta.service_model.operation_names if xform_name(n, "-") == words[1])
     members = client.meta.service_model.operation_model(operation).input_shape.members
@@ -58,7 +69,9 @@ def main(words: list[str]) -> int:
     given = {names[flag]: value(members[names[flag]], words_) for flag, words_ in flags.items()}
     answer = getattr(client, xform_name(operation))(**given)
     answer.pop("ResponseMetadata", None)
-    print(json.dumps(answer, default=str))  # noqa: T201
+    if query:
+        answer = jmespath.search(query, answer)
+    print(answer if plain else json.dumps(answer, default=str))  # noqa: T201
     return 0
 
 

@@ -134,6 +134,8 @@ def break_all(user, here):
     ec2.modify_ebs_default_kms_key_id(KmsKeyId=key)
     (home / "keys").mkdir(exist_ok=True)
     private = home / "keys" / "spotbox_ed25519"
+    for half in (private, private.with_suffix(".pub")):
+        half.unlink(missing_ok=True)  # ssh-keygen would ask
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", private], check=True)
     name = f"spotbox-sandbox-{key_fingerprint(private.with_suffix('.pub').read_text())}"
     ec2.import_key_pair(KeyName=name, PublicKeyMaterial=ANOTHER)
@@ -202,13 +204,23 @@ def test_a_key_of_ones_own(user, here):
 
 
 @pytest.mark.slow
-def test_an_image_that_is_not_there(user):
-    """The command leads to the image that is there; `up` takes it, and then nothing is wrong with it."""
-    user.extra = {"SPOTBOX_AMI": "ami-00000000000000001"}
-    row = user.row("image")
+@pytest.mark.parametrize(
+    ("setting", "value", "check"),
+    [
+        ("SPOTBOX_AMI", "ami-00000000000000001", "image"),
+        ("SPOTBOX_AMI", "zork", "image"),
+        ("SPOTBOX_SUBNET", "subnet-0123", "network"),
+        ("SPOTBOX_INSTANCE_TYPE", "t3.micro", "image"),  # which the Deep Learning AMI does not support
+    ],
+)
+def test_a_setting_that_means_nothing_here(user, setting, value, check):
+    """The command is pasted, and `doctor` in the same shell shows the row as ok."""
+    user.extra = {setting: value}
+    row = user.row(check)
     assert (row["status"], user.code) == ("fail", 1)
-    assert "Ubuntu 24.04" in user.paste(row["remedy"] + " --dry-run 2>&1")
-    assert user.row("image", "--ami", "dlami")["status"] == "ok"
+    after = "" if " doctor " in row["remedy"] else "; spotbox --sandbox doctor"
+    said = user.paste(row["remedy"] + after)
+    assert [line for line in said.splitlines() if line.startswith(f"ok    {check} ")], said
 
 
 @pytest.mark.slow
