@@ -66,7 +66,7 @@ def _was_in(life: Life, region: str | None) -> bool:
 
 
 def _none_of(app: App, name: str, regions: Sequence[str], owner: str) -> SpotboxError:
-    hint = f"{others(app, regions, owner)} Removed ones are in `spotbox cost {name} --since 30d`."
+    hint = f"Removed ones are in `spotbox cost {name} --since 30d`. {others(app, regions, owner)}"
     return SpotboxError(f"there is no box named {name}", hint, Exit.NO_SUCH_BOX)
 
 
