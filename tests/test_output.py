@@ -19,6 +19,7 @@ from spotbox.output import (
     to_fitted,
     to_json,
     to_pairs,
+    to_wrapped,
 )
 from spotbox.width import columns_of
 
@@ -152,3 +153,14 @@ def test_pairs_go_on_below_themselves():
         "what  it runs until you\n      stop it\nssh   ssh -o A=b -p 22 ubuntu@198.51.100.7"
     )
     assert to_pairs(rows).split("\n")[0] == "what  it runs until you stop it"
+
+
+@pytest.mark.parametrize("width", [50, 80])
+def test_a_value_of_one_long_word_breaks_no_table(monkeypatch, width):
+    """A tag of 256 characters goes on below itself; where it comes from stays on its first line, in its column."""
+    monkeypatch.setattr("spotbox.output.screen", lambda: width)
+    lines = to_wrapped([("tag", "x" * 256, "[defaults]"), ("ami", "東京 " * 30, "flag")], ("setting", "value", "from"))
+    head, _, first, second, *_ = lines.split("\n")
+    assert max(map(columns_of, lines.split("\n"))) <= width
+    assert head.index("from") == first.index("[defaults]")
+    assert set(second) == {" ", "x"}

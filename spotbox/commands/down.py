@@ -13,6 +13,7 @@ from spotbox.app import App, get_app
 from spotbox.commands._connect import drop_entry, forget_host
 from spotbox.commands._farewell import Eve, farewell
 from spotbox.commands._find import note_names, others
+from spotbox.commands._leave import asking
 from spotbox.commands._ledger import remember
 from spotbox.commands._remove import GROUP_WAIT, Tally, carry_out, kept_lines, patiently, priced, reconcile, see_gone
 from spotbox.core.boxes import Sight, assemble, gather
@@ -103,7 +104,8 @@ def down(
     if dry_run:
         return
     if plan:
-        _confirm(app, yes)
+        with asking("nothing was removed"):
+            _confirm(app, yes)
     with _interruptible(app, wanted, plan, tally):
         last = _remove(app, seen.sights, plan, wanted, settling, tally)
     told = farewell(app, Eve(looked, seen.sights, owner, wanted.names), last, tally.held)
@@ -157,7 +159,7 @@ def _show(app: App, plan: Plan, going: Sequence[tuple[str, str]], dry_run: bool)
     texts += [f"delete volume {volume} ({region}) and all that is on it, with its instance" for region, volume in going]
     for text in texts:
         if dry_run:
-            click.echo(safe(f"would {text}"))
+            app.echo(safe(f"would {text}"), hang=2)
         else:
             app.remark(f"  - {text}", hang=4)
 
@@ -295,15 +297,16 @@ def _finish(
         )
     else:
         for item in tally.removed:
-            click.echo(safe(f"removed {item['kind']} {item['id']} ({item['region']})"))
+            app.echo(safe(f"removed {item['kind']} {item['id']} ({item['region']})"), hang=2)
         for line in kept_lines(app, tally, sights):
-            app.echo(safe(line))
+            app.echo(safe(line), hang=2)
         for item in unresolved:
             cost = item["usd_per_month"]
             price = "cost unknown" if cost is None else f"{show_usd(Decimal(str(cost)), 2)}/month"
-            click.echo(safe(f"NOT removed {item['kind']} {item['id']} ({item['region']}, {price}): {item['why']}"))
+            where = f"{item['kind']} {item['id']} ({item['region']}, {price})"
+            app.echo(safe(f"NOT removed {where}: {item['why']}"), hang=2)
         for line in sentences(costs):
-            click.echo(safe(line))
+            app.echo(safe(line), hang=2)
     for text in remarks(costs):
         app.remark(text)
     if unresolved:
