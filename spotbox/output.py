@@ -120,7 +120,8 @@ CRAMPED = 8  # and where no other can go any more
 class Column:
     """A column of `to_fitted`. `title` may have two lines; of the columns with a `rank` the highest goes first.
 
-    `words` says that its cells may be broken, between words where that does, over as many lines as it takes.
+    `words` says that its cells may be broken, between words where that does, over as many lines as it takes; `late`
+    that this is done only where no other column can go any more.
     """
 
     title: str
@@ -128,6 +129,7 @@ class Column:
     right: bool = False
     rank: int = 0
     words: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,10 @@ def _fitting(
     kept, rooms = list(range(len(columns))), dict(enumerate(widths))
     if width is None:
         return kept, [], rooms
-    least = [min(wide, NARROWEST) if column.words else wide for column, wide in zip(columns, widths, strict=True)]
+    least = [
+        min(wide, NARROWEST) if column.words and not column.late else wide
+        for column, wide in zip(columns, widths, strict=True)
+    ]
 
     def fit(those: Collection[int]) -> bool:
         return sum(least[i] + 2 for i in those) - 2 <= width

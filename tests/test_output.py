@@ -164,3 +164,17 @@ def test_a_value_of_one_long_word_breaks_no_table(monkeypatch, width):
     assert max(map(columns_of, lines.split("\n"))) <= width
     assert head.index("from") == first.index("[defaults]")
     assert set(second) == {" ", "x"}
+
+
+@pytest.mark.parametrize(("width", "gone", "high"), [(80, [], 1), (50, ["type"], 1), (40, ["type"], 2)])
+def test_a_name_is_broken_late(width, gone, high):
+    """A long name stays whole as long as another column can go for it; after that it goes on below itself."""
+    columns = [
+        Column("name", "name", words=True, late=True),
+        Column("type", "type", rank=1),
+        Column("$", "$", right=True),
+    ]
+    table = fitted([["pipelines-98eee93b22c3-Train-vYv3ne2S7b", "ml.g5.xlarge", "1.50"]], columns, width)
+    assert (table.gone, len(table.rows[0])) == (gone, high)
+    assert max(map(columns_of, [*table.head, *table.rows[0]])) <= width
+    assert table.rows[0][0].endswith("1.50")

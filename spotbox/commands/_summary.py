@@ -29,7 +29,8 @@ def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held 
     gib_month = app.cloud.disk_price(best.region, wish.disk_type)
     gp3 = gib_month if wish.disk_type == "gp3" or not wish.data else app.cloud.disk_price(best.region, "gp3")
     month = f"{show_usd(gib_month * wish.disk_gib, 2)}/month" if gib_month is not None else "price unknown"
-    zones = list(dict.fromkeys(offer.zone for offer in wish.offers))
+    tried = wish.offers[:1] if asked.park else wish.offers  # a standing request names one pool
+    zones = list(dict.fromkeys(offer.zone for offer in tried))
     rows = [
         ("box", f"{wish.name} (owner {wish.owner})"),
         *_pool(wish, asked),

@@ -28,7 +28,7 @@ JOB = Parsed("name", check_job_name)
 STOP_WAIT = 30 * 60  # seconds: SIGTERM, 120 s, and the upload of what there is (API reference, StopTrainingJob)
 SINCE, LIMIT = 30 * 86400, 20  # no job runs longer than 28 days
 _COLUMNS = (
-    Column("name", "name"),
+    Column("name", "name", words=True, late=True),
     Column("status", "status"),
     Column("type", "type", rank=2),
     Column("region", "region", rank=5),

@@ -365,3 +365,10 @@ def test_memory_as_it_is_sold(user):
     user.world.types["g5.xlarge"] = replace(A10G, gpu_memory_gib=Decimal("22.3515625"))
     said = user.run("up", "--dry-run", "--min-vram", "24")
     assert (said.code, said.err.splitlines()[0]) == (2, "A10G has 22.35 GiB (24 GB): --min-vram 22 lists it")
+
+
+def test_a_standing_request_is_for_one_zone(user):
+    """With --park the summary names the zone that the plan names, and no other that would not be tried."""
+    said = user.run("up", "-y", "--park")
+    assert "  where      us-east-1a\n" in said.err
+    assert "leave a standing Spot request for g4dn.xlarge in us-east-1a with AWS" in said.err
