@@ -85,7 +85,10 @@ def _spot_rows(best: Offer, cap: Decimal | None, rate: str | None) -> list[tuple
             + (f", savings {saved:.2f} %" if saved is not None else ""),
         ),
         ("at most", most),
-        ("per day", f"{show_usd(best.spot * 24 if best.spot else None, 2)} at the price now"),
+        (
+            "per day",
+            f"{show_usd(best.spot * 24 if best.spot else None, 2)} at the price now; disk and public IPv4 come on top",
+        ),
         ("risk", f"interruption rate {rate or 'unknown'}" + (" last month, all zones together" if rate else "")),
     ]
 
