@@ -130,8 +130,8 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
     except SpotboxError as error:
         if verbose:
             _traceback()
-        said = (as_typed(text, typed.words, typed.own) for text in (error.message, error.hint))
-        _tell(*said, afresh=error.exit_code is Exit.INTERRUPTED)
+        message, hint = (as_typed(text, typed.words, typed.own) for text in (error.message, error.hint))
+        _tell(message, hint, afresh=error.exit_code is Exit.INTERRUPTED)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort, EOFError):
         with suppress(OSError):
