@@ -13,10 +13,12 @@ from spotbox.core.regions import check_region, enabled_regions
 from spotbox.core.text import as_typed
 from spotbox.core.units import parse_duration
 from spotbox.options import Common, chosen_region, common
+from spotbox.output import screen
 from spotbox.progress import Progress
 from spotbox.prompts import Prompts
 from spotbox.store import Store
 from spotbox.system import System
+from spotbox.width import hung
 
 DEFAULT_REGION = "us-east-1"
 SANDBOX = "sandbox"  # its folder in the ledger
@@ -156,13 +158,15 @@ class App:
             return process.ssh_target(address)
         return address, 22
 
-    def remark(self, text: str, hang: int = 0) -> None:
+    def remark(self, text: str, hang: int = 2) -> None:
         """A remark for the user, on stderr; the commands it names can be typed as they stand. `hang` as in `say`."""
         self.progress.say(as_typed(text, self.options.words, self.options.own), hang)
 
-    def echo(self, text: str) -> None:
-        """What a command prints for a reader, on stdout; as `remark` in the commands it names."""
-        click.echo(as_typed(text, self.options.words, self.options.own))
+    def echo(self, text: str, hang: int = 0) -> None:
+        """What a command prints for a reader, on stdout; as `remark` in the commands it names. With `hang` it is safe
+        text on one line, which goes on below itself on a terminal."""
+        told = as_typed(text, self.options.words, self.options.own)
+        click.echo(hung(told, screen(), hang) if hang else told)
 
     def debug(self, text: str) -> None:
         """A remark for --verbose."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from spotbox.core.history import Step
 from spotbox.core.text import safe
+from spotbox.width import broken, columns_of
 
 HEIGHT = 13  # lines: nine of them hold the price, so that the five marks at the side stand evenly
 LEAST_WIDTH = 40  # columns; below it plotext has no room for its axes
@@ -40,7 +41,7 @@ def draw(title: str, steps: Sequence[Step], start: datetime, end: datetime, line
     figure.theme("colorless")
     figure.canvas("default")
     figure.plot_size(max(LEAST_WIDTH, look.width), HEIGHT)
-    figure.title(safe(title))
+    above = _title(figure, safe(title), max(LEAST_WIDTH, look.width))
     if line is not None:
         across = plotext.marker("-" if look.ascii else "─", _ACROSS)
         figure.draw(figure.signal([start.timestamp(), end.timestamp()], [float(line)] * 2, marker=across).lines())
@@ -54,7 +55,15 @@ def draw(title: str, steps: Sequence[Step], start: datetime, end: datetime, line
         told = plotext.colorize(f" on-demand {line:.4f} ", _ACROSS)
         figure.draw(figure.text(middle, float(line), told, alignment="center"))
     _axes(figure, steps, line, (start, end), max(LEAST_WIDTH, look.width))
-    return _lines(figure, look)
+    return above + _lines(figure, look)
+
+
+def _title(figure: Any, title: str, width: int) -> str:
+    """Give it to the figure; the lines to put above where it is wider, for plotext then leaves it out."""
+    if columns_of(title) <= width - 2:
+        figure.title(title)
+        return ""
+    return "".join(f"{line}\n" for line in broken(title, width))
 
 
 def _runs(steps: Sequence[Step]) -> list[list[Step]]:
@@ -119,7 +128,7 @@ def draw_bars(title: str, bars: Sequence[Bar], parts: tuple[str, str], look: Loo
     figure.canvas("default")
     figure.plot_size(width, HEIGHT)
     marks = ("#", "=") if look.ascii else ("█", "▒")
-    figure.title(safe(f"{title}: {marks[0]} {parts[0]}, {marks[1]} {parts[1]}"))
+    above = _title(figure, safe(f"{title}: {marks[0]} {parts[0]}, {marks[1]} {parts[1]}"), width)
     top = max([float(bar.lower + bar.upper) for bar in bars] + [0.01]) * 1.1
     heights = [top * i / 4 for i in range(5)]
     labels = [f"{usd:.2f}" if top >= 0.1 else f"{usd:.4f}" for usd in heights]
@@ -127,8 +136,8 @@ def draw_bars(title: str, bars: Sequence[Bar], parts: tuple[str, str], look: Loo
     shown = bars[-inner:]
     apart, wide, places = _places(len(shown), inner)
     for mark, colour, sizes in (
-        (marks[1], "yellow", [bar.lower + bar.upper for bar in shown]),
-        (marks[0], "cyan", [bar.lower for bar in shown]),
+        (marks[1], _ACROSS, [bar.lower + bar.upper for bar in shown]),
+        (marks[0], _PRICE, [bar.lower for bar in shown]),
     ):
         columns = [(c + 0.5, float(sizes[i])) for i, c in places if sizes[i] > 0]
         if columns:
@@ -140,7 +149,7 @@ def draw_bars(title: str, bars: Sequence[Bar], parts: tuple[str, str], look: Loo
     longest = max((len(bar.label) for bar in shown), default=0)
     ticks = range(0, len(shown), max(1, ceil((longest + 3) / apart)))
     figure.ruler("x").ticks([i * apart + wide / 2 for i in ticks], [safe(shown[i].label) for i in ticks])
-    return _lines(figure, look)
+    return above + _lines(figure, look)
 
 
 def _places(bars: int, columns: int) -> tuple[float, int, list[tuple[int, int]]]:

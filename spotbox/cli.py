@@ -137,7 +137,7 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
         if verbose:
             _traceback()
         message, hint, code = _told_of(error, typed)
-        _tell(message, hint)
+        _tell(message, hint, afresh=code == Exit.INTERRUPTED)
         return code
 
 
@@ -169,11 +169,16 @@ def _where_to_look(error: click.ClickException) -> str:
     return f"See: {context.command_path if context else 'spotbox'} --help"
 
 
-def _tell(message: str, hint: str) -> None:
-    with suppress(OSError):  # nobody reads any more; the exit code still tells
-        click.echo(f"spotbox: {safe(message)}", err=True)
-        if hint:
-            click.echo(f"  {safe(hint)}", err=True)
+def _tell(message: str, hint: str, afresh: bool = False) -> None:
+    """The two lines; `afresh` in place of what the terminal wrote on this one by itself, the ^C of who left."""
+    from spotbox.progress import Progress
+
+    shown = Progress()
+    if afresh:
+        shown.afresh()
+    shown.say(f"spotbox: {message}", hang=2)
+    if hint:
+        shown.say(f"  {hint}", hang=2)
 
 
 def _traceback() -> None:

@@ -120,7 +120,8 @@ CRAMPED = 8  # and where no other can go any more
 class Column:
     """A column of `to_fitted`. `title` may have two lines; of the columns with a `rank` the highest goes first.
 
-    `words` says that its cells may be broken, between words where that does, over as many lines as it takes.
+    `words` says that its cells may be broken, between words where that does, over as many lines as it takes; `late`
+    that this is done only where no other column can go any more.
     """
 
     title: str
@@ -128,6 +129,7 @@ class Column:
     right: bool = False
     rank: int = 0
     words: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,10 @@ def _fitting(
     kept, rooms = list(range(len(columns))), dict(enumerate(widths))
     if width is None:
         return kept, [], rooms
-    least = [min(wide, NARROWEST) if column.words else wide for column, wide in zip(columns, widths, strict=True)]
+    least = [
+        min(wide, NARROWEST) if column.words and not column.late else wide
+        for column, wide in zip(columns, widths, strict=True)
+    ]
 
     def fit(those: Collection[int]) -> bool:
         return sum(least[i] + 2 for i in those) - 2 <= width
@@ -226,14 +231,16 @@ def _padded(text: str, wide: int) -> str:
 
 
 def to_wrapped(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
-    """A table of texts whose last long column goes on below where the terminal is too narrow; never within a word."""
+    """A table of texts whose values go on below where the terminal is too narrow, between words unless one is wider."""
     width, wide = screen(), len(headers) - (1 if headers[-1] == "value" else 2)
     cells = [[safe(cell) for cell in row] for row in rows]
-    others = sum(max(len(h), *(columns_of(row[i]) for row in cells)) + 2 for i, h in enumerate(headers) if i != wide)
+    # tabulate leaves a heading two columns more than it has letters.
+    widths = [max(len(h) + 2, *(columns_of(row[i]) for row in cells)) for i, h in enumerate(headers)]
+    others = sum(widths) - widths[wide] + 2 * (len(headers) - 1)
     room = max(20, width - others) if width else None
     lines = []
     for row in cells:
-        first, *more = broken(row[wide], room, cut_words=False) if room else [row[wide]]
+        first, *more = broken(row[wide], room) if room else [row[wide]]
         lines.append([*row[:wide], first, *row[wide + 1 :]])
         lines += [["" if i != wide else part for i in range(len(row))] for part in more]
     return to_table(lines, headers)

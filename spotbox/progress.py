@@ -9,7 +9,7 @@ from typing import TextIO
 
 from spotbox.core.text import safe
 from spotbox.core.units import show_duration
-from spotbox.width import cut, hung
+from spotbox.width import hung, shortened
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
@@ -54,9 +54,9 @@ class Progress:
         if self._live:
             self._turn += 1
             took = show_duration(self._now() - self._since)
-            mark = SPINNER[self._turn % len(SPINNER)] if "utf" in (self.stream.encoding or "").lower() else "-"
-            line = f"{mark} {took:>6}  {text}"
-            self._put(f"\r\x1b[K{cut(line, _columns(self.stream) - 1)}")
+            utf = "utf" in (self.stream.encoding or "").lower()
+            line = f"{SPINNER[self._turn % len(SPINNER)] if utf else '-'} {took:>6}  {text}"
+            self._put(f"\r\x1b[K{shortened(line, _columns(self.stream) - 1, '…' if utf else '~')}")
         elif text != self._last:
             self._put(text, "\n")
         self._last = text
@@ -72,13 +72,18 @@ class Progress:
         if self._live:
             self._last = ""
 
+    def afresh(self) -> None:
+        """Take away what stands on the line of a terminal, whoever wrote it."""
+        if self._live:
+            self._put("\r\x1b[K")
+
     def done(self, text: str = "") -> None:
         """End the live line; `text` stays in its place, with the time since the first one. Without a text time ends."""
         self._clear()
         self._last = ""
         if text:
             took = f"  ({show_duration(self._now() - self._since)})" if self._since is not None else ""
-            self._put(f"{safe(text)}{took}", "\n")
+            self._put(hung(f"{safe(text)}{took}", self.width, 2), "\n")
         else:
             self._since = None
 

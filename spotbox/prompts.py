@@ -6,7 +6,7 @@ from typing import Any
 
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.text import safe
-from spotbox.width import columns_of, cut
+from spotbox.width import broken, columns_of, cut
 
 Hint = Callable[[str], str]  # the text as far as it is typed -> what to show below it
 Check = Callable[[str], str | None]  # the answer -> what is wrong with it, or None
@@ -63,7 +63,7 @@ class Prompts:
         """A line of text that passes `check`; `hint` is shown at the bottom of the screen while one types."""
         options: dict[str, Any] = {"default": default, "validate": lambda text: check(text) or True}
         if hint is not None:
-            options["bottom_toolbar"] = lambda: safe(hint(_typed()))
+            options["bottom_toolbar"] = lambda: "\n".join(broken(safe(hint(_typed())), _columns()))
         return str(self._ask("text", flag, question, **options))
 
     def confirm(self, question: str, default: bool, flag: str) -> bool:

@@ -3,7 +3,11 @@
 import re
 from collections.abc import Iterator
 
-_COMMAND = re.compile(r"\bspotbox [^;,`]{1,40}(?=[;,`]|$)")  # to be typed as it stands, so on one line
+# To be typed or pasted as it stands, so on one line: a line feed within would be typed too.
+_COMMAND = re.compile(
+    r"""\bspotbox\ [^;,`]{1,40}(?=[;,`]|$) | (?:\(eval\ [^;`]*;\ )?\baws\ [a-z][^;`]* | \bInclude\ "[^"]*" """,
+    re.VERBOSE,
+)
 _BOUND = "\u00a0"  # between words that are not to be parted
 
 
@@ -28,6 +32,11 @@ def cut(text: str, width: int) -> str:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if columns_of(text[:middle]) <= width else (low, middle - 1)
     return text[:low]
+
+
+def shortened(text: str, width: int, mark: str) -> str:
+    """The line, or as much of it as there is room for with a `mark` of one column that says it is not all."""
+    return text if columns_of(text) <= width else cut(text, width - 1) + mark[: max(0, width)]
 
 
 def broken(text: str, room: int, cut_words: bool = True) -> list[str]:
@@ -55,12 +64,13 @@ def _words(text: str, room: int | None) -> Iterator[str]:
 def hung(text: str, width: int | None, indent: int) -> str:
     """A line as it is shown in `width` columns (None: as it is), what goes on below it `indent` columns to the right.
 
-    Words and short commands of spotbox stay whole, so that what is copied is what was meant.
+    Words, short commands of spotbox and those of the AWS CLI stay whole, so that what is copied is what was meant.
     """
     if width is None or columns_of(text) <= width or width - indent < LEAST:
         return text
     rest, bind = text[indent:], _BOUND not in text
     if bind:
+        rest = _BOUND * (len(rest) - len(rest.lstrip(" "))) + rest.lstrip(" ")  # the indent may end before a space
         rest = _COMMAND.sub(lambda found: found[0].replace(" ", _BOUND), rest)
     lines = broken(rest, width - indent, cut_words=False)
     shown = ("\n" + " " * indent).join(lines)

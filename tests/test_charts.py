@@ -1,11 +1,13 @@
 """Charts of prices: whole, at two widths, in ASCII and in colour."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from spotbox.charts import HEIGHT, Bar, Look, draw, draw_bars
+from spotbox.commands.doctor import COLOURS
 from spotbox.core.history import Step
 
 END = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -147,3 +149,34 @@ def test_bars_of_cents():
     text = draw_bars("x", [Bar("a", Decimal("0.01"), Decimal("0.002"))], ("b", "c"), Look(60, colour=True))
     assert "0.0132" in text
     assert "\x1b[" in text
+
+
+def contrast(number, white):
+    """WCAG's contrast of a colour of the 256 (its cube) against white, or against black."""
+    steps = (0, 95, 135, 175, 215, 255)
+    red, green, blue = (steps[(number - 16) // part % 6] / 255 for part in (36, 6, 1))
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)]
+    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return 1.05 / (light + 0.05) if white else (light + 0.05) / 0.05
+
+
+def test_no_colour_fades():
+    """Every colour of the charts and of `doctor` stands 3.8 to 1 and better against white as against black."""
+    day = Bar("22 Nov", Decimal("1"), Decimal("2"))
+    drawn = chart(Look(80, colour=True)) + draw_bars(TITLE, [day], ("compute", "disk"), Look(80, colour=True))
+    used = set(re.findall(r"\x1b\[([0-9;]+)m", drawn)) - {"0"}
+    numbers = {int(code.removeprefix("38;5;")) for code in used} | set(COLOURS.values())
+    assert len(numbers) == 4  # blue and orange of the charts, the same orange with green and red of `doctor`
+    for number in numbers:
+        assert min(contrast(number, white=True), contrast(number, white=False)) >= 3.8, number
+
+
+@pytest.mark.parametrize("look", [Look(50), Look(50, ascii=False, colour=True)], ids=["ascii", "colour"])
+def test_a_title_that_is_too_wide_stands_above(look):
+    """plotext leaves a title out that does not fit; the reader needs it to know what the bars are."""
+    day = Bar("22 Nov", Decimal("1"), Decimal("2"))
+    lines = draw_bars("a-box-of-some-length, USD a day (estimate)", [day], ("compute", "disk"), look).split("\n")
+    assert " ".join(lines[:2]).startswith("a-box-of-some-length, USD a day (estimate): ")
+    assert "compute" in lines[1]
+    assert "disk" in lines[1]
+    assert all(len(line) <= 50 for line in lines[:2])

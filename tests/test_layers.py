@@ -35,7 +35,7 @@ MAY = {
     "screen": LEAVES | {"width"},
     "system": LEAVES,
     "signals": LEAVES,
-    "charts": LEAVES,
+    "charts": LEAVES | {"width"},
     "store": set(),  # the standard library alone
     "complete": LEAVES | {"config", "recall", "shape"},
     "shape": {"cli", "defaults"},

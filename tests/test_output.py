@@ -19,6 +19,7 @@ from spotbox.output import (
     to_fitted,
     to_json,
     to_pairs,
+    to_wrapped,
 )
 from spotbox.width import columns_of
 
@@ -152,3 +153,28 @@ def test_pairs_go_on_below_themselves():
         "what  it runs until you\n      stop it\nssh   ssh -o A=b -p 22 ubuntu@198.51.100.7"
     )
     assert to_pairs(rows).split("\n")[0] == "what  it runs until you stop it"
+
+
+@pytest.mark.parametrize("width", [50, 80])
+def test_a_value_of_one_long_word_breaks_no_table(monkeypatch, width):
+    """A tag of 256 characters goes on below itself; where it comes from stays on its first line, in its column."""
+    monkeypatch.setattr("spotbox.output.screen", lambda: width)
+    lines = to_wrapped([("tag", "x" * 256, "[defaults]"), ("ami", "東京 " * 30, "flag")], ("setting", "value", "from"))
+    head, _, first, second, *_ = lines.split("\n")
+    assert max(map(columns_of, lines.split("\n"))) <= width
+    assert head.index("from") == first.index("[defaults]")
+    assert set(second) == {" ", "x"}
+
+
+@pytest.mark.parametrize(("width", "gone", "high"), [(80, [], 1), (50, ["type"], 1), (40, ["type"], 2)])
+def test_a_name_is_broken_late(width, gone, high):
+    """A long name stays whole as long as another column can go for it; after that it goes on below itself."""
+    columns = [
+        Column("name", "name", words=True, late=True),
+        Column("type", "type", rank=1),
+        Column("$", "$", right=True),
+    ]
+    table = fitted([["pipelines-98eee93b22c3-Train-vYv3ne2S7b", "ml.g5.xlarge", "1.50"]], columns, width)
+    assert (table.gone, len(table.rows[0])) == (gone, high)
+    assert max(map(columns_of, [*table.head, *table.rows[0]])) <= width
+    assert table.rows[0][0].endswith("1.50")

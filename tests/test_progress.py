@@ -41,6 +41,7 @@ def test_a_live_line_is_one_line(terminal, text):
     shown = re.sub(r"\r\x1b\[K", "", terminal.getvalue())
     assert columns_of(shown) <= 79
     assert "\n" not in shown
+    assert shown.endswith("…") == (len(text) > 20)  # so that half a figure is not taken for a whole one
 
 
 def test_the_width_is_that_of_the_stream(monkeypatch):
@@ -73,6 +74,36 @@ def test_a_remark_hangs(terminal):
     for stream, hang in ((io.StringIO(), 13), (Terminal(), 0)):
         Progress(stream).say(text, hang)
         assert stream.getvalue() == f"{text}\n"
+
+
+def test_what_stays_of_a_live_line_hangs(terminal):
+    """The words that take its place, with their time, are not broken within a word."""
+    clock = iter([0.0, 0.0, 75.0])
+    progress = Progress(terminal, lambda: next(clock))
+    progress.show("asking")
+    progress.done("AWS accepted: i-0123456789abcdef0 in ap-northeast-1a, after three zones had no room")
+    shown = terminal.getvalue().rpartition("\x1b[K")[2].split("\n")
+    assert shown == [
+        "AWS accepted: i-0123456789abcdef0 in ap-northeast-1a, after three zones had no", "  room  (1m 15s)", "",
+    ]  # fmt: skip
+
+
+def test_an_error_is_not_broken_in_a_word(terminal, monkeypatch):
+    """What happened and what to do, each hanging below itself; on 50 columns as on 80."""
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "50")
+    assert cli.run(["train", "./nothing-here", "--max-run", "forever"]) == 2
+    lines = terminal.getvalue().rstrip("\n").split("\n")
+    assert lines[0].startswith("spotbox: ")
+    assert all(columns_of(line) <= 50 and line.startswith(("spotbox: ", "  ")) for line in lines)
+
+
+def test_ctrl_c_leaves_no_trace_before_its_error(terminal, monkeypatch):
+    """The ^C that the terminal echoes is not the beginning of what is said of it; a file is not cleared."""
+    for stream, first in ((terminal, "\r\x1b[Kspotbox: left"), (io.StringIO(), "spotbox: left")):
+        monkeypatch.setattr("sys.stderr", stream)
+        cli._tell("left", "", afresh=True)
+        assert stream.getvalue() == f"{first}\n"
 
 
 def test_what_is_printed_next_has_the_line_to_itself(terminal):

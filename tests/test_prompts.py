@@ -57,6 +57,16 @@ def test_a_hint_follows_what_is_typed(capsys):
     assert "hint \\x1b0." in capsys.readouterr().err  # escaped
 
 
+def test_a_hint_fits_a_narrow_screen(capsys, monkeypatch):
+    """What does not fit on one line at the bottom of the screen goes on below, between words, and is not cut off."""
+    monkeypatch.setattr("spotbox.prompts._columns", lambda: 40)
+    hint = "on-demand would have held 100.0 % (each of 5 zones) of the last 30 days' hours"
+    answered("\r", lambda prompts: prompts.text("How much?", "0.5", lambda text: None, "-x", lambda text: hint))
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    assert "on-demand would have held 100.0 % (each" in shown
+    assert "of 5 zones) of the last 30 days' hours" in shown
+
+
 def test_nobody_there():
     """Without a terminal the flag that answers is named."""
     with pytest.raises(UsageError, match="--max-price"):

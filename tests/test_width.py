@@ -51,3 +51,20 @@ def test_what_hangs():
     )
     assert hung(text, None, 9) == hung(text, 200, 9) == text
     assert hung(text, 20, 9) == text  # so narrow that the terminal does it better
+
+
+def test_an_indent_may_end_before_a_space():
+    """The space between two words stays where the indent ends just before it."""
+    assert hung("no word of it is lost here", 20, 2) == "no word of it is\n  lost here"
+
+
+@pytest.mark.parametrize("command", [
+    "aws service-quotas request-service-quota-increase --region us-east-1 --service-code ec2 --quota-code L-3819A6DF",
+    '(eval "$(spotbox sandbox env)"; aws iam create-service-linked-role --aws-service-name spot.amazonaws.com)',
+    'Include "/home/somebody/a long path/.spotbox/ssh_config"',
+])  # fmt: skip
+def test_what_is_pasted_stays_one_line(command):
+    """A command of the AWS CLI, however long, and the Include line are not broken: a line feed would be typed too."""
+    lines = hung(f"Ask for more, which may take a day: {command}; or take another type", 50, 2).split("\n")
+    assert [line for line in lines if command in line]
+    assert all(columns_of(line) <= 50 for line in lines if command not in line)

@@ -22,7 +22,7 @@ Billed = Mapping[str, Decimal]
 SIDES = 10  # columns beside the bars: the frame and the figures
 LEAST = ">"  # before a figure of which not all is known
 _COLUMNS = (
-    Column("box", "box"),
+    Column("box", "box", words=True),
     Column("ran\nh", "hours run", right=True),
     Column("stopped\nh", "hours stopped", right=True, rank=3),
     Column("compute", "compute", right=True),
@@ -45,10 +45,10 @@ def show(app: App, costs: Costs, since: datetime | None, billed: Billed | None) 
         rows.append(_row("total", whole, None if billed is None else money(sum(billed.values(), Decimal(0)))))
     put_table(app, rows, [*_COLUMNS, *([_BILLED] if billed is not None else [])])
     least = "" if whole.complete else "at least "
-    app.echo(f"estimate: {least}{money(whole.total)}, savings: {percent(whole.savings)}")
-    asked = f"since {costs.start.astimezone():%Y-%m-%d %H:%M}" if since else "of all their time"
-    app.remark(f"estimates {asked}: Spot prices as they were, others of this week;")
-    app.remark("savings are of compute. Without data transfer, snapshots, IOPS and taxes.")
+    app.echo(f"estimate: {least}{money(whole.total)}, savings: {percent(whole.savings)}", hang=2)
+    asked = f"since {costs.start.astimezone():%Y-%m-%d %H:%M %Z}" if since else "since each box was made"
+    app.remark(f"estimates {asked}: Spot prices as they were then, the others of this week; savings are of compute")
+    app.remark("not counted: data transfer, snapshots, IOPS and taxes")
     if not whole.complete:
         app.remark(f"{LEAST} at least: not all of it is known.")
     for text in (*costs.remarks, *remarks(costs.found, since)):

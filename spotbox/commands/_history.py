@@ -99,7 +99,7 @@ def _look(app: App, past: Past, query: Query, days: int) -> None:
         return
     look = how(app.env, screen() or 80)
     for pool in shown:
-        title = f"{pool.instance_type} {pool.zone}, {plural(days, 'day')}, USD/h"
+        title = f"{pool.instance_type} {pool.zone}, {plural(days, 'day')} in UTC, USD/h"
         steps = past.history.series(pool).steps(past.start, past.end)
         line = past.on_demand.get((pool.region, pool.instance_type))
         click.echo(draw(title, steps, past.start, past.end, line, look) + "\n", color=look.colour)

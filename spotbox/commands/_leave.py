@@ -224,6 +224,15 @@ def _only(name: str, kept: str) -> str:
 
 
 @contextmanager
+def asking(nothing: str) -> Iterator[None]:
+    """Ctrl-C at a question before any change: SpotboxError 130 that says so; `nothing` as in `nothing was removed`."""
+    try:
+        yield
+    except (KeyboardInterrupt, EOFError):
+        raise SpotboxError(f"interrupted; {nothing}", "", INTERRUPTED) from None
+
+
+@contextmanager
 def making(name: str, kept: str = "") -> Iterator[None]:
     """Ctrl-C inside comes before anything was made: SpotboxError 130 that says so; `kept` is its data volume."""
     try:

@@ -96,4 +96,5 @@ def tell_cost(app: App, box: Box) -> None:
     if limits := limits_in_words(box.tags):
         app.remark(f"It bills until you stop or remove it, or it stops itself by its limits ({limits}).")
     elif price is not None:
-        app.remark(f"It bills until you stop or remove it: forgotten, {show_usd(price * 24, 2)} a day and the disk.")
+        day = show_usd(price * 24, 2)
+        app.remark(f"It bills until you stop or remove it: forgotten, {day} a day, and disk and public IPv4 on top.")

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
 from spotbox.app import App
 from spotbox.commands._arrive import arrive, begin, not_coming, tell_moving
 from spotbox.commands._connect import admit_caller
@@ -30,7 +28,7 @@ def bring_up(app: App, box: Box, asked: Asked) -> Box:
         app.remark(line)
     if asked.dry_run:
         for step in (*changed.steps, *plan_start(box)):
-            click.echo(safe(f"would {step}"))
+            app.echo(safe(f"would {step}"), hang=2)
         return box
     early = [step for step in changed.steps if _is_early(step)]  # now: AWS may let us wait for long
     _carry_out(app, early)

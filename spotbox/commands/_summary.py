@@ -29,7 +29,8 @@ def show_summary(app: App, wish: Wish, market: Market, asked: Asked, held: Held 
     gib_month = app.cloud.disk_price(best.region, wish.disk_type)
     gp3 = gib_month if wish.disk_type == "gp3" or not wish.data else app.cloud.disk_price(best.region, "gp3")
     month = f"{show_usd(gib_month * wish.disk_gib, 2)}/month" if gib_month is not None else "price unknown"
-    zones = list(dict.fromkeys(offer.zone for offer in wish.offers))
+    tried = wish.offers[:1] if asked.park else wish.offers  # a standing request names one pool
+    zones = list(dict.fromkeys(offer.zone for offer in tried))
     rows = [
         ("box", f"{wish.name} (owner {wish.owner})"),
         *_pool(wish, asked),
@@ -84,7 +85,10 @@ def _spot_rows(best: Offer, cap: Decimal | None, rate: str | None) -> list[tuple
             + (f", savings {saved:.2f} %" if saved is not None else ""),
         ),
         ("at most", most),
-        ("per day", f"{show_usd(best.spot * 24 if best.spot else None, 2)} at the price now"),
+        (
+            "per day",
+            f"{show_usd(best.spot * 24 if best.spot else None, 2)} at the price now; disk and public IPv4 come on top",
+        ),
         ("risk", f"interruption rate {rate or 'unknown'}" + (" last month, all zones together" if rate else "")),
     ]
 

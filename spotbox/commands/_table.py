@@ -22,7 +22,7 @@ _WHOLE = (
     Column("interruption", "interruption", right=True, rank=3),
 )
 _SCORE = Column("score", "score", right=True)
-_QUOTA = Column("Spot quota", "quota")
+_QUOTA = Column("Spot\nquota", "quota", words=True)
 
 
 def show_table(app: App, rows: Sequence[Row], score: bool, quota: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from spotbox.app import App
-from spotbox.commands._train_words import elapsed, log_line, most, status_line
+from spotbox.commands._train_words import STATUS_HANG, elapsed, log_line, most, status_line
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.jobs import LogLine, TrainingJob, Transition
 from spotbox.core.text import safe
@@ -117,7 +117,7 @@ class Follower:
             say()
 
     def _status(self, one: Transition) -> None:
-        self._app.progress.say(status_line(one))
+        self._app.progress.say(status_line(one), STATUS_HANG)
 
     def _line(self, line: LogLine) -> None:
         text = log_line(line, self.job.count > 1)

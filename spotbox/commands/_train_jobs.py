@@ -12,7 +12,7 @@ from spotbox.commands._table import put_table
 from spotbox.commands._train_follow import how
 from spotbox.commands._train_over import finish, follow_to_end
 from spotbox.commands._train_where import every_region, job_region, whose_job_option
-from spotbox.commands._train_words import KEYS, bill, record, rows, short_row, status_line
+from spotbox.commands._train_words import KEYS, STATUS_HANG, bill, record, rows, short_row, status_line
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.jobs import TrainingJob
 from spotbox.core.names import NAME_TAG, OWNER_TAG
@@ -21,13 +21,14 @@ from spotbox.core.training import check_job_name
 from spotbox.core.units import exact_duration
 from spotbox.core.waiting import Look, wait
 from spotbox.options import DURATION, Command, Parsed, flag, output_option, region_option
-from spotbox.output import Column, to_csv, to_json, to_pairs
+from spotbox.output import Column, screen, to_csv, to_json, to_pairs
+from spotbox.width import hung
 
 JOB = Parsed("name", check_job_name)
 STOP_WAIT = 30 * 60  # seconds: SIGTERM, 120 s, and the upload of what there is (API reference, StopTrainingJob)
 SINCE, LIMIT = 30 * 86400, 20  # no job runs longer than 28 days
 _COLUMNS = (
-    Column("name", "name"),
+    Column("name", "name", words=True, late=True),
     Column("status", "status"),
     Column("type", "type", rank=2),
     Column("region", "region", rank=5),
@@ -107,9 +108,10 @@ def status(ctx: click.Context, name: str, follow: bool, region: str | None, owne
     if output == "json":
         click.echo(to_json(record(job, price)))
         return
-    app.echo(to_pairs(rows(job, app.system.now(), price)))
+    width = screen()
+    app.echo(to_pairs(rows(job, app.system.now(), price), width, whole=("checkpoint", "model")))
     for one in job.transitions:
-        click.echo(f"  {safe(status_line(one))}")
+        click.echo(hung(f"  {safe(status_line(one))}", width, 2 + STATUS_HANG))
     if not job.over:
         app.remark(how(job.name))
 
@@ -201,7 +203,8 @@ def stop(ctx: click.Context, name: str, region: str | None, owner: str | None, o
     if output == "json":
         click.echo(to_json(record(job, price)))
     else:
-        click.echo("\n".join([f"{safe(name)}: {job.status}", *bill(job, price)]))
+        for line in (f"{safe(name)}: {job.status}", *bill(job, price)):
+            app.echo(line, hang=2)
 
 
 def _check_own(job: TrainingJob, owner: str) -> None:

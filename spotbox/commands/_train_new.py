@@ -80,7 +80,7 @@ def _ready(app: App, asked: Asked, folder: Path) -> Ready | None:
     show_summary(app, asked, sending.job, facts, _code(asked, contents, packed.size))
     plan = [*_buckets(facts), *_plan(asked, sending)]
     if asked.dry_run:
-        _show_plan(asked, sending.job, plan)
+        _show_plan(app, asked, sending.job, plan)
         return None
     _confirm(app, asked, plan)
     return Ready(sending, facts, packed.path)
@@ -140,14 +140,14 @@ def _plan(asked: Asked, sending: Sending) -> list[str]:
     return [upload, f"create the training job {sending.job.name}"]
 
 
-def _show_plan(asked: Asked, job: Job, plan: list[str]) -> None:
+def _show_plan(app: App, asked: Asked, job: Job, plan: list[str]) -> None:
     """The plan on stdout, with the request whose secrets are left out; as JSON the request alone."""
     shown = without_secrets(definition(job) if asked.step else training_request(job), job)
     if asked.output == "json":
         click.echo(to_json(shown))
         return
     for step in plan:
-        click.echo(safe(f"would {step}"))
+        app.echo(safe(f"would {step}"), hang=2)
     click.echo(to_json(shown))
 
 
@@ -164,7 +164,7 @@ def _confirm(app: App, asked: Asked, plan: list[str]) -> None:
     """Show the plan, and ask once. In the sandbox nothing is at stake: without a terminal it goes on."""
     app.remark("This will:")
     for step in plan:
-        app.remark(f"  - {step}")
+        app.remark(f"  - {step}", hang=4)
     if asked.yes or asked.as_step:
         return
     if app.prompts.possible:

@@ -32,7 +32,8 @@ def finish(app: App, job: TrainingJob, price: Decimal | None, output: str) -> No
     if output == "json":
         click.echo(to_json(record(job, price)))
     else:
-        click.echo("\n".join([f"{safe(job.name)}: {job.status}", *bill(job, price)]))
+        for line in (f"{safe(job.name)}: {job.status}", *bill(job, price)):
+            app.echo(line, hang=2)
     end = outcome(job)
     if end.exit_code:
         raise SpotboxError(end.message, end.hint, end.exit_code)

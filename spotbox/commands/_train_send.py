@@ -53,7 +53,8 @@ def start_pipeline(app: App, sending: Sending) -> None:
     app.cloud.upsert_pipeline(job.region, sending.pipeline, definition_text(job), job.role, job.tags)
     sending.asked = True
     sending.execution = app.cloud.start_pipeline(job.region, sending.pipeline)
-    app.progress.done(f"the pipeline {sending.pipeline} is started: {sending.execution}")
+    app.progress.done(f"the pipeline {sending.pipeline} is started")
+    app.remark(f"its execution is {sending.execution}")
 
 
 def job_of_step(app: App, sending: Sending) -> TrainingJob:

@@ -30,7 +30,7 @@ def show_summary(app: App, asked: Asked, job: Job, facts: Facts, code: str) -> N
         ("result", f"{job.output}/{name}/output/model.tar.gz"),
     ]
     for label, text in rows:
-        app.remark(f"  {label:<10} {text}")
+        app.remark(f"  {label:<10} {text}", hang=13)
 
 
 def _image(asked: Asked, job: Job) -> str:

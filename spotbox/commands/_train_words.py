@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from spotbox.core.cost_report import money
 from spotbox.core.jobs import LogLine, TrainingJob, Transition
 from spotbox.core.outcomes import cost_usd, savings_pct
 from spotbox.core.text import plural, safe
@@ -24,6 +25,7 @@ KEYS = (
 # No instance is held in these (SageMaker developer guide, model-managed-spot-training: an interrupted job goes back to
 # Starting). The last two are retired names of Starting.
 _WAITING = ("Starting", "Pending", "Interrupted", "LaunchingMLInstances", "PreparingTrainingStack")
+STATUS_HANG = 23  # columns before what a `status_line` says
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -94,8 +96,8 @@ def elapsed(job: TrainingJob, now: datetime, price: Decimal | None) -> str:
 
 
 def most(job: TrainingJob, seconds: float, price: Decimal | None) -> str:
-    """What so many seconds of it bill at most, as on-demand ones: `$0.28`, or `unknown`."""
-    return show_usd(cost_usd(int(seconds), job.count, price), 2)
+    """What so many seconds of it bill at most, as on-demand ones: `$0.28`, `$0.0028`, or `unknown`."""
+    return money(cost_usd(int(seconds), job.count, price))
 
 
 def rows(job: TrainingJob, now: datetime, price: Decimal | None) -> list[tuple[str, str]]:
@@ -105,7 +107,7 @@ def rows(job: TrainingJob, now: datetime, price: Decimal | None) -> list[tuple[s
         ("name", job.name),
         ("status", job.status if job.secondary == job.status else f"{job.status}: {job.secondary}"),
         ("on", kind(job)),
-        ("made", f"{made:%Y-%m-%d %H:%M:%S}, {_ago(job, now)}"),
+        ("made", f"{made:%Y-%m-%d %H:%M:%S %Z}, {_ago(job, now)}"),
         *_limits(job, now, price),
         ("checkpoint", job.checkpoint or "none"),
         ("reason", plain(job.reason)),

@@ -22,6 +22,7 @@ from spotbox.core.text import plural, safe
 from spotbox.core.watching import Row, follow
 from spotbox.output import fitted, screen, to_json_line
 from spotbox.screen import Line, Screen
+from spotbox.width import hung
 
 # Seconds between looks at the regions with boxes (within 2 s with what goes on between), at all regions, at prices.
 BEAT, WIDE_BEAT, PRICE_BEAT = 1.7, 30.0, 60.0
@@ -174,7 +175,8 @@ def _table(app: App, watch: Watch, rows: list[Row]) -> list[Line]:
     width, now = screen(), app.system.now()
     table = fitted([row_of(each, watch.everyone) for each in told], columns(watch.everyone), width)
     shown = [(line, row.bright(now)) for lines, row in zip(table.rows, rows, strict=True) for line in lines]
-    gone = [("", False), (left_out(width, table.gone), False)] if table.gone else []
+    remark = left_out(width, table.gone) if table.gone else ""
+    gone = [("", False), *((line, False) for line in hung(remark, width, 2).split("\n"))] if remark else []
     return [*((line, False) for line in table.head), *shown, *gone]
 
 

@@ -193,7 +193,8 @@ def _tell(app: App, seen: Seen, owner: str | None, output: str) -> None:
         if "remedy" in put_table(app, shown, COLUMNS):  # commands are to be copied, so they stand below, unbroken
             click.echo("\n".join(["", "what removes it:", *dict.fromkeys(f"  {safe(row[-1])}" for row in shown)]))
     else:
-        app.remark(f"nothing is left over: all of {'everyone' if owner is None else safe(owner)}'s is in healthy boxes")
+        has = "nobody has anything" if owner is None else f"{safe(owner)} has nothing"
+        app.remark(f"nothing is left over: {has} outside of healthy boxes")
     if seen.bills:
         known = sum((f.usd(seen.rates) or Decimal(0) for f in seen.findings if f.bills(seen.rates)), Decimal(0))
         raise SpotboxError(

@@ -69,7 +69,7 @@ def _none_of(app: App, name: str, regions: Sequence[str], owner: str, now: bool)
     """Exit 7; where only boxes that are there `now` were asked for, with how to see one that was removed."""
     hint = others(app, regions, owner)
     if now:
-        hint = f"{hint} Removed ones are in `spotbox cost {name} --since 30d`."
+        hint = f"Removed ones are in `spotbox cost {name} --since 30d`. {hint}"
     return SpotboxError(f"there is no box named {name}", hint, Exit.NO_SUCH_BOX)
 
 

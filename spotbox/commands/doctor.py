@@ -26,7 +26,8 @@ from spotbox.output import screen, to_csv, to_json
 
 BROKEN = "spotbox.broken-config"
 MARKS = {Status.OK: "ok  ", Status.WARN: "warn", Status.FAIL: "FAIL"}
-COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red"}
+# Of the 256: green, orange and red that stand 3.8 to 1 and better against white as against black.
+COLOURS = {Status.OK: 28, Status.WARN: 166, Status.FAIL: 160}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from spotbox.app import App, get_app
 from spotbox.commands._confirm import confirm
 from spotbox.commands._farewell import Eve, farewell
 from spotbox.commands._find import others
+from spotbox.commands._leave import asking
 from spotbox.commands._remove import Tally, kept_lines, priced
 from spotbox.commands._take_away import Wanted, leave_traces, look, remove
 from spotbox.core.boxes import Sight
@@ -80,7 +81,8 @@ def down(
     if dry_run:
         return
     if plan:
-        confirm(app, yes, "Remove all this?", "nothing was removed, as you said")
+        with asking("nothing was removed"):
+            confirm(app, yes, "Remove all this?", "nothing was removed, as you said")
     with _interruptible(app, wanted, plan, tally):
         last = remove(app, seen.sights, plan, wanted, settling, tally)
     told = farewell(app, Eve(looked, seen.sights, owner, wanted.names), last, tally.held)
@@ -100,7 +102,7 @@ def _show(app: App, plan: Plan, sights: Sequence[Sight], wanted: Wanted, dry_run
     texts += [f"delete volume {volume} ({region}) and all that is on it, with its instance" for region, volume in going]
     for text in texts:
         if dry_run:
-            click.echo(safe(f"would {text}"))
+            app.echo(safe(f"would {text}"), hang=2)
         else:
             app.remark(f"  - {text}", hang=4)
     for text in keeping(sights, wanted.owner, wanted.names).remarks if wanted.keep else ():
@@ -133,15 +135,16 @@ def _finish(
         )
     else:
         for item in tally.removed:
-            click.echo(safe(f"removed {item['kind']} {item['id']} ({item['region']})"))
+            app.echo(safe(f"removed {item['kind']} {item['id']} ({item['region']})"), hang=2)
         for line in kept_lines(app, tally, sights):
-            app.echo(safe(line))
+            app.echo(safe(line), hang=2)
         for item in unresolved:
             cost = item["usd_per_month"]
             price = "cost unknown" if cost is None else f"{show_usd(Decimal(str(cost)), 2)}/month"
-            click.echo(safe(f"NOT removed {item['kind']} {item['id']} ({item['region']}, {price}): {item['why']}"))
+            where = f"{item['kind']} {item['id']} ({item['region']}, {price})"
+            app.echo(safe(f"NOT removed {where}: {item['why']}"), hang=2)
         for line in sentences(costs):
-            click.echo(safe(line))
+            app.echo(safe(line), hang=2)
     for text in remarks(costs):
         app.remark(text)
     if unresolved:

@@ -8,6 +8,7 @@ from spotbox.app import App, get_app
 from spotbox.commands._confirm import confirm
 from spotbox.commands._data import try_data
 from spotbox.commands._find import others, priced
+from spotbox.commands._leave import asking
 from spotbox.commands._move_carry import Mover, lost, see
 from spotbox.commands._move_target import Asked, Way, find_way
 from spotbox.commands._move_user_data import user_data
@@ -94,11 +95,11 @@ def _cleaned(app: App, scene: Scene, asked: Asked) -> Scene:
         raise lost(scene)
     if asked.dry_run:
         for step in retirement(scene):
-            click.echo(safe(f"would {step}"))
+            app.echo(safe(f"would {step}"), hang=2)
         return scene
     app.remark(f"{new.name} has moved to {safe(new.zone)}; removing what is left of the move")
     Mover(app, None, [s.region for s in scene.sights], new.owner, new.name, asked.wait, b"").run()
-    app.echo(f"the move of {new.name} to {safe(new.zone)} is complete")
+    app.echo(f"the move of {new.name} to {safe(new.zone)} is complete", hang=2)
     return see(app, app.enabled_regions, new.owner, new.name, whole=False)
 
 
@@ -106,7 +107,7 @@ def _move(app: App, scene: Scene, old: Box, asked: Asked, yes: bool) -> None:
     name = old.name
     _check(scene, old)
     if scene.new is None and not old.moving and _there(old, asked):
-        app.echo(f"nothing to do: {name} is a {safe(old.instance_type)} in {safe(old.zone)} already")
+        app.echo(f"nothing to do: {name} is a {safe(old.instance_type)} in {safe(old.zone)} already", hang=2)
         return
     if scene.new is not None and asked.any:
         app.remark(f"a move of {name} to {safe(scene.new.zone)} is under way: going on with that one")
@@ -121,14 +122,15 @@ def _move(app: App, scene: Scene, old: Box, asked: Asked, yes: bool) -> None:
     outline = _outline(scene, old, way)
     if asked.dry_run:
         for line in outline:
-            click.echo(safe(f"would {line}"))
+            app.echo(safe(f"would {line}"), hang=2)
         return
     if way:
         _tell_price(app, old, way.offers[0])
     app.remark("This will:")
     for line in outline:
         app.remark(f"  - {line}", hang=4)
-    confirm(app, yes, "Move it?", "nothing was changed, as you said")
+    with asking("nothing was changed"):
+        confirm(app, yes, "Move it?", "nothing was changed, as you said")
     regions = list(dict.fromkeys([old.region, way.target.region if way else old.region, *_regions(app, scene)]))
     box = _moved(app, Mover(app, way, regions, old.owner, name, asked.wait, user_data(app, old)))
     if any(KEEP_TAG not in volume.tags for volume in apart(box)):  # one that is kept waits for the next `up`

@@ -4,6 +4,7 @@ import json
 
 import click
 
+from spotbox.app import get_app
 from spotbox.core import policies
 from spotbox.core.errors import UsageError
 from spotbox.options import Command, Parsed, flag, typed
@@ -79,5 +80,6 @@ def policy(
     path = template_path("policy") / policies.template(use, document, strict)
     filled = policies.fill(json.loads(path.read_text()), use, given)
     click.echo(json.dumps(filled, indent=2))
+    app = get_app(ctx)
     for remark in policies.remarks(use, document, strict, given, filled):
-        click.echo(remark, err=True)
+        app.remark(remark)

@@ -159,11 +159,12 @@ def interrupt(ctx: click.Context, name: str, notice: int | None) -> None:
     spotbox sandbox interrupt dev --notice 2m
     """
     extra = {} if notice is None else {"notice": notice}
-    said = process.call(_running(get_app(ctx)), "interrupt", box=name, **extra)
+    app = get_app(ctx)
+    said = process.call(_running(app), "interrupt", box=name, **extra)
     wait = said.get("notice")
     when = f" in {show_duration(wait)}" if isinstance(wait, int | float) else ""
     if said.get("kind") == "job":
-        click.echo(f"AWS takes the machines of the training job {name} back{when}; it starts again from its checkpoint")
+        app.echo(f"AWS takes the machines of the training job {name} back{when}; it starts again by itself", 2)
         return
     click.echo(f"{name} ({safe(said.get('id', 'its instance'))}) will be stopped by AWS{when}")
 

@@ -37,7 +37,7 @@ def start(ctx: click.Context, name: str, region: str | None, owner: str | None) 
         box = try_data(app, _started(app, box))
         (box,) = priced(app, [box])
     price = show_usd(box.spot if box.market == "spot" else box.on_demand)
-    app.echo(f"{name} runs in {safe(box.zone)}, {price}/h. A shell on it: spotbox ssh {name}")
+    app.echo(f"{name} runs in {safe(box.zone)}, {price}/h. A shell on it: spotbox ssh {name}", hang=2)
 
 
 def _started(app: App, box: Box) -> Box:

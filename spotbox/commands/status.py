@@ -23,12 +23,12 @@ _COLUMNS = (
     Column("name", "name", words=True),
     Column("owner", "owner", words=True),
     Column("state", "state"),
-    Column("type", "type", rank=1),
-    Column("zone", "zone"),
-    Column("market", "market", rank=4),
+    Column("type", "type", rank=2),
+    Column("zone", "zone", rank=1),
+    Column("market", "market", rank=5),
     Column("$/h now", "price", right=True),
-    Column("savings", "savings", right=True, rank=3),
-    Column("address", "address", rank=2),
+    Column("savings", "savings", right=True, rank=4),
+    Column("address", "address", rank=3),
     Column("reason", "reason", words=True),
 )
 

@@ -36,7 +36,8 @@ def stop(ctx: click.Context, name: str, region: str | None, owner: str | None) -
         )
     with staying(app, box, f"spotbox stop {name}"):
         _stopped(app, box)
-    app.echo(f"{name} is stopped; its disk bills{_disk_price(app, box)}. Bring it back with: spotbox start {name}")
+    price = _disk_price(app, box)
+    app.echo(f"{name} is stopped; its disk bills{price}. Bring it back with: spotbox start {name}", hang=2)
 
 
 def _stopped(app: App, box: Box) -> None:

@@ -160,7 +160,7 @@ def _make(app: App, owner: str, asked: Asked, ended: Mapping[str, int], output: 
             made = make_new(app, owner, or_elsewhere(app, asked, error, ask), ask, ended)
     if made.box is None:
         for step in made.plan:
-            click.echo(safe(f"would {step}"))
+            app.echo(safe(f"would {step}"), hang=2)
         return
     with staying(app, made.box, f"spotbox up {asked.name}"):
         _report(app, made.box, made.asked, output, ask, made.gpus)
@@ -230,7 +230,8 @@ def _report(app: App, box: Box, asked: Asked, output: str, ask: bool, gpus: Mapp
     if output == "json":
         click.echo(to_json(record))
     else:
-        app.echo("\n".join(map(safe, report_lines(app, box, record))))
+        for line in report_lines(app, box, record):
+            app.echo(safe(line), hang=2)
         click.echo(safe(f"  the same again      {equivalent(app, box, asked)}"))
     if box.state is State.WAITING:
         app.remark("AWS launches it as soon as it can, also while this machine is off; it bills from then on.")

@@ -41,8 +41,10 @@ def rounded(usd: Decimal | None) -> Decimal | None:
 
 
 def hours(value: Decimal) -> str:
-    """`312.4`."""
-    return f"{value.quantize(_TENTH, ROUND_HALF_UP):f}"
+    """`312.4`; two places below an hour, and what has hardly begun is not zero."""
+    if 0 < value < _HUNDREDTH:
+        return f"<{_HUNDREDTH}"
+    return f"{value.quantize(_HUNDREDTH if 0 < value < 1 else _TENTH, ROUND_HALF_UP):f}"
 
 
 def percent(value: Decimal | None) -> str:

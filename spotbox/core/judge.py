@@ -51,7 +51,8 @@ def region(name: str, known: Mapping[str, str], with_: Remedies) -> Check:
     except SpotboxError as error:
         enable = with_.aws("account", "enable-region", "--region-name", name, region=False)
         return fail("region", error.message, enable, error.exit_code)
-    return ok("region", f"{name}, {known[name]}")
+    opted = " (opted in)" if known[name] == "opted-in" else ""
+    return ok("region", f"{name} is enabled{opted}")
 
 
 def on_spot(kind: InstanceType, zones: Iterable[str], with_: Remedies) -> Check:
@@ -70,7 +71,7 @@ def role(there: bool | SpotboxError | None, with_: Remedies) -> Check:
     if there is None:
         return warn("spot-role", "not known: these credentials may not look (iam:GetRole)", with_.allow())
     if not there:
-        return warn("spot-role", f"{name} is missing; the first `up` makes it, where it may", with_.role())
+        return warn("spot-role", f"{name} is missing; the first `up` makes it, if it is allowed to", with_.role())
     return ok("spot-role", name)
 
 

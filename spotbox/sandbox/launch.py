@@ -128,6 +128,9 @@ def user_data(text: str | bytes | None) -> str | None:
     return encoded
 
 
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, production Char
+
+
 def tags(specifications: Sequence[Mapping[str, Any]], allowed: Sequence[str]) -> dict[str, dict[str, str]]:
     """Tags by resource type, checked."""
     out: dict[str, dict[str, str]] = {}
@@ -140,13 +143,19 @@ def tags(specifications: Sequence[Mapping[str, Any]], allowed: Sequence[str]) ->
 
 
 def plain_tags(pairs: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Tags as a mapping. At most 50, keys to 128 and values to 256 characters, none of AWS's own (Using_Tags)."""
+    """Tags as a mapping. At most 50, keys to 128 and values to 256 characters, none of AWS's own (Using_Tags).
+
+    EC2 "generally" allows letters, digits, spaces and + - = . _ : / @ (Using_Tags), and does not say what it does with
+    others: the sandbox takes all that a reply can carry, and refuses the rest as AWS must, whatever its words are.
+    """
     found = {pair["Key"]: pair.get("Value") or "" for pair in pairs}
     for key, value in found.items():
         if key.lower().startswith("aws:"):
             raise invalid("Tag keys starting with 'aws:' are reserved for internal use")
         if not 0 < len(key) <= 128:
             raise invalid("Tag key exceeds the maximum length of 128 characters" if key else "Tag key cannot be null")
+        if _NOT_XML.search(key + value):
+            raise invalid("Tag contains a character that is not allowed")
         if len(value) > 256:
             raise invalid("Tag value exceeds the maximum length of 256 characters")
     if len(found) > 50:

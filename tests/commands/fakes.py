@@ -362,6 +362,8 @@ class ScriptedPrompts(Prompts):
         if not self.script or self.script[0][0] not in question:
             raise Unexpected(f"asked {question!r}, not {self.script[:1]}")
         answer = self.script.pop(0)[1]
+        if isinstance(answer, BaseException):  # KeyboardInterrupt: Ctrl-C at the question
+            raise answer
         return default if answer is ... else answer
 
 

@@ -53,7 +53,7 @@ def test_healthy_boxes_are_no_rows(user, was):
     rows = "dev" if was == "terminating" else ""  # its group is left until `down` is through
     assert (said.code, rows in said.out) == (0, True)
     if not rows:
-        assert said.err == "nothing is left over: all of alice's is in healthy boxes\n"
+        assert said.err == "nothing is left over: alice has nothing outside of healthy boxes\n"
 
 
 def test_an_orphan_has_the_contracts_row(user):
@@ -99,7 +99,7 @@ def test_fix_removes_and_looks_again(user):
     said = user.run("audit", "--fix", answers=[(kind, True) for kind in kinds])
     assert (said.code, said.out, user.world.left()) == (0, "", [])
     assert "removed snapshot snap-1 (us-east-1)\n" in said.err
-    assert said.err.endswith("nothing is left over: all of alice's is in healthy boxes\n")
+    assert said.err.endswith("nothing is left over: alice has nothing outside of healthy boxes\n")
 
 
 def test_no_is_no(user):

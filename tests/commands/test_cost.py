@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from spotbox.core.cost_past import What
-from spotbox.core.cost_report import KEYS
+from spotbox.core.cost_report import KEYS, hours
 from spotbox.core.names import KEEP_TAG, ROLE_TAG
+from spotbox.width import columns_of
 from tests.commands.world import RAW
 
 DAY = 86400
@@ -21,8 +22,8 @@ dev  100.0      0.0   $15.78  $1.10  $0.50  $17.38     $52.60    70.0%
 estimate: $17.38, savings: 70.0%
 """
 NOTES = """\
-estimates of all their time: Spot prices as they were, others of this week;
-savings are of compute. Without data transfer, snapshots, IOPS and taxes.
+estimates since each box was made: Spot prices as they were then, the others of this week; savings are of compute
+not counted: data transfer, snapshots, IOPS and taxes
 """
 DEV = {"name": "dev", "running_hours": 100.0, "stopped_hours": 0.0, "compute_usd": 15.78, "disk_usd": 1.0959,
        "on_demand_usd": 52.6, "savings_pct": 70.0, "complete": True}  # fmt: skip
@@ -405,3 +406,21 @@ def test_every_state_has_a_cost(user, state):
         said = user.run("cost", "-o", "json")
         assert (said.code, [row["name"] for row in said.json]) == (0, ["dev"])
         assert user.run("cost").code == 0
+
+
+def test_fifty_columns_hold_a_box_that_was_removed(user, monkeypatch):
+    """On 50 columns no line of the table is wider and no figure is broken; the name goes on below itself."""
+    user.world.has_box("a-box-with-a-long-name", age=100 * 3600)
+    monkeypatch.setattr("spotbox.commands._table.screen", lambda: 50)
+    said = user.run("cost")
+    table = said.out.split("estimate")[0].splitlines()
+    assert [line for line in table if columns_of(line) > 50] == []
+    assert table[3].split()[1:] == ["100.0", "$15.78", "$17.38", "70.0%"]
+
+
+@pytest.mark.parametrize(("value", "shown"), [
+    ("0", "0.0"), ("0.004", "<0.01"), ("0.03", "0.03"), ("0.999", "1.00"), ("1", "1.0"), ("312.44", "312.4"),
+])  # fmt: skip
+def test_hours_that_have_hardly_begun_are_not_zero(value, shown):
+    """Two places below an hour: a box that ran a minute and cost money did not run 0.0 hours."""
+    assert hours(Decimal(value)) == shown

@@ -38,7 +38,7 @@ def test_all_is_well(user):
         "ok    ssh          OpenSSH 9.6\n"
         "ok    credentials  arn:aws:iam::123456789012:user/alice, from env\n"
         "ok    clock        agrees with AWS's\n"
-        "ok    region       us-east-1, opt-in-not-required\n"
+        "ok    region       us-east-1 is enabled\n"
         "ok    permissions  1 actions tried or simulated, all allowed\n"
         "ok    spot-role    AWSServiceRoleForEC2Spot\n"
         "ok    quota        64 vCPU (L-3819A6DF, All G and VT Spot Instance Requests), 0 in use; g4dn.xlarge needs 4\n"

@@ -260,3 +260,12 @@ def test_what_the_environment_says_for_up_moves_nothing(user):
     has_box(user, "stopped")
     user.env |= {"SPOTBOX_INSTANCE_TYPE": "g5.xlarge", "SPOTBOX_ZONE": "us-east-1a"}
     assert user.run("move", "-y").out == MOVED
+
+
+def test_ctrl_c_at_the_question(user):
+    """Before anything was changed it is said that nothing was."""
+    has_box(user)
+    before = user.world.left()
+    said = user.run("move", "-z", "us-east-1b", answers=[("Move it?", KeyboardInterrupt())])
+    assert (said.code, said.err.splitlines()[-1]) == (130, "spotbox: interrupted; nothing was changed")
+    assert user.world.left() == before

@@ -242,7 +242,7 @@ def test_quota(shop):
         shop.run("prices", "--quota", "-o", "csv").out.splitlines()[0] == f"{HEAD.strip()},quota_vcpus,quota_suffices"
     )
     lines = shop.run("prices", "--quota").out.splitlines()
-    assert lines[1].endswith("  Spot quota")
+    assert lines[1].endswith("  quota")
     assert [line.split("%  ")[1] for line in lines[3:]] == ["4 vCPU: ok", "4 vCPU: ok", "4 of 8 vCPU: too small"]
     shop.world.quota = None
     assert shop.run("prices", "--quota").out.splitlines()[-1].endswith(">20%  unknown")
@@ -260,7 +260,7 @@ def test_the_score_of_the_listed_set(shop):
     asked = [a for a in shop.world.asked if a[0] == "scores"][-1]
     assert asked[1:] == (("us-east-1",), ("g4dn.xlarge", "g5.xlarge", "g6.xlarge"), False)
     lines = shop.run("prices", "--score").out.splitlines()
-    assert lines[1].endswith("score  Spot quota")
+    assert lines[1].endswith("score  quota")
     assert [line.split("%  ")[1].split()[0] for line in lines[3:5]] == ["7", "unknown"]
 
 

@@ -129,7 +129,9 @@ def test_charts_and_one_table(seen):
     """A chart for each zone, cheapest now first, and the share that the bid would have held."""
     shown, err = seen("prices", "--history", "10", "-t", "g4dn.xlarge", "--max-price", "0.15", NO_COLOR="1")
     assert shown.endswith(SUMMARY)
-    assert shown.index("g4dn.xlarge us-east-1a, 10 days, USD/h") < shown.index("g4dn.xlarge us-east-1b, 10 days, USD/h")
+    assert shown.index("g4dn.xlarge us-east-1a, 10 days in UTC, USD/h") < shown.index(
+        "g4dn.xlarge us-east-1b, 10 days in UTC, USD/h"
+    )
     assert shown.count("on-demand 0.5260") == 2
     assert shown.isascii()
     assert "\x1b" not in shown
@@ -205,5 +207,5 @@ def test_a_real_terminal():
     os.close(main)
     text = shown.decode()
     assert "\x1b[" in text
-    assert "g4dn.xlarge us-east-1a, 90 days, USD/h" in text
+    assert "g4dn.xlarge us-east-1a, 90 days in UTC, USD/h" in text
     assert "held at" in text

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from spotbox.core.report import KEYS
+from spotbox.width import columns_of
 from tests.commands.world import RAW
 
 NASTY = "a\x1b[2J\r\nb\x9b31m\u202ec\x07"
@@ -180,3 +181,15 @@ def test_everyones_boxes_are_told_apart(user):
     assert everyone.split("\n")[0].split()[:3] == ["name", "owner", "state"]
     assert everyone.split("\n")[2].split()[:3] == ["dev", "alice", "running"]
     assert own.split("\n")[0].split()[:2] == ["name", "state"]
+
+
+@pytest.mark.parametrize("args", [(), ("--owner", "all")], ids=["own", "all"])
+def test_fifty_columns_hold_it(user, monkeypatch, args):
+    """On 50 columns the table of boxes, the reason of one that waits included, is no wider, and the user is told."""
+    user.world.has_box("dev", "interrupted")
+    user.world.has_box("other", owner="東京🚀")
+    monkeypatch.setattr("spotbox.commands._table.screen", lambda: 50)
+    said = user.run("status", *args)
+    assert [line for line in said.out.splitlines() if columns_of(line) > 50] == []
+    assert "$" in said.out
+    assert "the terminal has 50 columns, so left out: " in said.err

@@ -245,5 +245,5 @@ def test_the_live_line(user, script, monkeypatch):  # noqa: F811
     user.world.training.life = INTERRUPTED
     assert user.run("train", script, *GIVEN, "-y", "--max-run", "1h", "--max-wait", "90m").code == 0
     assert "Starting: run 0s of 1h, in all 2s of 1h30m, at most $0.00" in shown
-    assert "Training: run 20s of 1h, in all 50s of 1h30m, at most $0.01" in shown
+    assert "Training: run 20s of 1h, in all 50s of 1h30m, at most $0.0078" in shown
     assert max(map(len, shown)) <= 68  # what is left of 80 columns beside the time

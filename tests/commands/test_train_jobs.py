@@ -43,7 +43,7 @@ def test_a_job_that_runs(user, utc):
 name        fit-1
 status      InProgress: Training
 on          1x ml.g5.xlarge in us-east-1, managed Spot
-made        2026-03-01 10:59:50, 1h ago
+made        2026-03-01 10:59:50 UTC, 1h ago
 run         1h of max-run 1d
 in all      1h of max-wait 2d
 bills       at most $1.41 so far, and $1.4080/h while it runs
@@ -244,3 +244,14 @@ def test_a_job_without_a_price(user):
     user.world.training.prices = {}
     assert "cost              unknown" in user.run("train", "status", "fit-1").out
     assert user.run("train", "status", "fit-1", "-o", "json").json["cost_usd"] is None
+
+
+def test_fifty_columns_hold_what_happened(user, monkeypatch):
+    """On 50 columns nothing is broken in a word: what a status says hangs below itself, what is copied stays whole."""
+    has_job(user, age=3590, checkpoint="s3://mine/a-checkpoint-with-a-name-that-is-longer-than-that")
+    monkeypatch.setattr("spotbox.commands._train_jobs.screen", lambda: 50)
+    lines = user.run("train", "status", "fit-1").out.splitlines()
+    assert {line.split()[0] for line in lines if len(line) > 50} == {"checkpoint", "model"}
+    said = next(i for i, line in enumerate(lines) if "  Training " in line)
+    assert lines[said].endswith("Training image download")
+    assert lines[said + 1].startswith(" " * 25)

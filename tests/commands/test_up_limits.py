@@ -29,7 +29,7 @@ def test_a_new_box_has_its_limits(user):
 def test_without_limits_the_cost_of_forgetting_is_said_once(user):
     """Neither flag: one warning, no tag."""
     said = user.run("up", "-y")
-    assert said.err.count("forgotten, $3.79 a day and the disk") == 1
+    assert said.err.count("forgotten, $3.79 a day, and disk and public IPv4 on top") == 1
     assert tags(user.world, EXPIRES_TAG) == tags(user.world, IDLE_TAG) == [None] * 3
 
 

@@ -27,7 +27,7 @@ SUMMARY = """\
   disk       100 GiB gp3, encrypted: $8.00/month while it exists
   price now  $0.1578/h Spot, $0.5260/h on-demand, savings 70.00 %
   at most    $0.5260/h (no cap of your own: AWS caps Spot at on-demand)
-  per day    $3.79 at the price now
+  per day    $3.79 at the price now; disk and public IPv4 come on top
   risk       interruption rate 5-10% last month, all zones together
 This will:
 """
@@ -63,7 +63,9 @@ def test_yes_asks_nothing_and_makes_the_default_box(user):
     assert said.err.startswith(SUMMARY)
     assert "AWS accepted: i-4 in us-east-1a  (0s)\n" in said.err
     assert "dev runs and answers  (" in said.err
-    assert said.err.endswith("It bills until you stop or remove it: forgotten, $3.79 a day and the disk.\n")
+    assert said.err.endswith(
+        "It bills until you stop or remove it: forgotten, $3.79 a day, and disk and public IPv4 on top.\n"
+    )
     (request,) = live(user.world)
     assert request.tags["spotbox:name"] == "dev"
     assert "spotbox:max-price" not in request.tags
@@ -365,3 +367,10 @@ def test_memory_as_it_is_sold(user):
     user.world.types["g5.xlarge"] = replace(A10G, gpu_memory_gib=Decimal("22.3515625"))
     said = user.run("up", "--dry-run", "--min-vram", "24")
     assert (said.code, said.err.splitlines()[0]) == (2, "A10G has 22.35 GiB (24 GB): --min-vram 22 lists it")
+
+
+def test_a_standing_request_is_for_one_zone(user):
+    """With --park the summary names the zone that the plan names, and no other that would not be tried."""
+    said = user.run("up", "-y", "--park")
+    assert "  where      us-east-1a\n" in said.err
+    assert "leave a standing Spot request for g4dn.xlarge in us-east-1a with AWS" in said.err

@@ -96,7 +96,7 @@ def test_every_enabled_region_has_a_default_vpc_with_subnets(aws):
 
 
 def test_tags(aws):
-    """Tags on what is there; not on what is not, and not AWS's own."""
+    """Tags on what is there; not on what is not, not AWS's own, and not what no reply can carry (XML 1.0, Char)."""
     made = aws.launch()
     wanted = [{"Key": "a", "Value": "b"}]
     aws.ec2.create_tags(Resources=[made["InstanceId"], made["SpotInstanceRequestId"]], Tags=wanted)
@@ -109,6 +109,15 @@ def test_tags(aws):
         assert code_of(aws.ec2.create_tags, Resources=[unknown], Tags=wanted) == (code, 400)
     own = [{"Key": "aws:mine", "Value": "b"}]
     assert code_of(aws.ec2.create_tags, Resources=[made["InstanceId"]], Tags=own) == ("InvalidParameterValue", 400)
+    for bad in ("a\x1b[31m", "a\x00", "a\uffff"):
+        wrong = [{"Key": "a", "Value": bad}]
+        assert code_of(aws.ec2.create_tags, Resources=[made["InstanceId"]], Tags=wrong) == (
+            "InvalidParameterValue",
+            400,
+        )
+    hostile = [{"Key": "a", "Value": "東京 🚀\u202e\x9b31m<&>"}]
+    aws.ec2.create_tags(Resources=[made["InstanceId"]], Tags=hostile)
+    assert aws.instance(made["InstanceId"])["Tags"] == hostile
     aws.ec2.delete_tags(Resources=[made["InstanceId"]], Tags=[{"Key": "a"}])
     assert "Tags" not in aws.instance(made["InstanceId"])
 
