@@ -8,6 +8,7 @@ import gzip
 import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +50,27 @@ class KeptFiles(PlainFiles):
         service = path.parts[-3]  # .../ec2/2016-11-15/service-2
         called = self._called.get(service)
         of = [__version__, botocore.__version__, *_stamp(file_path), *sorted(called or ())]
-        kept = self._store.read(f"model-{service}")
-        model = kept.get("model")
-        if kept.get("of") == of and isinstance(model, dict) and model.keys() >= _PARTS:
+        if (model := _kept(self._store.read(f"model-{service}"), of)) is not None:
             return model
         whole = super().load_file(file_path)
         if isinstance(whole, dict) and whole.keys() >= _PARTS:
-            self._store.update(f"model-{service}", lambda _: {"of": of, "model": cut(whole, called)})
+            self._store.update(f"model-{service}", lambda _: _entry(cut(whole, called), of))
         return whole
+
+
+def _entry(model: dict[str, Any], of: list[Any]) -> dict[str, Any]:
+    """A model as it is kept: its text, with a digest, as what calls are made by must not have been altered."""
+    text = json.dumps(model, separators=(",", ":"))
+    return {"of": of, "sha256": sha256(text.encode()).hexdigest(), "model": text}
+
+
+def _kept(entry: Mapping[str, Any], of: list[Any]) -> Any:
+    """The model of an entry, if it is one of this file and whole; else None."""
+    text = entry.get("model")
+    if entry.get("of") != of or not isinstance(text, str):
+        return None
+    digest = sha256(text.encode(errors="replace")).hexdigest()
+    return json.loads(text) if digest == entry.get("sha256") else None
 
 
 def cut(model: Mapping[str, Any], called: Collection[str] | None) -> dict[str, Any]:

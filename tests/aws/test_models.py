@@ -101,15 +101,16 @@ def test_a_cut_is_of_one_file_and_one_list(tmp_path):
     assert store.writes == 4
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"of": 1}', None])
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"of": 1}', "edited", "no text"])
 def test_a_damaged_cut_is_not_read(tmp_path, damage):
-    """A file that is empty, torn or of another make is replaced; where none can be written all works without."""
+    """A file that is empty, torn, edited or of another make is replaced; where nothing can be written all works."""
     store = Store(tmp_path)
     files = KeptFiles(store, {})
     whole = files.load_file(STS)
     file = tmp_path / "model-sts.json"
     kept = json.loads(file.read_text())
-    file.write_text(json.dumps({**kept, "model": {"operations": {}}}) if damage is None else damage)
+    edited = {"edited": kept["model"].replace("2011-06-15", "2012-06-15"), "no text": {}}
+    file.write_text(json.dumps({**kept, "model": edited[damage]}) if damage in edited else damage)
     assert files.load_file(STS) == whole
     assert json.loads(file.read_text()) == kept
     (tmp_path / "file").touch()
