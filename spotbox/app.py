@@ -64,9 +64,10 @@ class App:
 
         if self.sandbox:
             end = self.endpoint
-            aws = Aws(endpoint=end.url, keys=(end.access_key, end.secret_key), region=end.region)
+            keys = end.access_key, end.secret_key
+            aws = Aws(endpoint=end.url, keys=keys, region=end.region, store=self.store)
         else:
-            aws = Aws(profile=self.options.profile)
+            aws = Aws(profile=self.options.profile, store=self.store)
         return Cloud(Hands(aws, self.system.sleep, self.system.monotonic), self.store, self.advisor_url)
 
     @cached_property

@@ -17,6 +17,7 @@ from spotbox import __version__
 from spotbox.aws.parallel import T, parallel
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.text import safe
+from spotbox.store import Store
 
 CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 20  # seconds
@@ -47,6 +48,7 @@ class Aws:
 
     With `endpoint` and `keys` the session is sealed: it talks to that endpoint with those keys, and nothing of the
     environment (`AWS_*`, proxies) or of `~/.aws` is read. With neither, all that boto3 reads works as everywhere else.
+    In `store` cuts of AWS's service models are kept, which are read sooner than the models.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Aws:
         endpoint: str | None = None,
         keys: tuple[str, str] | None = None,
         agent: str = f"spotbox/{__version__}",
+        store: Store | None = None,
     ):
         if (endpoint is None) != (keys is None):
             raise ValueError("endpoint and keys go together")
@@ -65,6 +68,7 @@ class Aws:
         self._endpoint = endpoint
         self._keys = keys
         self._agent = agent
+        self._store = store
         self._session: Any = None
         self._trust: Any = None
         self._clients: dict[tuple[str, str | None, bool, bool], Any] = {}
@@ -206,7 +210,8 @@ class Aws:
                 with uncollected():
                     from spotbox.aws.sessions import open_session, sealed_session
 
-                    self._session = sealed_session() if self.sealed else open_session(self._profile)
+                    store = self._store
+                    self._session = sealed_session(store) if self.sealed else open_session(self._profile, store)
             return self._session
 
     def _made_client(self, service: str, region: str | None, once: bool, brisk: bool) -> Any:

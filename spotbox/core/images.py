@@ -6,6 +6,7 @@ Parameters and names: AWS Deep Learning AMIs Developer Guide, release notes of t
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from spotbox.core.records import Image, InstanceType
 
@@ -102,7 +103,12 @@ def supported_families(image: Image) -> frozenset[str] | None:
 
     "Supported EC2 instances: G4dn, G5, P6-B200. Release notes: ..." in the description of each Deep Learning AMI.
     """
-    match = _SUPPORTED.search(image.description)
+    return _families(image.description)
+
+
+@lru_cache
+def _families(description: str) -> frozenset[str] | None:
+    match = _SUPPORTED.search(description)
     if not match:
         return None
     return frozenset(family.lower() for family in _FAMILY.findall(match[1])) or None

@@ -157,7 +157,7 @@ def _literal(text: str) -> list[str]:
     """The lines of a YAML literal block that reads back as exactly this text. ValueError where none would."""
     lines = text.split("\n")
     body = lines[:-1]
-    plain = all(character.isprintable() for line in body for character in line)
+    plain = all(map(str.isprintable, body))
     if not text.isascii() or not plain or lines[-1] or not body or not body[-1] or body[0][:1] in ("", " "):
         raise ValueError("a template must be printable ASCII, begin at once and end with one newline")
     return ["    " + line if line else "" for line in body]

@@ -9,6 +9,7 @@ from pathlib import Path
 import botocore.session
 import pytest
 from botocore import xform_name
+from botocore.hooks import EventAliaser, HierarchicalEmitter
 from botocore.loaders import Loader
 
 import spotbox.aws
@@ -88,6 +89,40 @@ def test_the_collector_runs_on_afterwards():
     with pytest.raises(KeyError):
         made(fails=True)
     assert gc.isenabled()
+
+
+def test_whoever_registers_hears():
+    """Handlers of the session and of a client hear each call of their service, also by a service's old name."""
+    heard = []
+    with endpoint(lambda asked: (200, STS)) as world:
+        aws = world.aws()
+        session = aws._made_session()
+        session.register("before-call.sts", lambda **_: heard.append("session"))
+        session.register("before-call.ssm", lambda **_: heard.append("another service"))
+        session.register("greeted.runtime.sagemaker", lambda **_: heard.append("old name"))
+        session.register("docs.greeted", lambda **_: heard.append("documentation"))
+        client = aws.client("sts")
+        client.meta.events.register("before-send", lambda event_name, **_: heard.append(event_name))
+        client.get_caller_identity()
+        for name in ("greeted.sagemaker-runtime", "docs.greeted"):
+            client.meta.events.emit(name)
+    assert heard == ["session", "before-send.sts.GetCallerIdentity", "old name"]
+
+
+def test_clients_name_events_as_they_are_today():
+    """No event of a service that is called has an old name: there is nothing for botocore to translate."""
+    emitted, inner, aws = [], HierarchicalEmitter(), sealed()
+    inner.register("before-call", lambda event_name, **_: emitted.append(event_name))
+    translated = EventAliaser(inner)
+    files = "".join(path.read_text() for path in Path(spotbox.aws.__path__[0]).glob("*.py"))
+    services = sorted({"ec2", *re.findall(r'client\("([a-z0-9-]+)"', files)})
+    assert len(services) >= 13
+    names = [f"before-call.{aws.client(each).meta.service_model.service_id.hyphenize()}.Do" for each in services]
+    for name in names:
+        translated.emit(name)
+    assert emitted == names
+    translated.emit("before-call.runtime.sagemaker.Do")
+    assert emitted[-1] == "before-call.sagemaker-runtime.Do"
 
 
 def test_the_loader_finds_what_botocores_finds():

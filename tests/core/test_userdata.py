@@ -1,12 +1,18 @@
 """User data as cloud-init takes it, and what is refused before EC2 would."""
 
+import ast
 import base64
 import email
 import gzip
+import io
 import json
 import random
+import tokenize
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spotbox.core.bare import bare
 from spotbox.core.errors import UsageError
@@ -14,6 +20,7 @@ from spotbox.core.userdata import LIMIT, GuardSettings, build, content_type
 
 FILES = {"guard.py": '"""The guard."""\n\nimport sys\n\nsys.exit(0)\n', "spotbox-guard.service": "[Unit]\nA=b\n"}
 START = "#!/bin/sh\nsystemctl start x\n"
+GUARD = Path(__file__).parents[2] / "templates" / "guard"
 SETTINGS = GuardSettings("ubuntu", (("~/ckpt", "s3://mine/dev"),), data=True)
 
 
@@ -144,3 +151,35 @@ def test_bare_code_is_the_same_code():
     ]
     assert bare("#!/bin/sh\n# a\necho '#b'\n\nexit\n") == "#!/bin/sh\necho '#b'\nexit\n"
     assert bare("[Unit]\n# a\n") == "[Unit]\n# a\n"
+
+
+@pytest.mark.parametrize("path", sorted(GUARD.glob("*.py")), ids=lambda path: path.name)
+def test_a_program_of_the_guard_loses_its_comments_and_docstrings_alone(path):
+    """Python's own parser finds the same code in what is sent, and neither a comment nor a docstring."""
+    sent = bare(path.read_text())
+    assert _code(ast.parse(sent)) == _code(ast.parse(path.read_text()))
+    assert all(ast.get_docstring(node) is None for node in ast.walk(ast.parse(sent)) if isinstance(node, _DOCUMENTED))
+    tokens = tokenize.generate_tokens(io.StringIO(sent).readline)
+    assert [token.start for token in tokens if token.type == tokenize.COMMENT] == [(1, 0)]
+
+
+@given(st.text(st.sampled_from("#\"'\\:\n ax"), max_size=20))
+def test_bare_code_has_the_same_strings(text):
+    """Whatever stands in a string or a comment, the strings of the code stay as they are."""
+    comment = text.replace("\n", " ")
+    source = f'"""Doc."""\n\n# {comment}\nX = {text!r}  # {comment}\nY = ({text!r},)  # {comment}\n'
+    found = {}
+    exec(bare(source), found)  # noqa: S102 - it was made above
+    assert (found["X"], found["Y"]) == (text, (text,))
+    assert bare(source).count("\n") == 3
+
+
+_DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _code(tree: ast.Module) -> str:
+    """The tree in words, docstrings left out."""
+    for node in ast.walk(tree):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.dump(tree)
