@@ -195,17 +195,15 @@ def chosen_pool(ctx: click.Context) -> Pool | None:
 
 
 # Every long flag that a config file may set; a test holds it against the commands.
-TRAIN_FLAGS = frozenset({
+KNOWN_FLAGS = frozenset({
     "role", "image", "count", "max-run", "max-wait", "output-path", "input", "hyperparameter", "env", "on-demand",
     "resume", "as-step", "pipeline", "torchrun", "volume-size", "no-wait",
-})  # fmt: skip
-KNOWN_FLAGS = TRAIN_FLAGS | {
     "profile", "sandbox", "verbose", "region", "zone", "instance-type", "gpu", "min-vram", "max-price", "ami",
     "disk-size", "disk-type", "data-size", "key", "allow-cidr", "subnet", "iam-profile", "user-data", "tag", "ssh-user",
     "owner", "wait", "pool", "output", "forward", "keep-data", "notice", "park", "fallback", "sort", "limit", "score",
     "quota", "refresh", "history", "ttl", "idle-stop", "checkpoint", "watch",
     "account", "bucket", "disk-key", "strict", "since", "follow", "actual",
-}  # fmt: skip
+})  # fmt: skip
 
 region_option = flag("-r", "--region", metavar="REGION", help="AWS region, such as us-east-1.")
 regions_option = flag(

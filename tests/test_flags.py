@@ -7,7 +7,7 @@ import pytest
 
 from spotbox.cli import COMMANDS
 from spotbox.core.settings import NEVER_KEPT
-from spotbox.options import KNOWN_FLAGS, TRAIN_FLAGS
+from spotbox.options import KNOWN_FLAGS
 from tests.probing import at_home
 
 
@@ -46,8 +46,7 @@ def test_the_config_file_knows_the_flags_of_the_commands():
     flags = set(declared()) - NEVER_KEPT
     assert flags <= KNOWN_FLAGS
     # `pool` is read by every command, from SPOTBOX_POOL and [defaults]; `notice` is the sandbox's.
-    later = set() if "train" in COMMANDS else TRAIN_FLAGS
-    assert KNOWN_FLAGS - flags <= {"pool"} | later | (set() if "sandbox" in dict(every_command()) else {"notice"})
+    assert KNOWN_FLAGS - flags <= {"pool"} | (set() if "sandbox" in dict(every_command()) else {"notice"})
 
 
 def test_every_flag_has_its_variable():

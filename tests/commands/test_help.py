@@ -10,7 +10,7 @@ import pytest
 from spotbox.cli import COMMANDS, cli, run
 from spotbox.core.settings import NEVER_KEPT
 from spotbox.defaults import long_name
-from spotbox.options import KNOWN_FLAGS, TRAIN_FLAGS
+from spotbox.options import KNOWN_FLAGS
 
 
 def tree(command=cli, path=("spotbox",)):
@@ -65,7 +65,7 @@ def test_help_of_the_sandbox_shows_two_examples(name):
 def test_every_flag_that_a_config_file_may_set_exists(capsys):
     """KNOWN_FLAGS are the long flags of the commands, less what is never kept in a file."""
     flags = {long_name(o) for command in EVERY.values() for o in command.params if isinstance(o, click.Option)}
-    assert KNOWN_FLAGS - {"pool"} - (set() if "train" in COMMANDS else TRAIN_FLAGS) <= flags
+    assert KNOWN_FLAGS - {"pool"} <= flags
     boxes = [EVERY[name] for name in OWN if name != "spotbox sandbox"]
     own = {long_name(o) for command in boxes for o in command.params if isinstance(o, click.Option)}
     assert own - NEVER_KEPT - {"keep-data", "forward"} <= KNOWN_FLAGS
