@@ -11,7 +11,7 @@ import click
 from spotbox import __version__, signals
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.text import as_typed, did_you_mean, safe
-from spotbox.options import Common, common, common_options
+from spotbox.options import Common, common, common_options, version_option
 
 # name -> one line of help, shown without importing the command.
 COMMANDS = {
@@ -57,7 +57,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, message="spotbox %(version)s")
+@version_option
 @common_options
 def cli() -> None:
     """A cloud GPU workstation at Spot price: one persistent Spot request with a box behind it.

@@ -122,6 +122,9 @@ def common(ctx: click.Context) -> Common:
     return found
 
 
+version_option = click.version_option(__version__, message="spotbox %(version)s")
+
+
 def common_options(command: Any) -> Any:
     """--profile, --config, --sandbox, --verbose on the group and on every command."""
     shared: dict[str, Any] = {"expose_value": False, "callback": _note, "is_eager": True}
@@ -140,7 +143,7 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        click.version_option(__version__, message="spotbox %(version)s")(self)
+        version_option(self)
         common_options(self)
         # common_options leaves its options in __click_params__, as decorators do on functions.
         self.params += reversed(self.__dict__.pop("__click_params__", []))

@@ -9,7 +9,16 @@ from spotbox.app import App, get_app
 from spotbox.commands._settings import IDENTITY, Row, from_file, hidden, rows, shown, tell_unknown, unset
 from spotbox.core.settings import Pool, Settings
 from spotbox.core.text import safe
-from spotbox.options import Command, common_options, config_file, current_settings, flag, output_option, yes_option
+from spotbox.options import (
+    Command,
+    common_options,
+    config_file,
+    current_settings,
+    flag,
+    output_option,
+    version_option,
+    yes_option,
+)
 from spotbox.output import screen, to_csv, to_json, to_wrapped
 
 KEYS = ("pool", "setting", "value", "source", "file")
@@ -36,6 +45,7 @@ class Unread(Command):
 
 
 @click.group(cls=ShowsByDefault)
+@version_option
 @common_options
 def config() -> None:
     """Where every setting comes from; `init` asks and writes the config file, `path` tells where it is.

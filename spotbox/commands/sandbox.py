@@ -11,12 +11,13 @@ from spotbox.commands._ledger import forget
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.text import safe
 from spotbox.core.units import parse_usd, show_duration
-from spotbox.options import DURATION, Command, Parsed, common_options, flag, output_option, yes_option
+from spotbox.options import DURATION, Command, Parsed, common_options, flag, output_option, version_option, yes_option
 from spotbox.output import screen, to_json, to_pairs
 from spotbox.sandbox import process
 
 
 @click.group()
+@version_option
 @common_options
 def sandbox() -> None:
     """An AWS of your own on this machine: no account, no cost, nothing of it can reach real AWS.
