@@ -15,6 +15,7 @@ from spotbox.commands._farewell import Eve, farewell
 from spotbox.commands._find import note_names, others
 from spotbox.commands._ledger import remember
 from spotbox.commands._remove import GROUP_WAIT, Tally, carry_out, kept_lines, patiently, priced, reconcile, see_gone
+from spotbox.commands._table import put_plan
 from spotbox.core.boxes import Sight, assemble, gather
 from spotbox.core.copies import keeping
 from spotbox.core.cost import Cost, Life
@@ -23,7 +24,7 @@ from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.findings import Survey
 from spotbox.core.names import check_name
 from spotbox.core.plans import plan_down
-from spotbox.core.removal import concerned, doubt, going_with_instances, opened, parts_of
+from spotbox.core.removal import concerned, doubt, going_with_instances, opened, outline, parts_of
 from spotbox.core.steps import DeleteGroup, DeleteVolume, Plan, Step
 from spotbox.core.text import safe, shell
 from spotbox.core.units import show_usd
@@ -97,10 +98,13 @@ def down(
         _finish(app, tally, flags["output"])
         return
     plan, surveys = _leave_traces(app, seen.sights, plan, owner, tally)
-    _show(app, plan, going_with_instances(seen.sights, owner, wanted.names), dry_run)
+    texts = outline(plan, going_with_instances(seen.sights, owner, wanted.names))
+    for text in () if dry_run else texts:
+        app.remark(f"  - {text}", hang=4)
     for text in keeping(seen.sights, owner, wanted.names).remarks if keep_data else ():
         app.remark(safe(text))
     if dry_run:
+        put_plan(texts, flags["output"])
         return
     if plan:
         _confirm(app, yes)
@@ -150,16 +154,6 @@ def _leave_traces(
         if isinstance(step, DeleteGroup) and step.group_id in users:
             tally.left(parts_of(step), f"{users[step.group_id]} is in it")
     return tuple(step for step in plan if not tally.stuck & {part["id"] for part in parts_of(step)}), found.surveys
-
-
-def _show(app: App, plan: Plan, going: Sequence[tuple[str, str]], dry_run: bool) -> None:
-    texts = [str(step) for step in plan]
-    texts += [f"delete volume {volume} ({region}) and all that is on it, with its instance" for region, volume in going]
-    for text in texts:
-        if dry_run:
-            click.echo(safe(f"would {text}"))
-        else:
-            app.remark(f"  - {text}", hang=4)
 
 
 def _confirm(app: App, yes: bool) -> None:

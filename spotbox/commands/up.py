@@ -20,6 +20,7 @@ from spotbox.commands._new import make_new
 from spotbox.commands._pools import check_pool
 from spotbox.commands._regions import ALL, chosen, enabled
 from spotbox.commands._resume import bring_up, settle
+from spotbox.commands._table import put_plan
 from spotbox.core.boxes import Box
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.names import check_name
@@ -133,7 +134,7 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
         _make(app, whose, asked, found.ended, output, _may_ask(app, told))
         return
     with _staying(app, found.box):
-        box = bring_up(app, found.box, asked)
+        box = bring_up(app, found.box, asked, output)
         # It leaves nothing to ask for but the Include.
         _report(app, box, as_it_is(box, asked), output, not told and app.prompts.possible)
 
@@ -159,8 +160,7 @@ def _make(app: App, owner: str, asked: Asked, ended: Mapping[str, int], output: 
         except SpotboxError as error:
             made = make_new(app, owner, or_elsewhere(app, asked, error, ask), ask, ended)
     if made.box is None:
-        for step in made.plan:
-            click.echo(safe(f"would {step}"))
+        put_plan(made.plan, output)
         return
     with staying(app, made.box, f"spotbox up {asked.name}"):
         _report(app, made.box, made.asked, output, ask, made.gpus)

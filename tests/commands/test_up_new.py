@@ -139,6 +139,13 @@ def test_dry_run_prints_the_plan_and_makes_nothing(user):
     assert (said.code, said.out, user.world.left()) == (0, PLAN, [])
 
 
+def test_a_dry_run_in_json_is_an_array_of_sentences(user):
+    """With -o json stdout is JSON in a dry run too: the sentences of the plan, in their order."""
+    said = user.run("up", "--dry-run", "-o", "json")
+    assert said.json == [line.removeprefix("would ") for line in PLAN.splitlines()]
+    assert (said.code, user.world.left()) == (0, [])
+
+
 def test_json_is_the_box_with_the_contracts_keys(user):
     """-o json prints one object with exactly the contract's keys, in their order; all talk is on stderr."""
     said = user.run("up", "-y", "-o", "json")

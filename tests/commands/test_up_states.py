@@ -234,6 +234,35 @@ def test_dry_run_changes_nothing(user, was):
     assert user.world.clock == 0
 
 
+@pytest.mark.parametrize(
+    ("was", "plan"),
+    [
+        ("waiting", ["wait for AWS to launch it, at most 15m"]),
+        ("starting", ["wait until it runs and answers"]),
+        ("running", []),
+        ("stopping", ["wait until it is stopped", "start i-1"]),
+        ("stopped", ["start i-1"]),
+        ("interrupted", ["wait for AWS to restart it, at most 15m"]),
+    ],
+)
+def test_dry_run_tells_what_is_waited_for(user, was, plan):
+    """--dry-run prints the plan of every state: waiting is one, nothing to do is said, and -o json is an array."""
+    user.world.has_box("dev", was)
+    said = user.run("up", "--dry-run")
+    assert (said.code, said.out) == (0, "".join(f"would {step}\n" for step in plan))
+    assert ("nothing to do: dev is running" in said.err) is (not plan)
+    assert user.run("up", "--dry-run", "-o", "json").json == plan
+    assert user.world.clock == 0
+
+
+def test_dry_run_refuses_what_up_refuses(user):
+    """An orphaned box is refused by the dry run as by `up` itself: exit 1, and `down` is named."""
+    user.world.has_box("dev", "orphaned")
+    said, real = user.run("up", "--dry-run"), user.run("up", "-y")
+    assert (said.code, said.out, said.err) == (real.code, "", real.err)
+    assert "spotbox down dev" in said.err
+
+
 def test_a_box_that_runs_but_does_not_answer(user):
     """No SSH banner within 5 minutes: exit 1 with likely causes; the box is left."""
     user.world.has_box("dev")
