@@ -26,7 +26,8 @@ class Prompts:
 
     def refuse(self, flag: str) -> UsageError:
         """The error for an answer that is missing where nobody can be asked."""
-        return UsageError(f"no terminal to ask on, and {flag} is missing", f"Give {flag}, or -y for every default.")
+        hint = "Give -y for every default." if flag == "-y" else f"Give {flag}, or -y for every default."
+        return UsageError(f"no terminal to ask on, and {flag} is missing", hint)
 
     @property
     def room(self) -> int | None:

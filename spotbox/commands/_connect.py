@@ -70,6 +70,17 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def spared(app: App, what: str) -> Iterator[None]:
+    """Around the writing of files that ssh could do without: on a full disk, say, that is a remark. What becomes of a
+    box that bills must not hang on it."""
+    try:
+        yield
+    except OSError as error:
+        app.progress.done()
+        app.remark(safe(f"{what}: {error.strerror or error}"))
+
+
 def target(app: App, box: Box) -> sshtext.Target | None:
     """Where to connect; None for a box without an address, or with one that cannot be an address."""
     if not box.instance or not box.instance.public_ip or box.instance.state != "running":
@@ -100,7 +111,7 @@ def knows_host(app: App, alias: str) -> bool:
     """Whether the host key of this box is known on this machine."""
     try:
         lines = app.places.known_hosts.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
+    except OSError:  # absent, or damaged
         return False
     return any(line.split(" ", 1)[0] == alias for line in lines)
 
@@ -139,7 +150,8 @@ def learn_host(app: App, box: Box, timeout: float) -> bool:
         )
     if not found.done:
         return False
-    with locked(app.places.known_hosts.with_name(".known_hosts.lock")):
+    told = f"the host key of {box.name}, which AWS tells, could not be kept, so that ssh takes the first key it sees"
+    with spared(app, told), locked(app.places.known_hosts.with_name(".known_hosts.lock")):
         old = _read(app.places.known_hosts)
         kept = "".join(line for line in old.splitlines(True) if not line.startswith(f"{where.alias} "))
         write_private(app.places.known_hosts, kept + sshtext.known_hosts_lines(where.alias, found.value))
@@ -177,7 +189,8 @@ def write_entry(app: App, box: Box) -> None:
         drop_entry(app, box.region, box.owner, box.name, {i.id for i in box.instances})
     elif app.is_own(box.owner):
         path, entry = app.places.ssh_config, sshtext.config_entry(where, connect_words(app, box))
-        with locked(path.with_name(".ssh_config.lock")):
+        told = f"the ssh_config entry of {box.name} could not be written; `spotbox ssh {box.name}` needs none"
+        with spared(app, told), locked(path.with_name(".ssh_config.lock")):
             write_private(path, sshtext.replace_entry(_read(path) or HEADER, box.name, entry))
 
 
@@ -186,18 +199,22 @@ def drop_entry(app: App, region: str, owner: str, name: str, aliases: set[str]) 
     path = app.places.ssh_config
     if not path.exists():
         return
-    with locked(path.with_name(".ssh_config.lock")):
+    with spared(app, _stays(name)), locked(path.with_name(".ssh_config.lock")):
         old = _read(path)
         if sshtext.is_about(old, name, aliases, _finding(app, region, owner, name)):
             write_private(path, sshtext.replace_entry(old, name, ""))
 
 
-def forget_host(app: App, aliases: set[str]) -> None:
-    """Drop the host keys of boxes that are gone."""
+def _stays(name: str) -> str:
+    return f"what ssh on this machine knows of {name} stays"
+
+
+def forget_host(app: App, name: str, aliases: set[str]) -> None:
+    """Drop the host keys of these instances of a box, which are gone."""
     path = app.places.known_hosts
     if not path.exists():
         return
-    with locked(path.with_name(".known_hosts.lock")):
+    with spared(app, _stays(name)), locked(path.with_name(".known_hosts.lock")):
         lines = _read(path).splitlines(True)
         write_private(path, "".join(line for line in lines if line.split(" ", 1)[0] not in aliases))
 
@@ -220,10 +237,12 @@ def offer_include(app: App, ask: bool) -> None:
         app.remark(f"For `ssh spotbox-NAME`, rsync and VS Code put this first in ~/.ssh/config:  {line}")
         return
     if not app.prompts.confirm("Add spotbox's boxes to ~/.ssh/config, so that `ssh spotbox-NAME` works?", True, "-y"):
-        write_private(declined, "")
+        with spared(app, "that could not be noted, so it will be asked again"):
+            write_private(declined, "")
         return
-    _prepend(config, line)
-    app.remark(f"added to {config}: {line}")
+    with spared(app, f"{config} could not be written; put this first in it:  {line}"):
+        _prepend(config, line)
+        app.remark(f"added to {config}: {line}")
 
 
 def _prepend(config: Path, line: str) -> None:

@@ -269,12 +269,9 @@ def _forget(app: App, sights: Sequence[Sight], wanted: Wanted, tally: Tally) -> 
             ids = {r.id for r in parts.requests} | instances
             if owner != wanted.owner or (wanted.names and name not in wanted.names) or tally.stuck & ids:
                 continue
-            try:
-                with suppress(UsageError):  # a tag that is no box's name has no entry
-                    drop_entry(app, sight.region, owner, check_name(name), instances)
-                forget_host(app, instances)
-            except (OSError, SpotboxError) as error:  # a full disk, say: what went is yet to be told
-                app.remark(f"what ssh on this machine knows of {safe(name)} stays: {safe(error)}")
+            with suppress(UsageError):  # a tag that is no box's name has no entry
+                drop_entry(app, sight.region, owner, check_name(name), instances)
+            forget_host(app, name, instances)
 
 
 def _finish(

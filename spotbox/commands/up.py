@@ -119,7 +119,7 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
     _check_together(region, flags)
     check_pool(pool, flags)
     whose = app.owner(owner)
-    places = chosen(app, ctx, region)
+    places = chosen(app, ctx, region, words=())
     asked = replace(_asked(ctx, app, name, places, flags), pool=pool)
     found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
     told = flags["yes"] or asked.dry_run

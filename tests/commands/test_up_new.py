@@ -122,7 +122,7 @@ def test_without_a_terminal_yes_is_missing(user):
     """No terminal and no -y: a usage error that names the flag, before anything is made."""
     said = user.run("up")
     assert (said.code, said.out, user.world.left()) == (2, "", [])
-    assert said.err == "spotbox: no terminal to ask on, and -y is missing\n  Give -y, or -y for every default.\n"
+    assert said.err == "spotbox: no terminal to ask on, and -y is missing\n  Give -y for every default.\n"
 
 
 def test_without_a_terminal_the_sandbox_takes_the_defaults(user):
@@ -155,6 +155,14 @@ def test_json_is_the_box_with_the_contracts_keys(user):
         "name": "dev", "owner": "alice", "state": "running",
         "spot": 0.1578, "on_demand": 0.526, "savings_pct": 70.0, "max_price": None,
     }  # fmt: skip
+
+
+def test_an_unknown_region_is_named_with_those_there_are(user):
+    """Exit 2 with the regions of the account; `all`, which `up` does not take, is not among them."""
+    said = user.run("up", "-y", "-r", "mars-1")
+    assert (said.code, user.world.left()) == (2, [])
+    assert "'mars-1' is not an AWS region" in said.err
+    assert said.err.endswith("us-east-1.\n")
 
 
 def test_the_spot_role_is_made_after_saying_so(user):
