@@ -9,10 +9,11 @@ import click
 
 from spotbox.app import App, get_app
 from spotbox.commands._carry import report_lines
-from spotbox.commands._connect import offer_include, write_entry
+from spotbox.commands._connect import write_entry
 from spotbox.commands._data import or_elsewhere, taking_back
 from spotbox.commands._equivalent import as_it_is, equivalent
 from spotbox.commands._find import described, note_box, priced, search_box
+from spotbox.commands._include import offer_include
 from spotbox.commands._inputs import Asked, canonical_cidrs, on_the_box
 from spotbox.commands._leave import making, staying
 from spotbox.commands._limits import tell_cost
