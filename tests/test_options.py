@@ -553,3 +553,24 @@ def test_help_loads_no_heavy_library(args, home):
     done = subprocess.run([sys.executable, "-c", script, *args], cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stderr) == (0, "[]\n")
     assert done.stdout
+
+
+def test_a_form_of_output_that_a_command_has_not(monkeypatch, capsys):
+    """SPOTBOX_OUTPUT is one variable for every command, as the config file's `output` is: a form that a command lacks
+    leaves it as it is. On the command line, and for a word that is no form at all, it is a usage error."""
+    shown = {}
+    for command, kinds in (("one", ("text", "json")), ("two", ("table", "json", "csv"))):
+
+        @click.command(cls=Command)
+        @output_option(*kinds)
+        def probe(output, name=command):
+            shown[name] = output
+
+        for form in ("text", "table", "json", "csv"):
+            monkeypatch.setenv("SPOTBOX_OUTPUT", form)
+            CliRunner().invoke(probe, [], catch_exceptions=False)
+            assert shown[command] == (form if form in kinds else kinds[0])
+        monkeypatch.setenv("SPOTBOX_OUTPUT", "yaml")
+        assert CliRunner().invoke(probe, []).exit_code == 2
+        monkeypatch.delenv("SPOTBOX_OUTPUT")
+        assert CliRunner().invoke(probe, ["-o", "text" if "csv" in kinds else "csv"]).exit_code == 2
