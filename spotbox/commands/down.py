@@ -40,6 +40,7 @@ from spotbox.options import (
 )
 from spotbox.output import to_json
 
+TRACED = "it bears only spotbox's key pair or group, no tags: left to `spotbox audit --fix`"
 LATE_WAIT = 60  # seconds beyond all doubt in which what still comes to light is removed
 
 
@@ -148,7 +149,7 @@ def _leave_traces(
     traced = [instance for survey in found.surveys for instance in survey.traced]
     for instance in traced:
         part = {"kind": "instance", "id": instance.id, "region": instance.region}
-        tally.left([part], "it bears only spotbox's key pair or group, no tags: left to `spotbox audit --fix`")
+        tally.left([part], TRACED)
     users = {group: instance.id for instance in traced for group in instance.group_ids}
     for step in plan:
         if isinstance(step, DeleteGroup) and step.group_id in users:
@@ -298,4 +299,8 @@ def _finish(
     for text in remarks(costs):
         app.remark(text)
     if unresolved:
-        raise SpotboxError("not all could be removed or confirmed", "Run the same command again.", Exit.STILL_BILLS)
+        traced = any(item["why"] == TRACED for item in unresolved)
+        hint = "What bears only spotbox's traces, `spotbox audit --fix` removes after asking. " if traced else ""
+        raise SpotboxError(
+            "not all could be removed or confirmed", f"{hint}Run the same command again.", Exit.STILL_BILLS
+        )
