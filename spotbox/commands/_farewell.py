@@ -113,7 +113,8 @@ def _parts(
 def _left_behind(app: App, there: Sequence[tuple[str, Belongings]]) -> set[str]:
     """The instance of which a move that is under way has made the box, where it may stand in a region that was not
     looked at: its hours are its own, and end with it."""
-    tags = [part.tags for _, parts in there for part in (*parts.requests, *parts.instances)]
+    tags = [request.tags for _, parts in there for request in parts.requests]
+    tags += [instance.tags for _, parts in there for instance in parts.instances]
     ledger = seen(app)
     made_of_it = {made_of(each) for each in tags} - {i.id for _, parts in there for i in parts.instances} - {""}
     return {id_ for id_ in made_of_it if not saw_end(ledger, id_)}
