@@ -41,7 +41,7 @@ def own_key(app: App) -> tuple[Path, str]:
 
 def private_key(app: App, box: Box) -> Path | None:
     """The private half of the box's key, if it lies where spotbox keeps keys; its name tells its fingerprint."""
-    wanted = _fingerprint(box)
+    wanted = key_of(box)
     for public in sorted(app.places.keys.glob("*.pub")):
         with contextlib.suppress(OSError, SpotboxError, UnicodeDecodeError):
             if key_fingerprint(public.read_text(encoding="utf-8")) == wanted:
@@ -52,8 +52,8 @@ def private_key(app: App, box: Box) -> Path | None:
     return None
 
 
-def _fingerprint(box: Box) -> str:
-    """That of the box's key, which the key pair's name carries."""
+def key_of(box: Box) -> str:
+    """The fingerprint of the box's key, which the key pair's name carries."""
     return (box.instance.key_name or "").rsplit("-", 1)[-1] if box.instance else ""
 
 
@@ -61,7 +61,7 @@ def in_agent(app: App, box: Box) -> bool:
     """Whether the running ssh-agent holds the box's key."""
     for public in app.system.agent_keys():
         with contextlib.suppress(SpotboxError):
-            if key_fingerprint(public) == _fingerprint(box):
+            if key_fingerprint(public) == key_of(box):
                 return True
     return False
 

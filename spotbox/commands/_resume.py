@@ -1,20 +1,22 @@
 """Bring a box that exists up: from whatever state to running, with the changes that stand on the command line."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from spotbox.app import App
 from spotbox.commands._arrive import arrive, begin, not_coming, tell_moving
-from spotbox.commands._connect import admit_caller
+from spotbox.commands._connect import admit_caller, key_of
 from spotbox.commands._data import give_data
-from spotbox.commands._find import again
-from spotbox.commands._inputs import Asked
+from spotbox.commands._find import again, priced
+from spotbox.commands._inputs import Asked, read_public
 from spotbox.commands._limits import tell_expired, wanted_limits
 from spotbox.commands._table import put_plan
 from spotbox.core.boxes import Box
 from spotbox.core.changes import differences
 from spotbox.core.errors import SpotboxError
-from spotbox.core.names import DATA_SIZE_TAG, POOL_TAG
+from spotbox.core.names import DATA_SIZE_TAG, POOL_TAG, key_fingerprint
+from spotbox.core.offers import is_gpu
 from spotbox.core.plans import plan_start, plan_tags
 from spotbox.core.states import State
 from spotbox.core.steps import SetLimit, Start, Step, TagAgain
@@ -25,7 +27,8 @@ from spotbox.core.waiting import Look, wait
 def bring_up(app: App, box: Box, asked: Asked, output: str = "text") -> Box:
     """From whatever state to running; with --dry-run it prints what would be done (`output` text or json), and changes
     nothing."""
-    changed = differences(box, _wanted(box, asked) | wanted_limits(app, asked))
+    wanted = {key: value for key, value in _wanted(box, asked).items() if not _is_so(app, box, asked, key)}
+    changed = differences(box, wanted | wanted_limits(app, asked))
     for line in changed.remarks:
         app.remark(line)
     if asked.dry_run:
@@ -118,6 +121,24 @@ def _wanted(box: Box, asked: Asked) -> dict[str, Any]:
         "min_vram": asked.min_vram,
     }
     return {key: value for key, value in values.items() if key in asked.typed}
+
+
+def _is_so(app: App, box: Box, asked: Asked, key: str) -> bool:
+    """Whether the box is already what that flag asks for, where only a look elsewhere tells. UsageError for a bad key
+    file."""
+    match key:
+        case "key" if asked.key:
+            return key_fingerprint(read_public(Path(asked.key).expanduser().absolute())) == key_of(box)
+        case "bid" if asked.bid is not None and asked.bid.percent is not None:
+            (there,) = priced(app, [box])
+            return there.on_demand is not None and asked.bid.against(there.on_demand) == box.max_price
+        case "gpu" | "min_vram" if box.instance_type and (asked.gpu or asked.min_vram):
+            kind = app.cloud.instance_types(box.region, [box.instance_type]).get(box.instance_type)
+            if key == "gpu":
+                return is_gpu(kind, asked.gpu or "")
+            return kind is not None and (kind.gpu_memory_gib or 0) >= (asked.min_vram or 0)
+        case _:
+            return False
 
 
 def to_running(app: App, box: Box, patience: float, changes: Sequence[Step] = ()) -> Box:

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from spotbox.core.boxes import assemble
+from spotbox.core.names import MAX_PRICE_TAG
 from spotbox.core.records import Rule
 from tests.commands.fakes import FakeCloud, live
-from tests.commands.world import HOME
+from tests.commands.world import HOME, public_key
 
 REFUSED = ["orphaned"]
 
@@ -149,6 +150,34 @@ DIFFERENT = [
     (["--gpu", "A10G"], "--gpu counts at the first launch only"),
     (["--min-vram", "24"], "--min-vram counts at the first launch only"),
 ]
+
+
+@pytest.mark.parametrize("flags", [
+    ["--gpu", "T4"], ["--gpu", "T*"], ["--min-vram", "16"], ["--ssh-user", "ubuntu"], ["--ami", "ami-1"],
+    ["--max-price", "60%"], ["--key", "k.pub"],
+], ids=lambda flags: flags[0] + " " + flags[1])  # fmt: skip
+def test_a_flag_that_the_box_follows_already_needs_no_word(user, tmp_path, monkeypatch, flags):
+    """The one-line command that made the box says of no flag that it cannot be changed: none differs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "k.pub").write_text(public_key() + "\n")
+    user.world.has_box("dev")
+    if "60%" in flags:
+        for part, id_ in ((user.world.requests, "sir-1"), (user.world.instances, "i-1")):
+            part[id_] = replace(part[id_], tags={**part[id_].tags, MAX_PRICE_TAG: "0.3156"})
+    said = user.run("up", "-y", *flags)
+    assert (said.code, state(user.world)) == (0, "running")
+    assert "cannot be changed" not in said.err
+
+
+@pytest.mark.parametrize(("text", "code"), [(None, 2), ("no key", 2), (public_key("x"), 0)])
+def test_the_key_file_of_a_box_that_exists(user, tmp_path, text, code):
+    """A key file that cannot be read, or holds no key, is a usage error as for a new box; another key is named."""
+    user.world.has_box("dev")
+    if text:
+        (tmp_path / "k.pub").write_text(text + "\n")
+    said = user.run("up", "-y", "--key", str(tmp_path / "k.pub"))
+    assert said.code == code
+    assert ("--key counts at the first launch only" in said.err) is (code == 0)
 
 
 @pytest.mark.parametrize(("flags", "words"), DIFFERENT, ids=lambda v: v[0] if isinstance(v, list) else "")
