@@ -93,7 +93,12 @@ def tell_expired(app: App, box: Box) -> None:
 def tell_cost(app: App, box: Box) -> None:
     """What a forgotten box costs a day, or the limits that it has; once, at the end of `up`."""
     price = box.spot if box.market == "spot" else box.on_demand
+    begins = "It bills until you stop or remove it"
+    if box.state is State.WAITING:
+        begins = "AWS launches it as soon as it can, also while this machine is off; it bills from then on"
     if limits := limits_in_words(box.tags):
-        app.remark(f"It bills until you stop or remove it, or it stops itself by its limits ({limits}).")
+        app.remark(f"{begins}, or it stops itself by its limits ({limits}).")
     elif price is not None:
-        app.remark(f"It bills until you stop or remove it: forgotten, {show_usd(price * 24, 2)} a day and the disk.")
+        app.remark(f"{begins}: forgotten, {show_usd(price * 24, 2)} a day and the disk.")
+    elif box.state is State.WAITING:
+        app.remark(f"{begins}.")

@@ -233,7 +233,4 @@ def _report(app: App, box: Box, asked: Asked, output: str, ask: bool, gpus: Mapp
     else:
         app.echo("\n".join(map(safe, report_lines(app, box, record))))
         click.echo(safe(f"  the same again      {equivalent(app, box, asked)}"))
-    if box.state is State.WAITING:
-        app.remark("AWS launches it as soon as it can, also while this machine is off; it bills from then on.")
-    else:
-        tell_cost(app, box)
+    tell_cost(app, box)
