@@ -14,7 +14,7 @@ from spotbox.core.cost_since import parse_since
 from spotbox.core.errors import UsageError
 from spotbox.core.settings import NO_VARIABLE, Pool, Settings, read_settings
 from spotbox.core.text import OF_A_BOX, Own, safe
-from spotbox.defaults import defaults_of
+from spotbox.defaults import OUTPUTS, defaults_of
 
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
@@ -230,12 +230,22 @@ def types_option(text: str) -> Callable[[Any], Any]:
     return flag("-t", "--instance-type", "types", multiple=True, metavar="TYPE", help=text)
 
 
+class Form(click.Choice[str]):
+    """A form of output. SPOTBOX_OUTPUT speaks to every command: a form that this one has not leaves it as it is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        said = ctx.get_parameter_source(param.name or "") if ctx and param else None
+        if said is click.core.ParameterSource.ENVIRONMENT and value in OUTPUTS and value not in self.choices:
+            return self.choices[0]
+        return super().convert(value, param, ctx)
+
+
 def output_option(*kinds: str) -> Callable[[Any], Any]:
     """-o with these forms; the first is the default."""
     return flag(
         "-o",
         "--output",
-        type=click.Choice(kinds),
+        type=Form(kinds),
         default=kinds[0],
         show_default=True,
         help="Form of the data on stdout.",

@@ -16,7 +16,7 @@ from spotbox.width import broken, columns_of, hung
 Record = Mapping[str, Any]
 
 
-def to_json(data: Record | Sequence[Record]) -> str:
+def to_json(data: Record | Sequence[Record] | Sequence[str]) -> str:
     """JSON text, keys in their order; non-ASCII stays readable.
 
     JSON itself escapes the control characters below U+0020 only: C1 controls (U+009B is CSI), bidirectional overrides

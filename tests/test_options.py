@@ -2,13 +2,15 @@
 
 from decimal import Decimal
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from spotbox import __version__
 from spotbox.cli import run
 from spotbox.core.errors import Exit
 from spotbox.core.units import Bid
-from spotbox.options import Common
+from spotbox.options import Command, Common, output_option
 from tests.probing import PRICES, Probed, at_home, value
 
 
@@ -175,3 +177,24 @@ def test_a_login_is_checked_where_it_is_given():
     """--ssh-user takes a login, not an option of ssh."""
     assert value("user", "--ssh-user", "ubuntu") == "ubuntu"
     assert Probed("probe", "--ssh-user", "-oProxyCommand=x").code == Exit.USAGE
+
+
+def test_a_form_of_output_that_a_command_has_not(monkeypatch, capsys):
+    """SPOTBOX_OUTPUT is one variable for every command, as the config file's `output` is: a form that a command lacks
+    leaves it as it is. On the command line, and for a word that is no form at all, it is a usage error."""
+    shown = {}
+    for command, kinds in (("one", ("text", "json")), ("two", ("table", "json", "csv"))):
+
+        @click.command(cls=Command)
+        @output_option(*kinds)
+        def probe(output, name=command):
+            shown[name] = output
+
+        for form in ("text", "table", "json", "csv"):
+            monkeypatch.setenv("SPOTBOX_OUTPUT", form)
+            CliRunner().invoke(probe, [], catch_exceptions=False)
+            assert shown[command] == (form if form in kinds else kinds[0])
+        monkeypatch.setenv("SPOTBOX_OUTPUT", "yaml")
+        assert CliRunner().invoke(probe, []).exit_code == 2
+        monkeypatch.delenv("SPOTBOX_OUTPUT")
+        assert CliRunner().invoke(probe, ["-o", "text" if "csv" in kinds else "csv"]).exit_code == 2

@@ -2,8 +2,6 @@
 
 import contextlib
 import fcntl
-import os
-import shutil
 import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -43,7 +41,7 @@ def own_key(app: App) -> tuple[Path, str]:
 
 def private_key(app: App, box: Box) -> Path | None:
     """The private half of the box's key, if it lies where spotbox keeps keys; its name tells its fingerprint."""
-    wanted = (box.instance.key_name or "").rsplit("-", 1)[-1] if box.instance else ""
+    wanted = key_of(box)
     for public in sorted(app.places.keys.glob("*.pub")):
         with contextlib.suppress(OSError, SpotboxError, UnicodeDecodeError):
             if key_fingerprint(public.read_text(encoding="utf-8")) == wanted:
@@ -52,6 +50,20 @@ def private_key(app: App, box: Box) -> Path | None:
                 if private.exists():
                     return private
     return None
+
+
+def key_of(box: Box) -> str:
+    """The fingerprint of the box's key, which the key pair's name carries."""
+    return (box.instance.key_name or "").rsplit("-", 1)[-1] if box.instance else ""
+
+
+def in_agent(app: App, box: Box) -> bool:
+    """Whether the running ssh-agent holds the box's key."""
+    for public in app.system.agent_keys():
+        with contextlib.suppress(SpotboxError):
+            if key_fingerprint(public) == key_of(box):
+                return True
+    return False
 
 
 def remember_key(app: App, public_line: str, private: Path) -> None:
@@ -68,6 +80,17 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def spared(app: App, what: str) -> Iterator[None]:
+    """Around the writing of files that ssh could do without: on a full disk, say, that is a remark. What becomes of a
+    box that bills must not hang on it."""
+    try:
+        yield
+    except OSError as error:
+        app.progress.done()
+        app.remark(safe(f"{what}: {error.strerror or error}"))
 
 
 def target(app: App, box: Box) -> sshtext.Target | None:
@@ -100,7 +123,7 @@ def knows_host(app: App, alias: str) -> bool:
     """Whether the host key of this box is known on this machine."""
     try:
         lines = app.places.known_hosts.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
+    except OSError:  # absent, or damaged
         return False
     return any(line.split(" ", 1)[0] == alias for line in lines)
 
@@ -139,14 +162,16 @@ def learn_host(app: App, box: Box, timeout: float) -> bool:
         )
     if not found.done:
         return False
-    with locked(app.places.known_hosts.with_name(".known_hosts.lock")):
-        old = _read(app.places.known_hosts)
+    told = f"the host key of {box.name}, which AWS tells, could not be kept, so that ssh takes the first key it sees"
+    with spared(app, told), locked(app.places.known_hosts.with_name(".known_hosts.lock")):
+        old = read_text(app.places.known_hosts)
         kept = "".join(line for line in old.splitlines(True) if not line.startswith(f"{where.alias} "))
         write_private(app.places.known_hosts, kept + sshtext.known_hosts_lines(where.alias, found.value))
     return True
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file of the user's, whatever bytes it holds; empty where there is none."""
     try:
         return path.read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError:
@@ -177,8 +202,9 @@ def write_entry(app: App, box: Box) -> None:
         drop_entry(app, box.region, box.owner, box.name, {i.id for i in box.instances})
     elif app.is_own(box.owner):
         path, entry = app.places.ssh_config, sshtext.config_entry(where, connect_words(app, box))
-        with locked(path.with_name(".ssh_config.lock")):
-            write_private(path, sshtext.replace_entry(_read(path) or HEADER, box.name, entry))
+        told = f"the ssh_config entry of {box.name} could not be written; `spotbox ssh {box.name}` needs none"
+        with spared(app, told), locked(path.with_name(".ssh_config.lock")):
+            write_private(path, sshtext.replace_entry(read_text(path) or HEADER, box.name, entry))
 
 
 def drop_entry(app: App, region: str, owner: str, name: str, aliases: set[str]) -> None:
@@ -186,55 +212,24 @@ def drop_entry(app: App, region: str, owner: str, name: str, aliases: set[str]) 
     path = app.places.ssh_config
     if not path.exists():
         return
-    with locked(path.with_name(".ssh_config.lock")):
-        old = _read(path)
+    with spared(app, _stays(name)), locked(path.with_name(".ssh_config.lock")):
+        old = read_text(path)
         if sshtext.is_about(old, name, aliases, _finding(app, region, owner, name)):
             write_private(path, sshtext.replace_entry(old, name, ""))
 
 
-def forget_host(app: App, aliases: set[str]) -> None:
-    """Drop the host keys of boxes that are gone."""
+def _stays(name: str) -> str:
+    return f"what ssh on this machine knows of {name} stays"
+
+
+def forget_host(app: App, name: str, aliases: set[str]) -> None:
+    """Drop the host keys of these instances of a box, which are gone."""
     path = app.places.known_hosts
     if not path.exists():
         return
-    with locked(path.with_name(".known_hosts.lock")):
-        lines = _read(path).splitlines(True)
+    with spared(app, _stays(name)), locked(path.with_name(".known_hosts.lock")):
+        lines = read_text(path).splitlines(True)
         write_private(path, "".join(line for line in lines if line.split(" ", 1)[0] not in aliases))
-
-
-def include_line(app: App) -> str:
-    """The line for ~/.ssh/config."""
-    return sshtext.include_line(str(app.places.ssh_config))
-
-
-def offer_include(app: App, ask: bool) -> None:
-    """Ask once to add the Include line to ~/.ssh/config; where nobody can be asked, print it."""
-    config = Path.home() / ".ssh" / "config"
-    line = include_line(app)
-    if line in _read(config):
-        return
-    declined = app.places.data / ".include-declined"
-    if declined.exists():
-        return
-    if not ask or not app.prompts.possible:
-        app.remark(f"For `ssh spotbox-NAME`, rsync and VS Code put this first in ~/.ssh/config:  {line}")
-        return
-    if not app.prompts.confirm("Add spotbox's boxes to ~/.ssh/config, so that `ssh spotbox-NAME` works?", True, "-y"):
-        write_private(declined, "")
-        return
-    _prepend(config, line)
-    app.remark(f"added to {config}: {line}")
-
-
-def _prepend(config: Path, line: str) -> None:
-    """Include must come first: after a Host line it would belong to that host alone."""
-    real = Path(os.path.realpath(config))
-    old = _read(real)
-    mode = real.stat().st_mode & 0o777 if real.exists() else 0o600
-    real.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if real.exists():
-        shutil.copy2(real, real.with_name("config.before-spotbox"))
-    write_private(real, f"{line}\n\n{old}" if old else f"{line}\n", mode)
 
 
 def machine_rule(app: App, address: str) -> Rule:

@@ -6,13 +6,15 @@ from datetime import datetime
 
 from spotbox.app import App
 from spotbox.commands._cost import Costs, Parts, costs_of, parts_of
-from spotbox.commands._ledger import bury, remember
+from spotbox.commands._ledger import bury, remember, seen
 from spotbox.core.boxes import Belongings, Box, Sight, gather
 from spotbox.core.cost import Cost, Life
+from spotbox.core.cost_ledger import saw_end
 from spotbox.core.cost_life import marks_of, present, second, transition_time
 from spotbox.core.cost_past import Mark
 from spotbox.core.cost_report import remarks, sentences, summary
 from spotbox.core.errors import SpotboxError
+from spotbox.core.moved import made_of
 from spotbox.core.records import Instance
 from spotbox.core.states import State
 
@@ -66,22 +68,23 @@ def farewell(app: App, eve: Eve, after: Sequence[Sight], held: Collection[str]) 
 def _told(app: App, eve: Eve, after: Sequence[Sight], held: Collection[str]) -> list[tuple[Life, Cost]]:
     last = {i.id: i for sight in after for i in sight.instances}
     boxes = eve.boxes()
-    costs = costs_of(app, [_parts(app, eve, whose, there, last) for whose, there in boxes.items()])
+    dead = {whose: _parts(app, eve, whose, there, last) for whose, there in boxes.items()}
+    costs = costs_of(app, list(dead.values()))
     for whose, there in boxes.items():
         ids = {part.id for _, parts in there for part in parts.requests}
         ids |= {i.id for _, parts in there for i in parts.instances} | {v.id for _, p in there for v in p.volumes}
         if not ids & set(held):
-            _bury(app, whose, costs)
+            _bury(app, whose, costs, {past.id for past in dead[whose].pasts})
     for text in costs.remarks:
         app.remark(text)
     return list(costs.found)
 
 
-def _bury(app: App, whose: Whose, costs: Costs) -> None:
+def _bury(app: App, whose: Whose, costs: Costs, instances: Collection[str]) -> None:
     for life, cost in costs.found:
         if life.name == whose[1]:
             try:
-                bury(app, life, cost, whose[0])
+                bury(app, life, cost, whose[0], instances)
             except Exception as error:  # the ledger is only a help: what was worked out is told without it
                 app.debug(f"not kept in the ledger: {type(error).__name__}: {error}")
 
@@ -104,7 +107,17 @@ def _parts(
             instances.append(gone)
             more[instance.id] = marks_of(instance, request, volumes, second(eve.at))
         _remember(app, whose, region, parts, [i for i in instances if i.region == region])
-    return parts_of(app, whose, requests, instances, volumes, more)
+    return parts_of(app, whose, requests, instances, volumes, more, _left_behind(app, there))
+
+
+def _left_behind(app: App, there: Sequence[tuple[str, Belongings]]) -> set[str]:
+    """The instance of which a move that is under way has made the box, where it may stand in a region that was not
+    looked at: its hours are its own, and end with it."""
+    tags = [request.tags for _, parts in there for request in parts.requests]
+    tags += [instance.tags for _, parts in there for instance in parts.instances]
+    ledger = seen(app)
+    made_of_it = {made_of(each) for each in tags} - {i.id for _, parts in there for i in parts.instances} - {""}
+    return {id_ for id_ in made_of_it if not saw_end(ledger, id_)}
 
 
 def _remember(app: App, whose: Whose, region: str, parts: Belongings, instances: Sequence[Instance]) -> None:

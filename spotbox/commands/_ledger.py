@@ -1,6 +1,6 @@
 """The ledger: what is seen of boxes in passing is kept on this machine, for what AWS forgets. Never needed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from shutil import rmtree
 from typing import Any
@@ -49,11 +49,13 @@ def forget(app: App) -> None:
     rmtree(app.places.ledger / SANDBOX, ignore_errors=True)
 
 
-def bury(app: App, life: Life, cost: Cost, owner: str) -> None:
-    """Keep the life of a box that was removed, and take what it consisted of from what is seen."""
+def bury(app: App, life: Life, cost: Cost, owner: str, instances: Collection[str] = ()) -> None:
+    """Keep the life of a box that was removed, and take the instances that it counts from what is seen: nobody else's
+    life is to count them too, such as that of a box which a move made of it."""
     entry = to_entry(life, cost, owner, app.identity.account)
     key, now = f"{owner}/{life.name}/{life.start.isoformat()}", app.system.now()
     app.ledger.update(REMOVED, lambda data: with_life(data, key, entry, now))
+    app.ledger.update(SEEN, lambda data: {id_: entry for id_, entry in data.items() if id_ not in instances})
 
 
 def removed(app: App, owner: str, name: str | None, since: datetime) -> list[tuple[Life, Cost]]:

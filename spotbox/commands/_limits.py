@@ -93,8 +93,13 @@ def tell_expired(app: App, box: Box) -> None:
 def tell_cost(app: App, box: Box) -> None:
     """What a forgotten box costs a day, or the limits that it has; once, at the end of `up`."""
     price = box.spot if box.market == "spot" else box.on_demand
+    begins = "It bills until you stop or remove it"
+    if box.state is State.WAITING:
+        begins = "AWS launches it as soon as it can, also while this machine is off; it bills from then on"
     if limits := limits_in_words(box.tags):
-        app.remark(f"It bills until you stop or remove it, or it stops itself by its limits ({limits}).")
+        app.remark(f"{begins}, or it stops itself by its limits ({limits}).")
     elif price is not None:
         day = show_usd(price * 24, 2)
-        app.remark(f"It bills until you stop or remove it: forgotten, {day} a day, and disk and public IPv4 on top.")
+        app.remark(f"{begins}: forgotten, {day} a day, and disk and public IPv4 on top.")
+    elif box.state is State.WAITING:
+        app.remark(f"{begins}.")

@@ -234,7 +234,7 @@ class Mover:
             )
         self._apply([step for step in steps if not isinstance(step, Cancel)])
         if scene.old and scene.old.instance:
-            forget_host(self.app, {scene.old.instance.id})
+            forget_host(self.app, self.name, {scene.old.instance.id})
         if scene.new:
             write_entry(self.app, scene.new)
 

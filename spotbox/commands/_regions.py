@@ -12,8 +12,13 @@ from spotbox.options import chosen_regions
 ALL = "all"
 
 
-def chosen(app: App, ctx: click.Context, values: Sequence[str], refresh: bool = False) -> tuple[str, ...]:
-    """The regions to ask. UsageError for one that does not exist, exit 5 for one that is not enabled."""
+def chosen(
+    app: App, ctx: click.Context, values: Sequence[str], refresh: bool = False, words: Sequence[str] = (ALL,)
+) -> tuple[str, ...]:
+    """The regions to ask. UsageError for one that does not exist, exit 5 for one that is not enabled.
+
+    `words` are what the command takes in place of a region.
+    """
     names = chosen_regions(ctx, values, app.sandbox) or (app.cloud.default_region() or DEFAULT_REGION,)
     known = app.cloud.known_regions(refresh)
     if ALL in names:
@@ -21,7 +26,7 @@ def chosen(app: App, ctx: click.Context, values: Sequence[str], refresh: bool = 
     if not refresh and any(known.get(name, NOT_ENABLED) == NOT_ENABLED for name in names):
         known = app.cloud.known_regions(True)  # what was kept may be older than the region, or than its being enabled
     for name in names:
-        check_region(name, known, (ALL,))
+        check_region(name, known, words)
     return tuple(dict.fromkeys(names))
 
 

@@ -1,34 +1,38 @@
 """Bring a box that exists up: from whatever state to running, with the changes that stand on the command line."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from spotbox.app import App
 from spotbox.commands._arrive import arrive, begin, not_coming, tell_moving
-from spotbox.commands._connect import admit_caller
+from spotbox.commands._connect import admit_caller, key_of
 from spotbox.commands._data import give_data
-from spotbox.commands._find import again
-from spotbox.commands._inputs import Asked
+from spotbox.commands._find import again, priced
+from spotbox.commands._inputs import Asked, read_public
 from spotbox.commands._limits import tell_expired, wanted_limits
+from spotbox.commands._table import put_plan
 from spotbox.core.boxes import Box
 from spotbox.core.changes import differences
 from spotbox.core.errors import SpotboxError
-from spotbox.core.names import DATA_SIZE_TAG, POOL_TAG
+from spotbox.core.names import DATA_SIZE_TAG, POOL_TAG, key_fingerprint
+from spotbox.core.offers import is_gpu
 from spotbox.core.plans import plan_start, plan_tags
 from spotbox.core.states import State
-from spotbox.core.steps import SetLimit, Step, TagAgain
-from spotbox.core.text import safe
+from spotbox.core.steps import SetLimit, Start, Step, TagAgain
+from spotbox.core.units import show_duration
 from spotbox.core.waiting import Look, wait
 
 
-def bring_up(app: App, box: Box, asked: Asked) -> Box:
-    """From whatever state to running; changes nothing with --dry-run."""
-    changed = differences(box, _wanted(box, asked) | wanted_limits(app, asked))
+def bring_up(app: App, box: Box, asked: Asked, output: str = "text") -> Box:
+    """From whatever state to running; with --dry-run it prints what would be done (`output` text or json), and changes
+    nothing."""
+    wanted = {key: value for key, value in _wanted(box, asked).items() if not _is_so(app, box, asked, key)}
+    changed = differences(box, wanted | wanted_limits(app, asked))
     for line in changed.remarks:
         app.remark(line)
     if asked.dry_run:
-        for step in (*changed.steps, *plan_start(box)):
-            app.echo(safe(f"would {step}"), hang=2)
+        _show_plan(app, box, asked, changed.steps, output)
         return box
     early = [step for step in changed.steps if _is_early(step)]  # now: AWS may let us wait for long
     _carry_out(app, early)
@@ -37,6 +41,39 @@ def bring_up(app: App, box: Box, asked: Asked) -> Box:
     if asked.park and box.state is State.WAITING:  # it stands with AWS already
         return box
     return to_running(app, box, asked.wait, [step for step in changed.steps if step not in early])
+
+
+def _show_plan(app: App, box: Box, asked: Asked, changes: Sequence[Step], output: str) -> None:
+    """What `up` would do about a box that exists, waiting included."""
+    _refuse_orphaned(box)
+    steps: list[object] = [*changes, *([] if asked.park else _waits(box, asked.wait)), *plan_start(box)]
+    if not steps:
+        app.remark(f"nothing to do: {box.name} is {box.state}")
+    put_plan(app, steps, output)
+
+
+def _waits(box: Box, patience: int) -> list[object]:
+    """What is waited for in the box's state, and for a start what then follows."""
+    match box.state:
+        case State.WAITING:
+            return [f"wait for AWS to launch it, at most {show_duration(patience)}"]
+        case State.INTERRUPTED:
+            return [f"wait for AWS to restart it, at most {show_duration(patience)}"]
+        case State.STARTING:
+            return ["wait until it runs and answers"]
+        case State.STOPPING:
+            start = [Start(box.region, box.instance.id)] if box.instance else []
+            return ["wait until it is stopped", *start]
+        case State.TERMINATING:
+            return ["wait until it is gone", f"make {box.name} anew"]
+        case _:
+            return []
+
+
+def _refuse_orphaned(box: Box) -> None:
+    """SpotboxError for what only `down` can bring in order."""
+    if box.state is State.ORPHANED:
+        raise SpotboxError(f"{box.name} is {box.state}: {box.reason}", f"Remove it first with: spotbox down {box.name}")
 
 
 def _is_early(step: Step) -> bool:
@@ -86,23 +123,37 @@ def _wanted(box: Box, asked: Asked) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key in asked.typed}
 
 
+def _is_so(app: App, box: Box, asked: Asked, key: str) -> bool:
+    """Whether the box is already what that flag asks for, where only a look elsewhere tells. UsageError for a bad key
+    file."""
+    match key:
+        case "key" if asked.key:
+            return key_fingerprint(read_public(Path(asked.key).expanduser().absolute())) == key_of(box)
+        case "bid" if asked.bid is not None and asked.bid.percent is not None:
+            (there,) = priced(app, [box])
+            return there.on_demand is not None and asked.bid.against(there.on_demand) == box.max_price
+        case "gpu" | "min_vram" if box.instance_type and (asked.gpu or asked.min_vram):
+            kind = app.cloud.instance_types(box.region, [box.instance_type]).get(box.instance_type)
+            if key == "gpu":
+                return is_gpu(kind, asked.gpu or "")
+            return kind is not None and (kind.gpu_memory_gib or 0) >= (asked.min_vram or 0)
+        case _:
+            return False
+
+
 def to_running(app: App, box: Box, patience: float, changes: Sequence[Step] = ()) -> Box:
     """A box that exists, running and answering, with `changes` carried out; AWS may take `patience` seconds.
 
     SpotboxError 3 where AWS has no capacity in that time, 1 where the box is gone or only part of it is left.
     """
-    match box.state:
-        case State.ORPHANED:
-            raise SpotboxError(
-                f"{box.name} is {box.state}: {box.reason}", f"Remove it first with: spotbox down {box.name}"
-            )
-        case State.RUNNING:
-            app.remark(f"{box.name} runs already")
-            # Its limits may have been set a moment ago: a relaunch gets those.
-            for step in plan_tags((again(app, box) or box) if box.untagged else box):
-                app.cloud.apply(step, app.progress.show)
-            _adapt(app, box, changes)
-            return give_data(app, arrive(app, box))
+    _refuse_orphaned(box)
+    if box.state is State.RUNNING:
+        app.remark(f"{box.name} runs already")
+        # Its limits may have been set a moment ago: a relaunch gets those.
+        for step in plan_tags((again(app, box) or box) if box.untagged else box):
+            app.cloud.apply(step, app.progress.show)
+        _adapt(app, box, changes)
+        return give_data(app, arrive(app, box))
     settled = settle(app, box, patience)
     if settled is None:
         raise SpotboxError(f"{box.name} is gone now", f"Make it anew with: spotbox up {box.name}")

@@ -1,13 +1,14 @@
 """The table of `prices`: its columns, how each cell reads, and which go first where the terminal is narrow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 import click
 
 from spotbox.app import App
 from spotbox.core.offers import Row, gpu_text
-from spotbox.output import Column, screen, screen_lines, to_fitted
+from spotbox.core.text import safe
+from spotbox.output import Column, screen, screen_lines, to_fitted, to_json
 
 _WHOLE = (
     Column("type", "type"),
@@ -46,6 +47,16 @@ def put_table(app: App, cells: Sequence[Sequence[object]], columns: Sequence[Col
     if gone:
         app.remark(left_out(width, gone))
     return gone
+
+
+def put_plan(app: App, steps: Iterable[object], output: str) -> None:
+    """What --dry-run prints: a sentence for each step, a line each; as `json` an array of the sentences."""
+    texts = [str(step) for step in steps]
+    if output == "json":
+        click.echo(to_json(texts))
+        return
+    for text in texts:
+        app.echo(safe(f"would {text}"), hang=2)
 
 
 def left_out(width: int | None, gone: Sequence[str]) -> str:

@@ -18,8 +18,9 @@ from spotbox.core.names import check_name
 from spotbox.core.plans import plan_down
 from spotbox.core.removal import concerned, doubt, going_with_instances, opened, parts_of
 from spotbox.core.steps import DeleteGroup, DeleteVolume, Plan, Step
-from spotbox.core.text import safe, shell
+from spotbox.core.text import shell
 
+TRACED = "it bears only spotbox's key pair or group, no tags: left to `spotbox audit --fix`"
 LATE_WAIT = 60  # seconds beyond all doubt in which what still comes to light is removed
 
 
@@ -83,7 +84,7 @@ def leave_traces(
     traced = [instance for survey in found.surveys for instance in survey.traced]
     for instance in traced:
         part = {"kind": "instance", "id": instance.id, "region": instance.region}
-        tally.left([part], "it bears only spotbox's key pair or group, no tags: left to `spotbox audit --fix`")
+        tally.left([part], TRACED)
     users = {group: instance.id for instance in traced for group in instance.group_ids}
     for step in plan:
         if isinstance(step, DeleteGroup) and step.group_id in users:
@@ -160,9 +161,6 @@ def _forget(app: App, sights: Sequence[Sight], wanted: Wanted, tally: Tally) -> 
             ids = {r.id for r in parts.requests} | instances
             if owner != wanted.owner or (wanted.names and name not in wanted.names) or tally.stuck & ids:
                 continue
-            try:
-                with suppress(UsageError):  # a tag that is no box's name has no entry
-                    drop_entry(app, sight.region, owner, check_name(name), instances)
-                forget_host(app, instances)
-            except (OSError, SpotboxError) as error:  # a full disk, say: what went is yet to be told
-                app.remark(f"what ssh on this machine knows of {safe(name)} stays: {safe(error)}")
+            with suppress(UsageError):  # a tag that is no box's name has no entry
+                drop_entry(app, sight.region, owner, check_name(name), instances)
+            forget_host(app, name, instances)

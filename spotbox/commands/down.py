@@ -13,14 +13,15 @@ from spotbox.commands._farewell import Eve, farewell
 from spotbox.commands._find import others
 from spotbox.commands._leave import asking
 from spotbox.commands._remove import Tally, kept_lines, priced
-from spotbox.commands._take_away import Wanted, leave_traces, look, remove
+from spotbox.commands._table import put_plan
+from spotbox.commands._take_away import TRACED, Wanted, leave_traces, look, remove
 from spotbox.core.boxes import Sight
 from spotbox.core.copies import keeping
 from spotbox.core.cost import Cost, Life
 from spotbox.core.cost_report import remarks, sentences, summary
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.core.findings import Survey
-from spotbox.core.removal import doubt, going_with_instances, parts_of
+from spotbox.core.removal import doubt, going_with_instances, outline, parts_of
 from spotbox.core.steps import Plan
 from spotbox.core.text import safe, shell
 from spotbox.core.units import show_usd
@@ -77,8 +78,13 @@ def down(
         _finish(app, tally, flags["output"])
         return
     plan, surveys = leave_traces(app, seen.sights, plan, owner, tally)
-    _show(app, plan, seen.sights, wanted, dry_run)
+    texts = outline(plan, going_with_instances(seen.sights, owner, wanted.names))
+    for text in () if dry_run else texts:
+        app.remark(f"  - {text}", hang=4)
+    for text in keeping(seen.sights, owner, wanted.names).remarks if keep_data else ():
+        app.remark(safe(text))
     if dry_run:
+        put_plan(app, texts, flags["output"])
         return
     if plan:
         with asking("nothing was removed"):
@@ -93,20 +99,6 @@ def _again(what: str, region: str | None, owner: str | None, keep_data: bool) ->
     """The command that goes on with it."""
     words = [what, *(["-r", region] if region else []), *(["--owner", owner] if owner else [])]
     return shell(["spotbox", "down", *words, *(["--keep-data"] if keep_data else [])])
-
-
-def _show(app: App, plan: Plan, sights: Sequence[Sight], wanted: Wanted, dry_run: bool) -> None:
-    """The steps, what goes with an instance by itself, and which of two data volumes is kept."""
-    going = going_with_instances(sights, wanted.owner, wanted.names)
-    texts = [str(step) for step in plan]
-    texts += [f"delete volume {volume} ({region}) and all that is on it, with its instance" for region, volume in going]
-    for text in texts:
-        if dry_run:
-            app.echo(safe(f"would {text}"), hang=2)
-        else:
-            app.remark(f"  - {text}", hang=4)
-    for text in keeping(sights, wanted.owner, wanted.names).remarks if wanted.keep else ():
-        app.remark(safe(text))
 
 
 @contextmanager
@@ -148,4 +140,8 @@ def _finish(
     for text in remarks(costs):
         app.remark(text)
     if unresolved:
-        raise SpotboxError("not all could be removed or confirmed", "Run the same command again.", Exit.STILL_BILLS)
+        traced = any(item["why"] == TRACED for item in unresolved)
+        hint = "What bears only spotbox's traces, `spotbox audit --fix` removes after asking. " if traced else ""
+        raise SpotboxError(
+            "not all could be removed or confirmed", f"{hint}Run the same command again.", Exit.STILL_BILLS
+        )

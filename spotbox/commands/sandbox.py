@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from spotbox.app import App, get_app
+from spotbox.app import get_app
 from spotbox.commands._ledger import forget
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.text import safe
@@ -27,13 +27,6 @@ def sandbox() -> None:
     spotbox sandbox interrupt dev
     eval "$(spotbox sandbox env)"; aws ec2 describe-spot-instance-requests
     """
-
-
-def _running(app: App) -> Any:
-    end = process.running(app.places.sandbox)
-    if end is None:
-        raise SpotboxError("the sandbox does not run", "Start it with: spotbox sandbox start")
-    return end
 
 
 @sandbox.command(cls=Command)
@@ -128,11 +121,9 @@ def reset(ctx: click.Context, yes: bool) -> None:
     spotbox sandbox reset -y
     """
     app = get_app(ctx)
-    if (
-        not yes
-        and app.prompts.possible
-        and not app.prompts.confirm("Empty the sandbox, its boxes and files?", True, "-y")
-    ):
+    if not yes and not app.prompts.possible:
+        app.remark("no terminal to ask on: going ahead, as this is the sandbox")
+    elif not yes and not app.prompts.confirm("Empty the sandbox, its boxes and files?", True, "-y"):
         raise SpotboxError("nothing was removed, as you said")
     process.reset(app.places.sandbox)
     forget(app)
@@ -160,7 +151,7 @@ def interrupt(ctx: click.Context, name: str, notice: int | None) -> None:
     """
     extra = {} if notice is None else {"notice": notice}
     app = get_app(ctx)
-    said = process.call(_running(app), "interrupt", box=name, **extra)
+    said = process.call(app.endpoint, "interrupt", box=name, **extra)
     wait = said.get("notice")
     when = f" in {show_duration(wait)}" if isinstance(wait, int | float) else ""
     if said.get("kind") == "job":

@@ -91,7 +91,7 @@ def ssh(ctx: click.Context, /, name: str, show: bool, stdio: bool, **flags: Any)
     if show:
         click.echo(shell(words))
         return
-    if where.key is None:
+    if where.key is None and not _connect.in_agent(app, box):
         where = _push_key(app, box, where)
         words = sshtext.ssh_command(where, flags["forwards"], command)
     app.debug(f"running: {shell(words)}")
@@ -134,9 +134,8 @@ def _pipe(app: App, box: Box) -> None:
 
 
 def _push_key(app: App, box: Box, where: sshtext.Target) -> sshtext.Target:
-    """The box's private key is not on this machine: push spotbox's own for a minute through EC2 Instance Connect.
-
-    An agent may hold the key too, so a push that AWS refuses is a remark, not an end.
+    """The box's private key is neither on this machine nor in its agent: push spotbox's own for a minute through EC2
+    Instance Connect. The user's ssh may know another way in, so a push that AWS refuses is a remark, not an end.
     """
     private, public = _connect.own_key(app)
     try:

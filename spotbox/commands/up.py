@@ -9,10 +9,11 @@ import click
 
 from spotbox.app import App, get_app
 from spotbox.commands._carry import report_lines
-from spotbox.commands._connect import offer_include, write_entry
+from spotbox.commands._connect import write_entry
 from spotbox.commands._data import or_elsewhere, taking_back
 from spotbox.commands._equivalent import as_it_is, equivalent
 from spotbox.commands._find import described, note_box, priced, search_box
+from spotbox.commands._include import offer_include
 from spotbox.commands._inputs import Asked, canonical_cidrs, on_the_box
 from spotbox.commands._leave import making, staying
 from spotbox.commands._limits import tell_cost
@@ -20,6 +21,7 @@ from spotbox.commands._new import make_new
 from spotbox.commands._pools import check_pool
 from spotbox.commands._regions import ALL, chosen, enabled
 from spotbox.commands._resume import bring_up, settle
+from spotbox.commands._table import put_plan
 from spotbox.core.boxes import Box
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.names import check_name
@@ -118,7 +120,7 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
     _check_together(region, flags)
     check_pool(pool, flags)
     whose = app.owner(owner)
-    places = chosen(app, ctx, region)
+    places = chosen(app, ctx, region, words=())
     asked = replace(_asked(ctx, app, name, places, flags), pool=pool)
     found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
     told = flags["yes"] or asked.dry_run
@@ -133,7 +135,7 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
         _make(app, whose, asked, found.ended, output, _may_ask(app, told))
         return
     with _staying(app, found.box):
-        box = bring_up(app, found.box, asked)
+        box = bring_up(app, found.box, asked, output)
         # It leaves nothing to ask for but the Include.
         _report(app, box, as_it_is(box, asked), output, not told and app.prompts.possible)
 
@@ -159,8 +161,7 @@ def _make(app: App, owner: str, asked: Asked, ended: Mapping[str, int], output: 
         except SpotboxError as error:
             made = make_new(app, owner, or_elsewhere(app, asked, error, ask), ask, ended)
     if made.box is None:
-        for step in made.plan:
-            app.echo(safe(f"would {step}"), hang=2)
+        put_plan(app, made.plan, output)
         return
     with staying(app, made.box, f"spotbox up {asked.name}"):
         _report(app, made.box, made.asked, output, ask, made.gpus)
@@ -233,7 +234,4 @@ def _report(app: App, box: Box, asked: Asked, output: str, ask: bool, gpus: Mapp
         for line in report_lines(app, box, record):
             app.echo(safe(line), hang=2)
         click.echo(safe(f"  the same again      {equivalent(app, box, asked)}"))
-    if box.state is State.WAITING:
-        app.remark("AWS launches it as soon as it can, also while this machine is off; it bills from then on.")
-    else:
-        tell_cost(app, box)
+    tell_cost(app, box)

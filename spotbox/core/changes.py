@@ -47,8 +47,9 @@ def differences(box: Box, wanted: Mapping[str, Any]) -> Changes:
     if (pool := wanted.get("pool")) and pool != (now := box.tags.get(POOL_TAG)):
         what = f"in pool {now}" if now else "in no pool"
         remarks.append(f"{box.name} is {what}, not in {pool}: --pool counts at the first launch only")
+    there_already = _fixed(box)
     for key, flag in _FIXED.items():
-        if wanted.get(key):
+        if wanted.get(key) and wanted[key] != there_already.get(key):
             remarks.append(f"{flag} counts at the first launch only; {anew}")
     steps += _disk(box, wanted.get("disk"), remarks)
     steps += resize_data(box, wanted.get("data"), remarks)
@@ -74,6 +75,14 @@ _FIXED = {
     "park": "--park",
     "fallback": "--fallback",
 }
+
+
+def _fixed(box: Box) -> dict[str, str | None]:
+    """What the launch has fixed, as far as AWS shows it."""
+    if box.instance is None:
+        return {"user": box.user}
+    at = box.instance
+    return {"user": box.user, "ami": at.image_id, "subnet": at.subnet_id, "profile_name": at.profile}
 
 
 def _disk(box: Box, size_gib: int | None, remarks: list[str]) -> list[Step]:

@@ -98,6 +98,11 @@ def marks_in(data: Mapping[str, Any], instance_id: str) -> tuple[Mark, ...]:
     return tuple(found)
 
 
+def saw_end(data: Mapping[str, Any], instance_id: str) -> bool:
+    """Whether the ledger knows that an instance was terminated."""
+    return _time(_dict(data.get(instance_id)).get("ended")) is not None
+
+
 def earlier(
     data: Mapping[str, Any], owner: str, name: str, instances: Iterable[str], requests: Iterable[str],
     volumes: Iterable[str], elsewhere: Collection[str] = (),

@@ -21,7 +21,7 @@ NEXT = {  # what comes next if nobody acts, where the code does not say
     "address; it bills again from then on",
     State.TERMINATING: "it is gone within minutes",
     State.ORPHANED: "it bills until it is removed",
-    State.KEPT: "the volume stays and bills until it is removed",
+    State.KEPT: "the volume stays and bills until it is removed; the next `up` takes it back",
     State.FAILED: "nothing: AWS has ended the request",
 }
 DO = {  # what the user can do, where the code does not say
@@ -34,7 +34,7 @@ DO = {  # what the user can do, where the code does not say
     "it: spotbox down {name}",
     State.TERMINATING: "look again: spotbox status {name}",
     State.ORPHANED: "remove it, disk included: spotbox down {name}",
-    State.KEPT: "remove it: spotbox down {name}",
+    State.KEPT: "take it back: spotbox up {name}; remove it: spotbox down {name}",
     State.FAILED: "try again: spotbox up {name}",
 }
 

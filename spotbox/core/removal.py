@@ -58,6 +58,12 @@ def going_with_instances(sights: Sequence[Sight], owner: str, names: Sequence[st
     ]
 
 
+def outline(plan: Sequence[Step], going: Sequence[tuple[str, str]]) -> list[str]:
+    """What a removal does, in words; `going` are the volumes that go with an instance."""
+    with_it = [f"delete volume {id_} ({region}) and all that is on it, with its instance" for region, id_ in going]
+    return [*map(str, plan), *with_it]
+
+
 def youngest(sights: Sequence[Sight], owner: str, names: Sequence[str] | None) -> datetime | None:
     """When the newest thing of these boxes was made; ages come from AWS."""
     times = [

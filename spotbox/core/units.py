@@ -67,17 +67,17 @@ def parse_memory(text: str) -> int:
     return int(match[1])
 
 
-def parse_usd(text: str) -> Decimal:
-    """USD per hour from `0.50` or `$0.50`; more than 0.001, as AWS wants. UsageError otherwise."""
+_USD = "Give USD per hour above 0.001, such as 0.50"
+
+
+def parse_usd(text: str, hint: str = f"{_USD}.") -> Decimal:
+    """USD per hour from `0.50` or `$0.50`; more than 0.001, as AWS wants. UsageError with this hint otherwise."""
     try:
         value = Decimal(text.strip().removeprefix("$"))
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite() or value <= LEAST_PRICE or value > 1000:
-        raise UsageError(
-            f"{text!r} is not a price",
-            "Give USD per hour above 0.001, such as 0.50; or 60% of on-demand; or on-demand.",
-        )
+        raise UsageError(f"{text!r} is not a price", hint)
     return value
 
 
@@ -135,7 +135,7 @@ def parse_bid(text: str) -> Bid:
         if not percent.is_finite() or not 1 <= percent <= 100:
             raise UsageError(f"{text!r} is not a share of on-demand", "Give 1% to 100%, such as 60%.")
         return Bid() if percent == 100 else Bid(percent=percent)
-    return Bid(usd=parse_usd(text))
+    return Bid(usd=parse_usd(text, f"{_USD}; or 60% of on-demand; or on-demand."))
 
 
 def show_usd(value: Decimal | None, places: int = 4) -> str:

@@ -8,7 +8,7 @@ from spotbox.sandbox import mltypes, quotas, regions
 from spotbox.sandbox.books import Books
 from spotbox.sandbox.catalogue import TYPES
 from spotbox.sandbox.faults import Faults
-from spotbox.sandbox.given import amount, nearest
+from spotbox.sandbox.given import NoSuchBox, amount, nearest
 from spotbox.sandbox.records import GONE, Box
 from spotbox.sandbox.replicas import Backends, Replicas
 from spotbox.sandbox.watch import BEFORE, Watch
@@ -98,7 +98,7 @@ class Control(Books):
         if not found:
             names = {self.tags(box).get(NAME_TAG) or box.id for box in alive}
             names |= {job["name"] for job in self._jobs() if job["status"] == "InProgress"}
-            raise ValueError(f"no box {name} in the sandbox, nor a training job; {nearest(name, names)}")
+            raise NoSuchBox(f"no box {name} in the sandbox, nor a training job; {nearest(name, names)}")
         return found[0]
 
     def _known(self, instance_type: str) -> None:

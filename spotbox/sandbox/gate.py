@@ -19,6 +19,7 @@ from urllib.parse import parse_qs
 from spotbox.sandbox import advisor, allowed, faults, peer, regions, services
 from spotbox.sandbox.cloudtrail import CALLS
 from spotbox.sandbox.control import Control
+from spotbox.sandbox.given import NoSuchBox
 from spotbox.sandbox.refusals import NOT_VALIDATED, Refusal
 from spotbox.sandbox.watch import AFTER, BEFORE
 from spotbox.sandbox.weather import Call
@@ -92,7 +93,8 @@ class Gate:
                 self.world.changes += verb != "status"
                 reply = self.control.do(verb, given if isinstance(given, dict) else {})
         except ValueError as error:
-            return _send(start, 400, "application/json", json.dumps({"error": str(error)}))
+            status = 404 if isinstance(error, NoSuchBox) else 400
+            return _send(start, status, "application/json", json.dumps({"error": str(error)}))
         return _send(start, 200, "application/json", json.dumps(reply))
 
     # Services

@@ -5,6 +5,10 @@ from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 
 
+class NoSuchBox(ValueError):
+    """No instance and no job has that name."""
+
+
 def nearest(wrong: str, right: Iterable[str]) -> str:
     """A remark that names the nearest right word, or the words there are."""
     words = sorted(right)

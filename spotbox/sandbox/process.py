@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spotbox.core.errors import SpotboxError, UsageError
+from spotbox.core.errors import Exit, SpotboxError, UsageError
 
 ACCESS_KEY = "AKIASANDBOXSANDBOX00"
 SECRET_KEY = "sandbox-secret-key-that-opens-nothing-at-all"  # noqa: S105 - it opens a sandbox on loopback, and is no secret
@@ -217,7 +217,8 @@ def _alive(pid: int) -> bool:
 def call(endpoint: Endpoint, verb: str, **args: Any) -> dict[str, Any]:
     """Do a control verb of the sandbox, see control.VERBS: status, interrupt, capacity, price, fault, weather, ...
 
-    Raises UsageError with the sandbox's own sentence where it refuses, SpotboxError where it does not answer.
+    Raises UsageError with the sandbox's own sentence where it refuses, SpotboxError 7 where it has no such box, and 1
+    where it does not answer.
     """
     try:
         return _post(endpoint, verb, {k: v for k, v in args.items() if v is not None}, timeout=30)
@@ -241,11 +242,14 @@ def _post(endpoint: Endpoint, verb: str, body: dict[str, Any], timeout: float) -
         while chunk := connection.recv(65536):
             reply += chunk
     top, _, text = reply.partition(b"\r\n\r\n")
-    if b" 200 " not in top.split(b"\r\n")[0]:
+    if b" 200 " not in (status := top.split(b"\r\n")[0]):
         try:
-            raise UsageError(json.loads(text)["error"])
+            told = json.loads(text)["error"]
         except (ValueError, KeyError):
             raise ValueError("it is not the sandbox that was started here") from None
+        if b" 404 " in status:
+            raise SpotboxError(told, "`spotbox sandbox status` shows what there is.", Exit.NO_SUCH_BOX)
+        raise UsageError(told)
     found = json.loads(text)
     if not isinstance(found, dict):
         raise ValueError("it is not a sandbox that answers")

@@ -277,7 +277,7 @@ class FakeSystem:
         return self.world.ssh_version
 
     def agent_keys(self):
-        return ()
+        return self.world.agent_keys
 
     def platform(self):
         return "linux"

@@ -67,6 +67,15 @@ def test_dry_run_shows_the_plan_and_removes_nothing(user):
     assert (said.code, said.out, user.world.left()) == (0, PLAN, before)
 
 
+def test_a_dry_run_in_json_is_an_array_of_sentences(user):
+    """With -o json stdout is JSON in a dry run too: the sentences of the plan, in their order."""
+    user.world.has_box("dev")
+    before = user.world.left()
+    said = user.run("down", "--dry-run", "-o", "json")
+    assert said.json == [line.removeprefix("would ") for line in PLAN.splitlines()]
+    assert (said.code, user.world.left()) == (0, before)
+
+
 @pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 1)])
 def test_down_asks_once(user, answer, code):
     """It shows what will be deleted and asks; no is no."""

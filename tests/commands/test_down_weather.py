@@ -187,6 +187,7 @@ def test_what_bears_only_traces_is_reported_and_left(user):
     assert f"NOT removed instance {at} (us-east-1, $391.98/month): it bears only spotbox's" in said.out
     assert f"NOT removed security-group sg-1 (us-east-1, $0.00/month): {at} is in it" in said.out
     assert user.world.instances["i-1"].state == "terminated"
+    assert "`spotbox audit --fix` removes after asking. Run the same command again.\n" in said.err
 
 
 def test_all_regions_are_worked_on_and_one_that_fails_holds_no_other(user):

@@ -37,6 +37,16 @@ def test_every_command_and_option_has_help(name):
             assert option.help.endswith((".", ")")) or "{" in option.help, f"{name} {option.opts}: {option.help}"
 
 
+def test_the_common_options_stand_after_every_command(capsys):
+    """--profile, --config, --sandbox, -v, --version and -h are taken by every command and every group of commands."""
+    for name, command in EVERY.items():
+        told = {option for param in command.params for option in param.opts}
+        assert {"--profile", "--config", "--sandbox", "-v", "--verbose"} <= told, name
+        for flag, begins in (("--version", "spotbox 0"), ("-h", f"Usage: {name.removesuffix(' run')} ")):
+            assert (run([*name.split()[1:], flag]), name) == (0, name)
+            assert capsys.readouterr().out.startswith(begins), name
+
+
 @pytest.mark.parametrize("name", OWN)
 def test_help_shows_two_runnable_examples(name, capsys):
     """Every command's help has at least two lines that can be typed as they stand."""

@@ -141,6 +141,17 @@ def test_a_missing_private_key_is_pushed(user):
     assert "this machine does not have the box's key: pushed its own for one minute" in said.err
 
 
+def test_a_key_in_the_agent_needs_no_push(user):
+    """The private half is the agent's where it is not on this machine: nothing is pushed, and ssh takes the agent's."""
+    user.world.has_box("dev", key=public_key("x"))
+    user.world.agent_keys = ("sk-ssh-ed25519@openssh.com AAAA", public_key("y"), public_key("x"))
+    said = user.run("ssh")
+    assert (said.code, user.world.pushed) == (0, [])
+    assert "IdentityFile" not in options(user.app.system.ran)
+    assert "IdentitiesOnly" not in options(user.app.system.ran)
+    assert "not on this machine" not in said.err
+
+
 def test_a_push_that_aws_refuses_leaves_it_to_the_agent(user):
     """Where the push is refused, the user is told what to do, and ssh is tried with the agent's keys."""
     user.world.has_box("dev", key=public_key("x"))

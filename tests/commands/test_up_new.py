@@ -141,6 +141,13 @@ def test_dry_run_prints_the_plan_and_makes_nothing(user):
     assert (said.code, said.out, user.world.left()) == (0, PLAN, [])
 
 
+def test_a_dry_run_in_json_is_an_array_of_sentences(user):
+    """With -o json stdout is JSON in a dry run too: the sentences of the plan, in their order."""
+    said = user.run("up", "--dry-run", "-o", "json")
+    assert said.json == [line.removeprefix("would ") for line in PLAN.splitlines()]
+    assert (said.code, user.world.left()) == (0, [])
+
+
 def test_json_is_the_box_with_the_contracts_keys(user):
     """-o json prints one object with exactly the contract's keys, in their order; all talk is on stderr."""
     said = user.run("up", "-y", "-o", "json")
@@ -150,6 +157,14 @@ def test_json_is_the_box_with_the_contracts_keys(user):
         "name": "dev", "owner": "alice", "state": "running",
         "spot": 0.1578, "on_demand": 0.526, "savings_pct": 70.0, "max_price": None,
     }  # fmt: skip
+
+
+def test_an_unknown_region_is_named_with_those_there_are(user):
+    """Exit 2 with the regions of the account; `all`, which `up` does not take, is not among them."""
+    said = user.run("up", "-y", "-r", "mars-1")
+    assert (said.code, user.world.left()) == (2, [])
+    assert "'mars-1' is not an AWS region" in said.err
+    assert said.err.endswith("us-east-1.\n")
 
 
 def test_the_spot_role_is_made_after_saying_so(user):

@@ -26,6 +26,17 @@ def test_park_leaves_a_standing_request_and_returns(user):
     assert [str(box.state) for box in boxes(user.world)] == ["waiting"]
 
 
+@pytest.mark.parametrize(("limits", "says"), [
+    ((), "it bills from then on: forgotten, $3.79 a day, and disk and public IPv4 on top.\n"),
+    (("--idle-stop", "2h"), "it bills from then on, or it stops itself by its limits (stop after 2h idle).\n"),
+])  # fmt: skip
+def test_what_a_parked_box_will_cost_forgotten(user, limits, says):
+    """Without a limit a day's cost is told once for a box that AWS is to launch too; with one, the limit."""
+    said = user.run("up", "-y", "--park", *limits)
+    assert said.code == 0
+    assert said.err.count(says) == 1
+
+
 def test_a_parked_box_is_waiting_in_json(user):
     """-o json is the Box, as for every `up`."""
     said = user.run("up", "-y", "--park", "-o", "json")

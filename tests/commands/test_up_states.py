@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from spotbox.core.boxes import assemble
+from spotbox.core.names import MAX_PRICE_TAG
 from spotbox.core.records import Rule
 from tests.commands.fakes import FakeCloud, live
-from tests.commands.world import HOME
+from tests.commands.world import HOME, public_key
 
 REFUSED = ["orphaned"]
 
@@ -151,6 +152,34 @@ DIFFERENT = [
 ]
 
 
+@pytest.mark.parametrize("flags", [
+    ["--gpu", "T4"], ["--gpu", "T*"], ["--min-vram", "16"], ["--ssh-user", "ubuntu"], ["--ami", "ami-1"],
+    ["--max-price", "60%"], ["--key", "k.pub"],
+], ids=lambda flags: flags[0] + " " + flags[1])  # fmt: skip
+def test_a_flag_that_the_box_follows_already_needs_no_word(user, tmp_path, monkeypatch, flags):
+    """The one-line command that made the box says of no flag that it cannot be changed: none differs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "k.pub").write_text(public_key() + "\n")
+    user.world.has_box("dev")
+    if "60%" in flags:
+        for part, id_ in ((user.world.requests, "sir-1"), (user.world.instances, "i-1")):
+            part[id_] = replace(part[id_], tags={**part[id_].tags, MAX_PRICE_TAG: "0.3156"})
+    said = user.run("up", "-y", *flags)
+    assert (said.code, state(user.world)) == (0, "running")
+    assert "cannot be changed" not in said.err
+
+
+@pytest.mark.parametrize(("text", "code"), [(None, 2), ("no key", 2), (public_key("x"), 0)])
+def test_the_key_file_of_a_box_that_exists(user, tmp_path, text, code):
+    """A key file that cannot be read, or holds no key, is a usage error as for a new box; another key is named."""
+    user.world.has_box("dev")
+    if text:
+        (tmp_path / "k.pub").write_text(text + "\n")
+    said = user.run("up", "-y", "--key", str(tmp_path / "k.pub"))
+    assert said.code == code
+    assert ("--key counts at the first launch only" in said.err) is (code == 0)
+
+
 @pytest.mark.parametrize(("flags", "words"), DIFFERENT, ids=lambda v: v[0] if isinstance(v, list) else "")
 def test_a_flag_that_differs_is_named(user, flags, words):
     """A flag that the box that exists does not follow is named, never silently ignored; it stays no error."""
@@ -232,6 +261,35 @@ def test_dry_run_changes_nothing(user, was):
     assert said.out == f"would grow vol-1 to 250 GiB (the file system grows at the next boot)\n{start}"
     assert (user.world.volumes, user.world.instances) == before
     assert user.world.clock == 0
+
+
+@pytest.mark.parametrize(
+    ("was", "plan"),
+    [
+        ("waiting", ["wait for AWS to launch it, at most 15m"]),
+        ("starting", ["wait until it runs and answers"]),
+        ("running", []),
+        ("stopping", ["wait until it is stopped", "start i-1"]),
+        ("stopped", ["start i-1"]),
+        ("interrupted", ["wait for AWS to restart it, at most 15m"]),
+    ],
+)
+def test_dry_run_tells_what_is_waited_for(user, was, plan):
+    """--dry-run prints the plan of every state: waiting is one, nothing to do is said, and -o json is an array."""
+    user.world.has_box("dev", was)
+    said = user.run("up", "--dry-run")
+    assert (said.code, said.out) == (0, "".join(f"would {step}\n" for step in plan))
+    assert ("nothing to do: dev is running" in said.err) is (not plan)
+    assert user.run("up", "--dry-run", "-o", "json").json == plan
+    assert user.world.clock == 0
+
+
+def test_dry_run_refuses_what_up_refuses(user):
+    """An orphaned box is refused by the dry run as by `up` itself: exit 1, and `down` is named."""
+    user.world.has_box("dev", "orphaned")
+    said, real = user.run("up", "--dry-run"), user.run("up", "-y")
+    assert (said.code, said.out, said.err) == (real.code, "", real.err)
+    assert "spotbox down dev" in said.err
 
 
 def test_a_box_that_runs_but_does_not_answer(user):

@@ -118,6 +118,7 @@ class World:
     doubted: tuple[str, ...] = ()
     other_key: str = ""  # the public half that key pairs hold instead of the user's
     ssh_version: str = "OpenSSH_9.6p1, OpenSSL 3.0.13"
+    agent_keys: tuple[str, ...] = ()  # public keys that the ssh-agent holds
     folder_trouble: tuple[str, str] = ("", "")
     events: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     books: Books = field(default_factory=Books)

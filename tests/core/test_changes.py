@@ -4,7 +4,7 @@ import pytest
 
 from spotbox.core.boxes import Sight, assemble
 from spotbox.core.changes import differences
-from spotbox.core.names import EXPIRES_TAG, IDLE_TAG, MAX_PRICE_TAG, box_tags
+from spotbox.core.names import EXPIRES_TAG, IDLE_TAG, MAX_PRICE_TAG, USER_TAG, box_tags
 from spotbox.core.records import Rule
 from spotbox.core.steps import Admit, GrowDisk, SetLimit, TagAgain
 from spotbox.core.units import Bid
@@ -14,7 +14,8 @@ from tests.core.worlds import REGION, data_volume, group, instance, request, vol
 def box(max_price=None, **changes):
     tags = box_tags("dev", "alice", {MAX_PRICE_TAG: max_price} if max_price else {})
     parts = {"volumes": (volume(), data_volume()), "groups": (group((Rule("192.0.2.0/24", "spotbox given"),)),)}
-    (found,) = assemble(Sight(REGION, requests=(request(tags=tags),), instances=(instance(),), **{**parts, **changes}))
+    there = instance(subnet_id="subnet-1", profile="role", tags=box_tags("dev", "alice", {USER_TAG: "ubuntu"}))
+    (found,) = assemble(Sight(REGION, requests=(request(tags=tags),), instances=(there,), **{**parts, **changes}))
     return found
 
 
@@ -33,6 +34,10 @@ def test_nothing_asked_changes_nothing():
         {"bid": Bid()},
         {"disk": 100},
         {"cidrs": ("192.0.2.0/24",)},
+        {"user": "ubuntu"},
+        {"ami": "ami-1"},
+        {"subnet": "subnet-1"},
+        {"profile_name": "role"},
     ],
     ids=str,
 )

@@ -104,6 +104,11 @@ def test_the_whole_product_is_explained():
             assert not why.compute, case
 
 
+def test_a_kept_volume_can_be_taken_back():
+    """What can be done with a kept data volume names both: `up`, which takes it back, and `down`, which deletes it."""
+    assert re.findall(r"spotbox (\w+)", DO[State.KEPT]) == ["up", "down"]
+
+
 def test_every_state_has_its_default():
     """What comes next and what can be done is said for every state."""
     assert set(NEXT) == set(DO) == set(State)

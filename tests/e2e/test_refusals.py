@@ -197,6 +197,15 @@ def test_no_terminal_and_no_sandbox(here):
         here.extra = {}
 
 
+def test_no_such_box_in_the_sandbox(here):
+    """A name that the sandbox does not have is exit 7 for the sandbox's own commands too; no word of its kind is 2."""
+    said = refused(here, "sandbox", "interrupt", "nobody", code=7)
+    assert "no box nobody in the sandbox" in said
+    assert "no name of a box" in refused(here, "sandbox", "interrupt", "no/body", code=2)
+    said = refused(here, "sandbox", "price", "g5.xlarge", "us-east-1a", "60%", code=2)
+    assert "Give USD per hour above 0.001, such as 0.50." in said
+
+
 def test_no_credentials(here):
     """Without credentials the hint is the sandbox, and the exit code 5."""
     here.extra = {
