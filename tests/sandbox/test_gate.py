@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 from botocore.exceptions import ConnectionClosedError, HTTPClientError
 
-from spotbox.core.errors import SpotboxError, UsageError
+from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.sandbox import peer, process
 
 from .conftest import code_of, until
@@ -132,7 +132,6 @@ def test_a_doom_ends_the_next_launch(aws):
 @pytest.mark.parametrize(
     ("verb", "args", "said"),
     [
-        ("interrupt", {"box": "nobody"}, "no box nobody in the sandbox"),
         ("capacity", {"type": "g5.xlarg", "zone": "us-east-1a", "state": "open"}, "did you mean g5.xlarge?"),
         ("capacity", {"type": "g5.xlarge", "zone": "us-east-1e", "state": "open"}, "did you mean us-east-1"),
         ("capacity", {"type": "g5.xlarge", "zone": "us-east-1a", "state": "shut"}, "open or closed"),
@@ -150,6 +149,13 @@ def test_control_refuses_with_the_nearest_right_word(aws, verb, args, said):
     with pytest.raises(UsageError) as refused:
         aws.control(verb, **args)
     assert said in refused.value.message
+
+
+def test_a_box_that_is_not_there_is_exit_7(aws):
+    """As of every command; nothing is interrupted."""
+    with pytest.raises(SpotboxError) as refused:
+        aws.control("interrupt", box="nobody")
+    assert (refused.value.exit_code, refused.value.message[:28]) == (Exit.NO_SUCH_BOX, "no box nobody in the sandbox")
 
 
 def test_an_unknown_action_is_told_as_aws_would(aws):
