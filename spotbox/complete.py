@@ -80,6 +80,8 @@ def offers(shape: Mapping[str, Any], args: list[str], incomplete: str, env: Mapp
             pending = _flag(node, word, left, given)
         elif not count and word in node.get("commands", ()):
             node = node["commands"][word]
+            if word == "sandbox":  # its commands name what is in it
+                given["sandbox"] = ""
         elif node["arguments"] or not node.get("commands"):
             count += 1
         else:

@@ -62,6 +62,6 @@ def _fitting(value: Value, option: click.Option, place: str) -> Value:
     return [value] if option.multiple and isinstance(value, str) else value
 
 
-def long_name(option: click.Option) -> str:
+def long_name(option: click.Parameter) -> str:
     """The flag's long name without dashes, which is its key in a config file."""
     return next((o[2:] for o in option.opts if o.startswith("--")), option.opts[0].lstrip("-"))

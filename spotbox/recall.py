@@ -20,11 +20,19 @@ MOST = 400  # names of boxes kept for one owner and region
 
 
 def words(kind: str, env: Mapping[str, str], sandbox: bool, profile: str | None, owner: str | None) -> list[str]:
-    """What completion offers of a kind: box, region or instance-type."""
+    """What completion offers of a kind: box, region, zone, instance-type or gpu."""
     store = Store(cache_folder(find_places(env), env, sandbox))
-    if kind == "box":
-        return box_names(store, account(profile, env), owner)
-    return known_types(store) if kind == "instance-type" else known_regions(store) or list(ALWAYS_ENABLED)
+    match kind:
+        case "box":
+            return box_names(store, account(profile, env), owner)
+        case "instance-type":
+            return known_types(store)
+        case "zone":
+            return known_zones(store)
+        case "gpu":
+            return known_gpus(store)
+        case _:
+            return known_regions(store) or list(ALWAYS_ENABLED)
 
 
 def account(profile: str | None, env: Mapping[str, str]) -> str:
@@ -86,6 +94,18 @@ def known_types(store: Store) -> list[str]:
     for entry in store.read(_ZONES).values():
         found |= set(_dict(_dict(entry).get("zones")))
     return sorted(found)
+
+
+def known_zones(store: Store) -> list[str]:
+    """The Availability Zones in which any command has seen a type offered."""
+    zones = [_dict(_dict(entry).get("zones")).values() for entry in store.read(_ZONES).values()]
+    return sorted({zone for lists in zones for names in lists for zone in _texts(names)})
+
+
+def known_gpus(store: Store) -> list[str]:
+    """The names of the accelerators of the types that any command has seen; one of several words cannot be typed."""
+    names = [_dict(entry).get("gpu") for entry in store.read(_TYPES).values()]
+    return sorted({name for name in names if isinstance(name, str) and " " not in name})
 
 
 def _entry(store: Store, entry: object) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import click
 from spotbox.cli import COMMANDS, cli
 from spotbox.defaults import long_name
 
-_KINDS = {"region": "region", "instance-type": "instance-type", "pool": "pool", "config": "file", "key": "file",
-          "user-data": "file"}  # fmt: skip
+_KINDS = {"region": "region", "zone": "zone", "instance-type": "instance-type", "gpu": "gpu", "pool": "pool",
+          "config": "file", "key": "file", "user-data": "file"}  # fmt: skip
 
 
 def shape() -> dict[str, Any]:
@@ -54,7 +54,7 @@ def _flag(option: click.Option) -> dict[str, Any]:
 def _values(param: click.Parameter) -> dict[str, Any]:
     """What is offered as its value: the choices, else the words of a kind."""
     choices = list(map(str, param.type.choices)) if isinstance(param.type, click.Choice) else []
-    kind = _KINDS.get(long_name(param)) if isinstance(param, click.Option) else None
+    kind = _KINDS.get(long_name(param).replace("_", "-"))
     return {"choices": choices, "kind": kind or getattr(param.type, "kind", None)}
 
 

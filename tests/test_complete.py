@@ -41,6 +41,10 @@ def fill(home: Path, now=NOON, sandbox=False) -> Store:
     store.update("regions", lambda _: {"k": {"asked": store.stamp(), "regions": {
         "us-east-1": "opt-in-not-required", "eu-west-1": "opted-in", "ap-east-1": "not-opted-in"}}})  # fmt: skip
     store.update("region-types", lambda _: {"us-east-1": {"names": ["g5.xlarge", "g6.xlarge"]}})
+    zones = {"g5.xlarge": ["us-east-1a", "us-east-1b"], "g6.xlarge": ["us-east-1b", "us-east-1c"]}
+    store.update("region-zones", lambda _: {"us-east-1": {"zones": zones, "asked": store.stamp()}})
+    gpus = {"g5.xlarge": "A10G", "p5.48xlarge": "H100", "trn1.2xlarge": "Two Words", "t3.micro": None}
+    store.update("instance-types", lambda _: {name: {"gpu": gpu} for name, gpu in gpus.items()})
     (home / "config.toml").write_text(CONFIG)
     return store
 
@@ -73,7 +77,9 @@ def offered(known, home, line, **env):
     ("spotbox up --region = eu", ["eu-west-1"]),
     ("spotbox up --region =", ["eu-west-1", "us-east-1"]),
     ("spotbox up -t g5", ["g5.xlarge"]),
-    ("spotbox prices -t ", ["g5.xlarge", "g6.xlarge"]),
+    ("spotbox prices -t g", ["g5.xlarge", "g6.xlarge"]),
+    ("spotbox up -z ", ["us-east-1a", "us-east-1b", "us-east-1c"]),
+    ("spotbox prices --gpu ", ["A10G", "H100"]),
     ("spotbox up --pool ", ["big", "small"]),
     ("spotbox config show --pool b", ["big"]),
     ("spotbox config ", ["init", "path", "show"]),
@@ -100,6 +106,10 @@ def test_the_sandbox_and_other_credentials_have_names_of_their_own(known, tmp_pa
     fill(tmp_path, datetime.now(UTC), sandbox=True)
     assert offered(known, tmp_path, "spotbox ssh ") == []
     assert offered(known, tmp_path, "spotbox --sandbox ssh t") == ["train"]
+    assert offered(known, tmp_path, "spotbox sandbox interrupt d") == ["deep", "dev"]
+    assert offered(known, tmp_path, "spotbox sandbox capacity g5") == ["g5.xlarge"]
+    assert offered(known, tmp_path, "spotbox sandbox capacity g5.xlarge us-east-1c") == ["us-east-1c"]
+    assert offered(known, tmp_path, "spotbox sandbox capacity g5.xlarge us-east-1c c") == ["closed"]
     assert offered(known, tmp_path, "spotbox ssh t", SPOTBOX_SANDBOX="1") == ["train"]
     (tmp_path / "config.toml").write_text("[defaults]\nsandbox = true\n")
     assert offered(known, tmp_path, "spotbox ssh t") == ["train"]

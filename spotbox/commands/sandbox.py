@@ -138,7 +138,7 @@ def _box_or_job(text: str) -> str:
 
 
 @sandbox.command(cls=Command)
-@click.argument("name", type=Parsed("name", _box_or_job))
+@click.argument("name", type=Parsed("name", _box_or_job, "box"))
 @flag("--notice", type=DURATION, metavar="DUR", help="Time between notice and stop (default 5s; AWS gives 2m).")
 @click.pass_context
 def interrupt(ctx: click.Context, name: str, notice: int | None) -> None:
