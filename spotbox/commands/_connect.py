@@ -210,12 +210,13 @@ def write_entry(app: App, box: Box) -> None:
 def drop_entry(app: App, region: str, owner: str, name: str, aliases: set[str]) -> None:
     """Remove the ssh_config entry of a box, which had these instances; one of another box of that name stays."""
     path = app.places.ssh_config
-    if not path.exists():
-        return
-    with spared(app, _stays(name)), locked(path.with_name(".ssh_config.lock")):
-        old = read_text(path)
-        if sshtext.is_about(old, name, aliases, _finding(app, region, owner, name)):
-            write_private(path, sshtext.replace_entry(old, name, ""))
+    with spared(app, _stays(name)):
+        if not path.exists():
+            return
+        with locked(path.with_name(".ssh_config.lock")):
+            old = read_text(path)
+            if sshtext.is_about(old, name, aliases, _finding(app, region, owner, name)):
+                write_private(path, sshtext.replace_entry(old, name, ""))
 
 
 def _stays(name: str) -> str:
@@ -225,11 +226,12 @@ def _stays(name: str) -> str:
 def forget_host(app: App, name: str, aliases: set[str]) -> None:
     """Drop the host keys of these instances of a box, which are gone."""
     path = app.places.known_hosts
-    if not path.exists():
-        return
-    with spared(app, _stays(name)), locked(path.with_name(".known_hosts.lock")):
-        lines = read_text(path).splitlines(True)
-        write_private(path, "".join(line for line in lines if line.split(" ", 1)[0] not in aliases))
+    with spared(app, _stays(name)):
+        if not path.exists():
+            return
+        with locked(path.with_name(".known_hosts.lock")):
+            lines = read_text(path).splitlines(True)
+            write_private(path, "".join(line for line in lines if line.split(" ", 1)[0] not in aliases))
 
 
 def machine_rule(app: App, address: str) -> Rule:
