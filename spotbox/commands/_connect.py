@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -57,13 +58,21 @@ def key_of(box: Box) -> str:
     return (box.instance.key_name or "").rsplit("-", 1)[-1] if box.instance else ""
 
 
-def in_agent(app: App, box: Box) -> bool:
-    """Whether the running ssh-agent holds the box's key."""
+def by_agent(app: App, box: Box, where: sshtext.Target) -> sshtext.Target | None:
+    """The target, reached with the box's key in the running ssh-agent; None where that does not hold it.
+
+    ssh is told which of the agent's keys it is, by its public half (ssh_config(5), IdentityFile): an agent may hold
+    more than the six that sshd lets one try (sshd_config(5), MaxAuthTries).
+    """
     for public in app.system.agent_keys():
         with contextlib.suppress(SpotboxError):
             if key_fingerprint(public) == key_of(box):
-                return True
-    return False
+                half = app.places.keys / "agent" / f"{key_of(box)}.pub"
+                with spared(app, "ssh tries all keys of your agent, as the one for this box could not be noted"):
+                    write_private(half, public + "\n")
+                    return replace(where, key=str(half))
+                return where
+    return None
 
 
 def remember_key(app: App, public_line: str, private: Path) -> None:
