@@ -81,6 +81,7 @@ def main(args: list[str] | None = None) -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, "spotbox", "_SPOTBOX_COMPLETE", asked))
+    _have_streams()
     try:
         signals.install()
         code = run(args)
@@ -89,6 +90,16 @@ def main(args: list[str] | None = None) -> None:
     except KeyboardInterrupt:  # while the end of it was being told
         code = Exit.INTERRUPTED
     sys.exit(code)
+
+
+def _have_streams() -> None:
+    """Something in the place of stdin, stdout and stderr where whoever started us closed one: Python has None there.
+
+    In their order, so that each takes its own descriptor, and no file that is opened later does.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - to the end
 
 
 def _flushed(code: int) -> int:

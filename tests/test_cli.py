@@ -1,5 +1,6 @@
 """The command line as a whole: errors and exit codes, usage, and how quickly it starts."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,18 @@ def test_verbose_shows_the_traceback(capsys, args):
     """Only then."""
     assert run([*args, "--owner", "a"], obj=FakeApp(ValueError("bad"))) == Exit.FAILED
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("closed", "args", "code"), [(0, ["config", "init"], 2), (1, ["policy", "prices"], 0), (2, ["zork"], 2)]
+)
+def test_a_stream_that_is_closed(home, closed, args, code):
+    """A service may start us without stdin, stdout or stderr: the exit code is what it would have been."""
+    done = subprocess.run(
+        [sys.executable, "-m", "spotbox", *args], cwd=ROOT, capture_output=True, text=True, timeout=30,
+        preexec_fn=lambda: os.close(closed),
+    )  # fmt: skip
+    assert (done.returncode, "unexpected" in done.stderr) == (code, False), done.stderr
 
 
 def test_a_flag_of_the_boxs_command_is_not_ours(capsys):

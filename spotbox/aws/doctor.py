@@ -253,11 +253,9 @@ def _permissions(seen: Mapping[str, Answer]) -> Permissions:
         answer = seen.get(name)
         (refused if isinstance(answer, SpotboxError) and trial.denied(answer) else allowed).add(action)
     tries = {name[4:]: answer for name, answer in seen.items() if name.startswith("try ")}
-    simulated, untagged = (
-        frozenset[str]() if isinstance(seen[name], SpotboxError) else seen[name]
-        for name in ("simulated", "simulated untagged")
-    )
-    by_tags = simulated - untagged
+    told = [seen[name] for name in ("simulated", "simulated untagged")]
+    simulated, untagged = (frozenset[str]() if isinstance(each, SpotboxError) else each for each in told)
+    by_tags = frozenset[str]() if isinstance(told[1], SpotboxError) else simulated - untagged
     for action in dict.fromkeys([*tries, *trial.LIFE, "ec2:RunInstances", "ec2:CreateSecurityGroup"]):
         answer = tries.get(action)
         if answer is False:

@@ -77,11 +77,12 @@ def cut(model: Mapping[str, Any], called: Collection[str] | None) -> dict[str, A
     """A service's model with these operations (None: with all), the shapes they use, and no texts on either."""
     operations = {name: one for name, one in model["operations"].items() if called is None or name in called}
     shapes: dict[str, Any] = {}
-    todo = set(_shapes_of(operations))
+    known = model["shapes"].keys()  # a model of the user's own may name one that it has not, and nobody asks for
+    todo = set(_shapes_of(operations)) & known
     while todo:
         name = todo.pop()
         shapes[name] = model["shapes"][name]
-        todo |= set(_shapes_of(shapes[name])) - shapes.keys()
+        todo |= (set(_shapes_of(shapes[name])) & known) - shapes.keys()
     in_order = {name: shapes[name] for name in model["shapes"] if name in shapes}
     return {**model, "operations": _undocumented(operations), "shapes": _undocumented(in_order)}
 

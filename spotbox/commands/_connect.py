@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -57,13 +58,21 @@ def key_of(box: Box) -> str:
     return (box.instance.key_name or "").rsplit("-", 1)[-1] if box.instance else ""
 
 
-def in_agent(app: App, box: Box) -> bool:
-    """Whether the running ssh-agent holds the box's key."""
+def by_agent(app: App, box: Box, where: sshtext.Target) -> sshtext.Target | None:
+    """The target, reached with the box's key in the running ssh-agent; None where that does not hold it.
+
+    ssh is told which of the agent's keys it is, by its public half (ssh_config(5), IdentityFile): an agent may hold
+    more than the six that sshd lets one try (sshd_config(5), MaxAuthTries).
+    """
     for public in app.system.agent_keys():
         with contextlib.suppress(SpotboxError):
             if key_fingerprint(public) == key_of(box):
-                return True
-    return False
+                half = app.places.keys / "agent" / f"{key_of(box)}.pub"
+                with spared(app, "ssh tries all keys of your agent, as the one for this box could not be noted"):
+                    write_private(half, public + "\n")
+                    return replace(where, key=str(half))
+                return where
+    return None
 
 
 def remember_key(app: App, public_line: str, private: Path) -> None:
@@ -210,12 +219,13 @@ def write_entry(app: App, box: Box) -> None:
 def drop_entry(app: App, region: str, owner: str, name: str, aliases: set[str]) -> None:
     """Remove the ssh_config entry of a box, which had these instances; one of another box of that name stays."""
     path = app.places.ssh_config
-    if not path.exists():
-        return
-    with spared(app, _stays(name)), locked(path.with_name(".ssh_config.lock")):
-        old = read_text(path)
-        if sshtext.is_about(old, name, aliases, _finding(app, region, owner, name)):
-            write_private(path, sshtext.replace_entry(old, name, ""))
+    with spared(app, _stays(name)):
+        if not path.exists():
+            return
+        with locked(path.with_name(".ssh_config.lock")):
+            old = read_text(path)
+            if sshtext.is_about(old, name, aliases, _finding(app, region, owner, name)):
+                write_private(path, sshtext.replace_entry(old, name, ""))
 
 
 def _stays(name: str) -> str:
@@ -225,11 +235,12 @@ def _stays(name: str) -> str:
 def forget_host(app: App, name: str, aliases: set[str]) -> None:
     """Drop the host keys of these instances of a box, which are gone."""
     path = app.places.known_hosts
-    if not path.exists():
-        return
-    with spared(app, _stays(name)), locked(path.with_name(".known_hosts.lock")):
-        lines = read_text(path).splitlines(True)
-        write_private(path, "".join(line for line in lines if line.split(" ", 1)[0] not in aliases))
+    with spared(app, _stays(name)):
+        if not path.exists():
+            return
+        with locked(path.with_name(".known_hosts.lock")):
+            lines = read_text(path).splitlines(True)
+            write_private(path, "".join(line for line in lines if line.split(" ", 1)[0] not in aliases))
 
 
 def machine_rule(app: App, address: str) -> Rule:

@@ -19,10 +19,11 @@ def offer_include(app: App, ask: bool) -> None:
     """Ask once to add the Include line to ~/.ssh/config; where nobody can be asked, print it."""
     config = Path.home() / ".ssh" / "config"
     line = include_line(app)
-    if line in read_text(config):
-        return
     declined = app.places.data / ".include-declined"
-    if declined.exists():
+    there = True
+    with spared(app, f"{config} could not be read; put this first in it:  {line}"):
+        there = line in read_text(config) or declined.exists()
+    if there:
         return
     if not ask or not app.prompts.possible:
         app.remark(f"For `ssh spotbox-NAME`, rsync and VS Code put this first in ~/.ssh/config:  {line}")

@@ -46,7 +46,8 @@ def bring_up(app: App, box: Box, asked: Asked, output: str = "text") -> Box:
 def _show_plan(app: App, box: Box, asked: Asked, changes: Sequence[Step], output: str) -> None:
     """What `up` would do about a box that exists, waiting included."""
     _refuse_orphaned(box)
-    steps: list[object] = [*changes, *([] if asked.park else _waits(box, asked.wait)), *plan_start(box)]
+    stands = asked.park and box.state is State.WAITING  # with AWS, and is left there
+    steps: list[object] = [*changes, *([] if stands else _waits(box, asked.wait)), *plan_start(box)]
     if not steps:
         app.remark(f"nothing to do: {box.name} is {box.state}")
     put_plan(app, steps, output)

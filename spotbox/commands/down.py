@@ -75,7 +75,7 @@ def down(
     if not plan and not settling:
         who = f"{safe(owner)}'s" if every else name
         app.remark(f"nothing of {who} to remove{'' if every else f'. {others(app, regions, owner)}'}")
-        _finish(app, tally, flags["output"])
+        _nothing(app, tally, dry_run, flags["output"])
         return
     plan, surveys = leave_traces(app, seen.sights, plan, owner, tally)
     texts = outline(plan, going_with_instances(seen.sights, owner, wanted.names))
@@ -99,6 +99,14 @@ def _again(what: str, region: str | None, owner: str | None, keep_data: bool) ->
     """The command that goes on with it."""
     words = [what, *(["-r", region] if region else []), *(["--owner", owner] if owner else [])]
     return shell(["spotbox", "down", *words, *(["--keep-data"] if keep_data else [])])
+
+
+def _nothing(app: App, tally: Tally, dry_run: bool, output: str) -> None:
+    """The end where nothing is there to be removed; a dry run has an empty plan then."""
+    if dry_run and not tally.unresolved:
+        put_plan(app, (), output)
+        return
+    _finish(app, tally, output)
 
 
 @contextmanager

@@ -91,8 +91,8 @@ def ssh(ctx: click.Context, /, name: str, show: bool, stdio: bool, **flags: Any)
     if show:
         click.echo(shell(words))
         return
-    if where.key is None and not _connect.in_agent(app, box):
-        where = _push_key(app, box, where)
+    if where.key is None:
+        where = _connect.by_agent(app, box, where) or _push_key(app, box, where)
         words = sshtext.ssh_command(where, flags["forwards"], command)
     app.debug(f"running: {shell(words)}")
     ctx.exit(app.system.run_ssh(words))

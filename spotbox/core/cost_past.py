@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-# Two interruptions so near each other count as one: the run between them AWS does not charge, as it took the box within
-# the first hour (EC2 User Guide, "Billing for interrupted Spot Instances"), so only its hours are missing, not money.
 # What two sources tell of one start (volume made, call, LaunchTime) or stop (call, notice, request) lies so near.
+# Two interruptions so near each other count as one. The run between them is missing, and no money if each start
+# has its own free first hour, as cost.py takes it (EC2 User Guide, "Billing for interrupted Spot Instances" is silent).
 SAME_START, SAME_STOP = timedelta(minutes=2), timedelta(minutes=15)
 
 

@@ -25,7 +25,7 @@ class Target:
     user: str
     alias: str
     known_hosts: str
-    key: str | None  # private key file; None leaves it to the agent
+    key: str | None  # private key file, or the public half of one in the agent; None leaves it to the agent
     checked: bool  # the host key is known; else the first one seen is kept
 
 

@@ -141,6 +141,14 @@ def test_a_refusal_that_no_tag_explains_stands(simulated):
     assert "ec2:StopInstances" in found.denied
 
 
+def test_a_refusal_stands_where_the_simulator_told_half():
+    """Whether tags explain it takes both answers of the simulator: where one is missing the dry run is believed."""
+    broken = SpotboxError("Throttling")
+    seen = {"try ec2:StopInstances": False, "simulated": frozenset({"ec2:StopInstances"}), "simulated untagged": broken}
+    for each in (seen, seen | {"simulated": broken, "simulated untagged": frozenset()}):
+        assert "ec2:StopInstances" in doctor._permissions(each).denied
+
+
 def about(manager="CUSTOMER"):
     return ("describe_key", {"KeyId": KEY}, {"KeyMetadata": {"KeyId": "1234", "Arn": KEY, "KeyManager": manager}})
 

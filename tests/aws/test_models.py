@@ -67,6 +67,13 @@ def test_a_member_called_as_a_keyword_is_no_keyword():
     }  # fmt: skip
 
 
+def test_a_shape_that_a_model_has_not_is_nobodys_loss():
+    """As with the whole of such a model, of AWS_DATA_PATH say: it is missed where it is asked for, and not before."""
+    model = {"operations": {"Do": {"input": {"shape": "In"}, "output": {"shape": "Out"}}}, "shapes": {"In": {
+        "type": "structure", "members": {"a": {"shape": "A"}}}}}  # fmt: skip
+    assert cut(model, None) == model
+
+
 def test_a_model_is_cut_once(tmp_path):
     """The first reading leaves a cut, a thirtieth of EC2's model, and the next reads that, with the same operations."""
     store = Counted(tmp_path)

@@ -74,6 +74,7 @@ def test_a_dry_run_in_json_is_an_array_of_sentences(user):
     said = user.run("down", "--dry-run", "-o", "json")
     assert said.json == [line.removeprefix("would ") for line in PLAN.splitlines()]
     assert (said.code, user.world.left()) == (0, before)
+    assert user.run("down", "other", "--dry-run", "-o", "json").json == []
 
 
 @pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 1)])

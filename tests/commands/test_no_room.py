@@ -65,3 +65,23 @@ def test_status_reads_past_it(user, lost):
     """What cannot be read is not known, and no reason to fail."""
     user.world.has_box("dev")
     assert user.run("status", "dev").code == 0
+
+
+def test_up_ends_with_its_box_where_the_config_of_ssh_cannot_be_read(user, monkeypatch):
+    """~/.ssh/config may be anything: what stands in it is nothing that a box hangs on."""
+    monkeypatch.setenv("HOME", str(user.home))
+    (user.home / ".ssh" / "config").mkdir(parents=True)
+    said = user.run("up", "-y")
+    assert (said.code, state(user.world)) == (0, "running")
+    assert said.out.startswith("dev is up: ")
+    assert f"{user.home}/.ssh/config could not be read; put this first in it:  Include " in said.err
+
+
+def test_down_tells_what_went_where_its_files_cannot_even_be_looked_at(user):
+    """The box is gone, and what was removed is told; that what ssh knows of it stays, too."""
+    user.world.has_box("dev")
+    user.home /= "x" * 300  # no folder may have such a name
+    said = user.run("down", "-y")
+    assert (said.code, user.world.left()) == (0, [])
+    assert "removed instance i-1 (us-east-1)\n" in said.out
+    assert "what ssh on this machine knows of dev stays: " in said.err

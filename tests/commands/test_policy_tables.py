@@ -78,6 +78,8 @@ LAUNCH = SPOT | tagging("instance", "volume", "network-interface", "spot-instanc
      {"spotbox:owner": "ann"}, {"volume"}),
     ("StopInstances", {"InstanceId.1": "i-1"}, {"spotbox:owner": "ann"}, set()),
     ("StopInstances", {"InstanceId.1": "i-1"}, {"Name": "other"}, {"instance"}),
+    ("CreateTags", {"ResourceId.1": "i-1", "ResourceId.2": "vol-1", "ResourceId.3": "sg-1", "ResourceId.4": "sir-1",
+     "Tag.1.Key": "team", "Tag.1.Value": "vision"}, {"spotbox:owner": "ann"}, set()),
     ("CreateTags", {"ResourceId.1": "vol-1", "Tag.1.Key": "spotbox:owner", "Tag.1.Value": "ann"}, {}, {"volume"}),
     ("AttachVolume", {"VolumeId": "vol-1", "InstanceId": "i-1"}, {}, {"volume", "instance"}),
     ("ImportKeyPair", {"KeyName": "k"} | tagging("key-pair"), {}, set()),

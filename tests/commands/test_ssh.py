@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from spotbox.cli import run
+from spotbox.core.names import key_fingerprint
 from spotbox.core.records import Rule
 from spotbox.core.sshtext import fingerprint
 from tests.commands.fakes import FakeApp
@@ -142,13 +143,16 @@ def test_a_missing_private_key_is_pushed(user):
 
 
 def test_a_key_in_the_agent_needs_no_push(user):
-    """The private half is the agent's where it is not on this machine: nothing is pushed, and ssh takes the agent's."""
+    """The private half is the agent's where it is not on this machine: nothing is pushed, and ssh takes that one of the
+    agent's keys alone, for it may hold more than sshd lets one try."""
     user.world.has_box("dev", key=public_key("x"))
     user.world.agent_keys = ("sk-ssh-ed25519@openssh.com AAAA", public_key("y"), public_key("x"))
     said = user.run("ssh")
     assert (said.code, user.world.pushed) == (0, [])
-    assert "IdentityFile" not in options(user.app.system.ran)
-    assert "IdentitiesOnly" not in options(user.app.system.ran)
+    told = options(user.app.system.ran)
+    half = user.home / "keys" / "agent" / f"{key_fingerprint(public_key('x'))}.pub"
+    assert (told["IdentityFile"], told["IdentitiesOnly"]) == (f'"{half}"', "yes")
+    assert half.read_text() == public_key("x") + "\n"
     assert "not on this machine" not in said.err
 
 

@@ -284,6 +284,15 @@ def test_dry_run_tells_what_is_waited_for(user, was, plan):
     assert user.world.clock == 0
 
 
+@pytest.mark.parametrize(
+    ("was", "plan"), [("waiting", []), ("interrupted", ["wait for AWS to restart it, at most 15m"])]
+)
+def test_dry_run_with_park_waits_for_what_up_waits_for(user, was, plan):
+    """A request that waits already is left there; a box in any other state is waited for, with --park too."""
+    user.world.has_box("dev", was)
+    assert user.run("up", "--dry-run", "--park", "-o", "json").json == plan
+
+
 def test_dry_run_refuses_what_up_refuses(user):
     """An orphaned box is refused by the dry run as by `up` itself: exit 1, and `down` is named."""
     user.world.has_box("dev", "orphaned")

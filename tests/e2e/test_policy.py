@@ -147,7 +147,7 @@ def boxes(story, dry_runs=()):
     story.did("status")
     story.did("status", "dev")
     somebody_allows_imds_v1(here)
-    story.did("up", "-y", "--data-size", "12", "--ttl", "0")
+    story.did("up", "-y", "--data-size", "12", "--ttl", "0", "--tag", "team=vision")
     story.did("stop")
     story.did("start")
     with called_from(here, "127.0.0.2"):
