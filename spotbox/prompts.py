@@ -40,9 +40,12 @@ class Prompts:
         import questionary
 
         room = self.room or max(columns_of(text) for text in (heading, *(text for text, _ in rows)))
-        choices: list[Any] = [questionary.Separator(cut(line, room)) for line in heading.split("\n") if heading]
         # By their numbers: questionary gives the text of a choice whose value is None.
-        choices += [questionary.Choice(title=cut(text, room), value=str(i)) for i, (text, _) in enumerate(rows)]
+        choices = [questionary.Choice(title=cut(text, room), value=str(i)) for i, (text, _) in enumerate(rows)]
+        how = "(arrow keys, Enter)" if len(rows) <= 12 else "(arrow keys, or type to filter)"
+        # The heading belongs to the question, not to the list: what is typed would filter it away, or find it, and
+        # Enter chooses what the pointer is on, a heading too.
+        above = "".join(f"\n   {cut(line, room)}" for line in heading.split("\n") if heading)
         known = [value for _, value in rows]
         answer = self._ask(
             "select",
@@ -52,7 +55,7 @@ class Prompts:
             default=str(known.index(default)) if default in known else None,
             use_search_filter=len(rows) > 12,
             use_jk_keys=False,
-            instruction="(arrow keys, Enter)" if len(rows) <= 12 else "(arrow keys, or type to filter)",
+            instruction=how + above,
             erase_when_done=True,
         )
         text, value = rows[int(answer)]

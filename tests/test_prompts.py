@@ -43,6 +43,26 @@ def test_a_choice_gives_its_value(keys, default, value):
     assert answered(keys, lambda prompts: prompts.choose("Which?", ROWS, default, "-x", "heading")) == value
 
 
+MANY = [(f"g{i}.xlarge  {i} GiB", f"g{i}.xlarge") for i in range(1, 31)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        ("g2.x\r", "g2.xlarge"),
+        ("\x7f\r", "g1.xlarge"),
+        ("g5\x7f\x7f\r", "g1.xlarge"),
+        ("zzz\r", "g1.xlarge"),
+        ("GPU\r", "g1.xlarge"),
+        ("gpu\x7f\x7f\x7fg7.\r", "g7.xlarge"),
+    ],
+)
+def test_a_heading_is_never_the_answer(keys, value):
+    """Whatever was typed to filter, and taken back, or stands in the heading alone: Enter gives a row of the list."""
+    ask = lambda prompts: prompts.choose("Type?", MANY, "g3.xlarge", "-t", "      GPU\ntype  GiB")  # noqa: E731
+    assert answered(keys, ask) == value
+
+
 def test_a_hint_follows_what_is_typed(capsys):
     """The text as far as it is typed is handed to the hint."""
     seen = []
