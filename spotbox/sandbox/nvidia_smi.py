@@ -75,11 +75,12 @@ class Gpu:
 def gpus(box: dict[str, Any]) -> list[Gpu]:
     """The GPUs of the box; the memory of box.json is the total of all."""
     count = int(box["gpu_count"])
-    name, power, capability = MODELS.get(box["gpu"], (f"NVIDIA {box['gpu'].removeprefix('NVIDIA ')}", 300, "8.0"))
+    gpu = str(box["gpu"]).removeprefix("NVIDIA ")  # box.json has the maker before it
+    name, power, capability = MODELS.get(gpu, (f"NVIDIA {gpu}", 300, "8.0"))
     memory = int(box["gpu_memory_mib"]) // count
-    if box["gpu"] == "V100" and memory > 16384:
+    if gpu == "V100" and memory > 16384:
         name = "Tesla V100-SXM2-32GB"
-    if box["gpu"] == "A100" and memory > 40960:
+    if gpu == "A100" and memory > 40960:
         name = "NVIDIA A100-SXM4-80GB"
     found = []
     for index in range(count):

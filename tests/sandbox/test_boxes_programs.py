@@ -52,10 +52,18 @@ def test_the_table_has_a_row_for_each_gpu(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("gpu", "memory", "name"), [("T4", 16384, "Tesla T4"), ("V100", 16384, "Tesla V100-SXM2-16GB")]
+    ("gpu", "memory", "name"),
+    [
+        ("T4", 16384, "Tesla T4"),
+        ("NVIDIA T4", 16384, "Tesla T4"),
+        ("V100", 16384, "Tesla V100-SXM2-16GB"),
+        ("NVIDIA V100", 32768, "Tesla V100-SXM2-32GB"),
+        ("NVIDIA A10G", 24576, "NVIDIA A10G"),
+        ("NVIDIA X1", 24576, "NVIDIA X1"),
+    ],
 )
 def test_a_gpu_has_the_drivers_name(tmp_path, gpu, memory, name):
-    """The driver's names are not those of EC2."""
+    """The driver's names are not those of EC2, whether its maker stands before them or not."""
     code, text = smi(tmp_path, "-L", gpu=gpu, gpu_memory_mib=memory)
     assert code == 0
     assert text.startswith(f"GPU 0: {name} (UUID: GPU-")
