@@ -1,6 +1,5 @@
 """spotbox config: where every setting comes from, where the file is, and a first file by questions."""
 
-import textwrap
 from typing import Any
 
 import click
@@ -19,7 +18,7 @@ from spotbox.options import (
     version_option,
     yes_option,
 )
-from spotbox.output import screen, to_csv, to_json, to_wrapped
+from spotbox.output import to_csv, to_json, to_wrapped
 
 KEYS = ("pool", "setting", "value", "source", "file")
 
@@ -115,8 +114,7 @@ def _table(app: App, settings: Settings, found: list[Row], path: str) -> None:
     if cells:
         click.echo()
         click.echo(to_wrapped(cells, ("pool", "setting", "value")))
-    for line in textwrap.wrap(f"not set: {unset(found)}", screen() or 100, break_on_hyphens=False):
-        app.remark(line)
+    app.remark(f"not set: {unset(found)}")
 
 
 def _firsts(rows_: list[Row]) -> list[tuple[bool, Row]]:
