@@ -88,9 +88,11 @@ def _announce(app: App, plan: Plan, limits: NewLimits) -> None:
 
 
 def _priced(carried: Carried) -> Box:
-    """With the prices of the summary, where they were read a moment ago."""
+    """With the prices of the summary, where they were read a moment ago; not where another launch's box stands."""
     box, pool = carried.box, carried.pool
-    return replace(box, spot=pool.spot, on_demand=pool.on_demand) if pool else box
+    if pool is None or (box.instance_type, box.zone) != (pool.type.name, pool.zone):
+        return box
+    return replace(box, spot=pool.spot, on_demand=pool.on_demand)
 
 
 def preflight(app: App, asked: Asked, ask: bool) -> tuple[dict[str, choose.Market], Asked]:

@@ -107,3 +107,5 @@ def test_of_two_terminals_the_later_gives_way(user):
     (kept,) = live(user.world)
     assert [i.request_id for i in user.world.instances.values() if i.state == "running"] == [kept.id]
     assert kept.created < user.world.now()
+    own = user.run("status", "dev").out.split("compute at ")[1].split("/h")[0]
+    assert f"dev is up: g4dn.xlarge in us-east-1a, {own}/h" in said.err + said.out
