@@ -16,20 +16,7 @@ from tests.e2e.session import README
 
 PAGE = README.parent / "docs" / "training.md"
 
-SCRIPT = """
-import json, pathlib, os, time
-
-saved = pathlib.Path("/opt/ml/checkpoints/state.json")
-state = json.loads(saved.read_text()) if saved.exists() else {"step": 0, "sum": 0.0}
-print(f"starting at step {state['step']}", flush=True)
-while state["step"] < 8:
-    time.sleep(1)
-    state = {"step": state["step"] + 1, "sum": state["sum"] + 1 / (state["step"] + 1)}
-    saved.with_suffix(".new").write_text(json.dumps(state))
-    saved.with_suffix(".new").replace(saved)
-    print(f"step {state['step']}  sum {state['sum']:.6f}", flush=True)
-pathlib.Path(os.environ["SM_MODEL_DIR"], "model.json").write_text(json.dumps(state))
-"""
+SCRIPT = PAGE.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]  # what the page shows is what runs
 FLAGS = (
     "--role trainer --image pytorch --output-path s3://mine/out -t ml.g5.xlarge --checkpoint s3://mine/sum --name sum"
 )
