@@ -16,7 +16,7 @@ from tests.core.test_states import INSTANCE_STATES, REQUEST_STATES
 from tests.core.test_states import REASONS as SOME_REASONS
 from tests.core.worlds import REGION, data_volume, instance, request, volume
 
-FACTS = Path(__file__).resolve().parents[3] / "shared" / "aws-facts.md"
+BESIDE = Path(__file__).resolve().parents[3] / "shared"  # sheets of what AWS documents, where they are
 # EC2 API reference, StateReason: the whole list of Code.
 STATE_REASONS = {
     "Server.InsufficientInstanceCapacity", "Server.InternalError", "Server.ScheduledStop",
@@ -29,10 +29,12 @@ LONGEST = 90  # characters of a reason: it is the last column of a table
 
 
 def section(start: str, end: str) -> str:
-    if not FACTS.exists():
-        pytest.skip("the sheet of AWS facts is not beside this checkout")
-    text = FACTS.read_text(encoding="utf-8")
-    return text[text.index(f"\n{start}") : text.index(f"\n{end}")]
+    """A sheet's text from one heading to another."""
+    for sheet in sorted(BESIDE.glob("*.md")):
+        text = sheet.read_text(encoding="utf-8")
+        if f"\n{start}" in text and f"\n{end}" in text:
+            return text[text.index(f"\n{start}") : text.index(f"\n{end}")]
+    pytest.skip("the sheet of AWS facts is not beside this checkout")
 
 
 def boxes(req, inst, volumes=()):
