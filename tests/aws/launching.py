@@ -18,6 +18,22 @@ OTHER_QUOTA = offer("p3.2xlarge", "us-east-1a", vcpus=8)
 ELSEWHERE = "eu-west-1"
 ABROAD = offer(zone="eu-west-1a")
 QUOTA = "MaxSpotInstanceCountExceeded"
+# Root disk and network interface of a launch in A, as RunInstances and RequestSpotInstances both take them.
+DISKS = [
+    {
+        "DeviceName": "/dev/sda1",
+        "Ebs": {"VolumeSize": 100, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True},
+    }
+]
+INTERFACES = [
+    {
+        "DeviceIndex": 0,
+        "SubnetId": "subnet-a",
+        "Groups": ["sg-1"],
+        "AssociatePublicIpAddress": True,
+        "DeleteOnTermination": True,
+    }
+]
 
 
 class Launching(World):

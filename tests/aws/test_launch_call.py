@@ -9,7 +9,7 @@ from pathlib import Path
 
 from spotbox.aws.launch import launch_params
 from spotbox.core.names import MAX_PRICE_TAG, ROLE_TAG, box_tags, client_token
-from tests.aws.launching import LARGE, A, B
+from tests.aws.launching import DISKS, INTERFACES, LARGE, A, B
 from tests.core.worlds import REGION, wish
 
 
@@ -34,21 +34,8 @@ def test_the_launch_call():
             "HttpPutResponseHopLimit": 2,
             "InstanceMetadataTags": "enabled",
         },
-        "BlockDeviceMappings": [
-            {
-                "DeviceName": "/dev/sda1",
-                "Ebs": {"VolumeSize": 100, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True},
-            }
-        ],
-        "NetworkInterfaces": [
-            {
-                "DeviceIndex": 0,
-                "SubnetId": "subnet-a",
-                "Groups": ["sg-1"],
-                "AssociatePublicIpAddress": True,
-                "DeleteOnTermination": True,
-            }
-        ],
+        "BlockDeviceMappings": DISKS,
+        "NetworkInterfaces": INTERFACES,
         "InstanceInitiatedShutdownBehavior": "stop",
     }
     everywhere = box_tags("dev", "alice", {"team": "vision", "spotbox:user": "ubuntu"})

@@ -10,6 +10,7 @@ from spotbox.core.hunt import Unclear
 from spotbox.core.names import MAX_PRICE_TAG, box_tags, client_token
 from spotbox.core.steps import RequireImdsV2
 from spotbox.core.wishes import Park
+from tests.aws.launching import DISKS, INTERFACES
 from tests.aws.stubs import GROUP, World
 from tests.core.worlds import REGION, offer, wish
 
@@ -55,21 +56,8 @@ def test_the_standing_request():
             "KeyName": "spotbox-alice-0123456789abcdef",
             "IamInstanceProfile": {"Name": "gpu"},
             "UserData": base64.b64encode(b"#!/bin/sh\n").decode(),
-            "BlockDeviceMappings": [
-                {
-                    "DeviceName": "/dev/sda1",
-                    "Ebs": {"VolumeSize": 100, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True},
-                }
-            ],
-            "NetworkInterfaces": [
-                {
-                    "DeviceIndex": 0,
-                    "SubnetId": "subnet-a",
-                    "Groups": ["sg-1"],
-                    "AssociatePublicIpAddress": True,
-                    "DeleteOnTermination": True,
-                }
-            ],
+            "BlockDeviceMappings": DISKS,
+            "NetworkInterfaces": INTERFACES,
         },
         "TagSpecifications": [
             {
