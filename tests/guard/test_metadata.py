@@ -147,6 +147,8 @@ def test_a_notice_between_faults_is_seen(box):
     box.metadata.ttl = 0.3
     box.start(hook_time=1.0, last_sync=1.0)
     box.wait_for(lambda: sum(status == 401 for _, _, status in box.metadata.asked) >= 2)
+    box.metadata.ttl = 60.0  # the fault below is to meet a look, and not the renewal of a token
+    box.wait_for(lambda: any(until > time.monotonic() + 30 for until in list(box.metadata.tokens.values())))
     box.metadata.status = 503
     box.wait("look failed: OSError: metadata service answered 503")
     box.metadata.delay = 1.0  # longer than the time-out
