@@ -5,15 +5,10 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from spotbox.core.boxes import Sight, assemble
-from spotbox.core.errors import UsageError
-from spotbox.core.moved import Target, image_name, image_tags, moved_tags, origin, parse_target, progress_words
+from spotbox.core.boxes import assemble
 from spotbox.core.moving import (
     Phase,
-    arrived,
     behold,
     discard,
     lacking,
@@ -21,116 +16,14 @@ from spotbox.core.moving import (
     retirement,
     settle,
     surrender,
-    unmark,
     whats_next,
 )
-from spotbox.core.names import MOVED_TAG, MOVING_TAG, ROLE_TAG, SINCE_TAG, box_tags
-from spotbox.core.records import Group, ImageDisk, Instance, KeyPair, OwnImage, Request, Snapshot, Volume
+from spotbox.core.names import MOVED_TAG, MOVING_TAG, box_tags
+from spotbox.core.records import Volume
 from spotbox.core.states import LIVE
 from spotbox.core.steps import Cancel, DeleteVolume, DeregisterImage, Terminate
+from tests.core.moves import FROM, HERE, OLD, REQUEST, TAGS, TARGETS, THERE, disk, image, new_parts, scene, sights
 from tests.core.worlds import WHEN as NOON
-
-HERE, THERE = "us-east-1", "us-west-2"
-TAGS = box_tags("dev", "alice", {"team": "a"})
-OLD = Instance(
-    "i-old", HERE, "stopped", "g5.xlarge", f"{HERE}a", "spot", "sir-old", None, "ami-0",
-    "spotbox-alice-0123456789abcdef",
-    NOON, "Client.UserInitiatedShutdown", group_ids=("sg-1",), volume_ids=("vol-old", "vol-data"), tags=TAGS,
-)  # fmt: skip
-REQUEST = Request(
-    "sir-old", HERE, "disabled", "instance-stopped-by-user", "", "persistent", "i-old", "g5.xlarge", f"{HERE}a", None,
-    NOON, tags=TAGS,
-)  # fmt: skip
-FROM = {MOVED_TAG: origin(OLD)}
-TARGETS = {
-    "zone": Target(HERE, (f"{HERE}b",), ("g5.xlarge",), True),
-    "region": Target(THERE, (), ("g5.xlarge", "g6.xlarge")),
-}
-
-
-def disk(id_, instance, device="/dev/sda1", dies=True, **tags):
-    region = instance.region
-    return Volume(
-        id_, region, instance.zone, 100, "gp3", "in-use", instance.id, device, dies, tags={**TAGS, **tags}, created=NOON
-    )
-
-
-def image(region=HERE, state="available", made_of=None, id_="ami-move"):
-    tags = {**TAGS, **(made_of or FROM), ROLE_TAG: "move"}
-    return OwnImage(
-        id_, region, state, "x86_64", "/dev/sda1", (ImageDisk("/dev/sda1", f"snap-{id_}", 100, "gp3", True),), NOON,
-        tags=tags,
-    )  # fmt: skip
-
-
-def snapshot(of):
-    return Snapshot(f"snap-{of.id}", of.region, "completed", 100, NOON, of.tags, 100)
-
-
-def new_parts(region=HERE, state="running", request_state="active", made_of=None, data=True):
-    tags = {**TAGS, **(made_of or FROM)}
-    zone = f"{region}b"
-    instance = replace(
-        OLD, id="i-new", region=region, state=state, zone=zone, request_id="sir-new", tags=tags, group_ids=("sg-1",),
-        launched=NOON + timedelta(hours=1), reason_code="",
-    )  # fmt: skip
-    if region != HERE:
-        instance = replace(instance, group_ids=("sg-2",))
-    request = replace(
-        REQUEST, id="sir-new", region=region, zone=zone, state=request_state, code="fulfilled", instance_id="i-new",
-        tags=tags,
-    )  # fmt: skip
-    volumes = (disk("vol-new", instance, **FROM),)
-    volumes += (disk("vol-copy", instance, "/dev/sdf", False, **FROM),) if data else ()
-    return request, instance, volumes
-
-
-def sights(old=OLD, request=REQUEST, new=None, images=(), marked=True, old_volumes=True):
-    """What is seen: the box, what a move launched (request, instance, volumes), and images with their snapshots."""
-    if marked and old:
-        target = {MOVING_TAG: TARGETS["zone"].text()}
-        old = replace(old, tags={**old.tags, **target})
-        request = replace(request, tags={**request.tags, **target}) if request else None
-    mark_ = {MOVING_TAG: TARGETS["zone"].text()} if marked else {}
-    volumes = []
-    if old and old_volumes and old.state != "terminated":
-        volumes = [
-            disk("vol-old", old, **mark_),
-            disk("vol-data", old, "/dev/sdf", False, **mark_, **{ROLE_TAG: "data"}),
-        ]
-    if old and old.state == "terminated":
-        gone = replace(disk("vol-data", old, "/dev/sdf", False, **mark_), instance_id=None, device=None)
-        volumes = [replace(gone, state="available")]
-    found = {}
-    for region in (HERE, THERE):
-        mine = [image for image in images if image.region == region]
-        found[region] = Sight(region, images=tuple(mine), snapshots=tuple(map(snapshot, mine)))
-    key = KeyPair("key-1", HERE, "spotbox-alice-0123456789abcdef", "", {"spotbox:owner": "alice"})
-    group = Group("sg-1", HERE, "spotbox-dev-alice", "vpc-1", tags=TAGS)
-    found[HERE] = replace(
-        found[HERE],
-        requests=(request,) if request else (),
-        instances=(old,) if old else (),
-        volumes=tuple(volumes),
-        groups=(group,),
-        keys=(key,),
-    )
-    if new:
-        request, instance, more = new
-        sight = found[instance.region]
-        found[instance.region] = replace(
-            sight,
-            requests=(*sight.requests, request),
-            instances=(*sight.instances, instance),
-            volumes=(*sight.volumes, *more),
-        )
-    return tuple(found.values())
-
-
-def scene(*args, **more):
-    found, others = behold(sights(*args, **more), "alice", "dev")
-    assert not others
-    return found
 
 
 @pytest.mark.parametrize("region", [HERE, THERE])
@@ -319,80 +212,10 @@ def test_giving_up_leaves_the_box_as_it_was(new):
     assert set(steps[-1].ids) == {"sir-old", "i-old", "vol-old", "vol-data"}
 
 
-@given(
-    st.sampled_from([HERE, THERE]),
-    st.lists(st.sampled_from(["us-east-1a", "us-east-1-bos-1a"]), unique=True),
-    st.lists(st.sampled_from(["g5.xlarge", "p4d.24xlarge"]), min_size=1, unique=True),
-    st.booleans(),
-)
-def test_the_target_comes_back_from_its_tag(region, zones, types, ran):
-    """Any target, in what EC2 takes as a tag's value."""
-    target = Target(region, tuple(zones), tuple(types), ran)
-    assert parse_target(target.text()) == target
-
-
-@pytest.mark.parametrize("text", ["", "x", "a/b/c", "us-east-1///ran", "a/b/c/d/e"])
-def test_a_tag_that_no_move_wrote(text):
-    """Somebody else may write tags: what is not understood says nothing."""
-    assert parse_target(text) is None
-
-
-def test_a_target_that_is_too_long():
-    """256 characters are a tag's limit."""
-    with pytest.raises(UsageError):
-        Target(HERE, tuple(f"us-east-1{n}" for n in range(40)), ("g5.xlarge",)).text()
-
-
-def test_what_is_made_is_known_again():
-    """The same launch gives the same name and tags; another launch of the same instance others."""
-    box = scene(marked=False).old
-    again = replace(box, instance=replace(OLD, launched=NOON + timedelta(seconds=1)))
-    assert image_tags(box)[MOVED_TAG] == f"i-old/{NOON:%Y-%m-%dT%H:%M:%S}.000Z"
-    assert image_name(image_tags(box)) == image_name(image_tags(box)) != image_name(image_tags(again))
-    assert len(image_name(image_tags(box))) <= 128
-    assert moved_tags(box)["team"] == "a"
-    assert MOVING_TAG not in moved_tags(scene().old)
-
-
-def test_a_move_says_since_when_the_box_has_been_there():
-    """The moment of its first launch, on whatever start and move: later moves leave it as it is."""
-    box = scene(marked=False).old
-    later = replace(box, instance=replace(box.instance, launched=NOON + timedelta(days=3)))
-    assert moved_tags(box)[SINCE_TAG] == moved_tags(later)[SINCE_TAG] == f"{NOON:%Y-%m-%dT%H:%M:%S}.000Z"
-    first = {**box.request.tags, SINCE_TAG: "2026-01-01T00:00:00.000Z"}
-    again = replace(box, request=replace(box.request, tags=first))
-    assert moved_tags(again)[SINCE_TAG] == first[SINCE_TAG]
-
-
-def test_marks_are_taken_once():
-    """What bears the mark already is not tagged again; arrival and unmark name what bears them."""
-    assert mark(scene().old, TARGETS["zone"]) == ()
-    assert set(unmark(scene().old)[0].ids) == {"sir-old", "i-old", "vol-old", "vol-data"}
-    assert unmark(scene(marked=False).old) == ()
-    assert set(arrived(scene(new=new_parts()).new)[0].ids) == {"sir-new", "i-new", "vol-new", "vol-copy"}
-
-
 def test_a_box_without_moves_is_one_box():
     """Nothing of this shows where nothing moves."""
     (box,) = assemble(sights(marked=False)[0])
     assert (box.moving, box.moved_from, discard(scene(new=new_parts()))[0].request_ids) == ("", "", ("sir-new",))
-
-
-@pytest.mark.parametrize(
-    ("progress", "seconds", "words"),
-    [
-        ([], 9, "waiting for AWS to begin the snapshots"),
-        ([(100, None)], 9, "snapshot 0 %"),
-        ([(100, 25)], 60, "snapshot 25 %, about 3m left (estimate)"),
-        ([(100, 50), (300, 10)], 60, "snapshots 20 %, about 4m left (estimate)"),
-        ([(100, 100)], 60, "snapshot 100 %, AWS is finishing the image"),
-        ([(100, 50)], 1, "snapshot 50 %"),
-    ],
-)
-def test_progress_in_words(progress, seconds, words):
-    """Per cent of all bytes, and an estimate that is called one."""
-    found = [Snapshot(f"snap-{n}", HERE, "pending", size, progress=each) for n, (size, each) in enumerate(progress)]
-    assert progress_words(found, seconds) == words
 
 
 def test_requests_that_may_launch():

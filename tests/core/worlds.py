@@ -1,6 +1,6 @@
 """Records with sensible values, for tests that care about one or two fields of them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from spotbox.core.boxes import Sight
@@ -10,6 +10,7 @@ from spotbox.core.removal import parts_of
 from spotbox.core.wishes import Ground, MakeGroup, MakeKey, Wish
 
 WHEN = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LATER = WHEN + timedelta(hours=1)  # everything is older than this
 REGION = "us-east-1"
 
 
