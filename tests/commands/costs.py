@@ -1,6 +1,6 @@
-"""What a World tells of costs: CloudTrail, the past of one pool, addresses, and Cost Explorer."""
+"""What a World tells of costs: CloudTrail, the past of one pool and of a box, addresses, and Cost Explorer."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -8,6 +8,10 @@ from spotbox.core.cost_life import Told
 from spotbox.core.cost_past import Mark, What
 from spotbox.core.errors import SpotboxError
 from spotbox.core.market import Change
+
+DAY = 86400
+DEV = {"name": "dev", "running_hours": 100.0, "stopped_hours": 0.0, "compute_usd": 15.78, "disk_usd": 1.0959,
+       "on_demand_usd": 52.6, "savings_pct": 70.0, "complete": True}  # fmt: skip
 
 
 @dataclass
@@ -62,3 +66,24 @@ class FakeCosts:
 
     def _ago(self, hours) -> datetime:
         return self.world.now().astimezone(UTC) - timedelta(hours=hours)
+
+
+def past(world, *events, launched=None, transition="", **instance):
+    """What CloudTrail wrote down of i-1, (hours ago, what) each; its last start so many hours ago."""
+    world.books.events["i-1"] = list(events)
+    when = world.instances["i-1"].launched if launched is None else ago(world, launched)
+    world.instances["i-1"] = replace(world.instances["i-1"], launched=when, transition=transition, **instance)
+
+
+def ago(world, hours):
+    return world.now() - timedelta(hours=hours)
+
+
+def said_when(world, hours, why="User initiated"):
+    """A StateTransitionReason."""
+    return f"{why} ({ago(world, hours):%Y-%m-%d %H:%M:%S} GMT)"
+
+
+def asked(world, what):
+    """The questions of a kind."""
+    return [question for question in world.asked if question[0] == what]

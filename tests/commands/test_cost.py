@@ -1,19 +1,17 @@
 """`cost`: what is printed, what is asked of AWS for it, and what is said where AWS no longer tells."""
 
-import shutil
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from spotbox.core.cost_past import What
 from spotbox.core.cost_report import KEYS, hours
-from spotbox.core.names import KEEP_TAG, ROLE_TAG
+from spotbox.core.names import ROLE_TAG
 from spotbox.width import columns_of
+from tests.commands.costs import DAY, DEV, asked, past, said_when
 from tests.commands.world import RAW
 
-DAY = 86400
 TABLE = """\
        ran  stopped                                 on-demand
 box      h        h  compute   disk   IPv4   total    compute  savings
@@ -25,29 +23,6 @@ NOTES = """\
 estimates since each box was made: Spot prices as they were then, the others of this week; savings are of compute
 not counted: data transfer, snapshots, IOPS and taxes
 """
-DEV = {"name": "dev", "running_hours": 100.0, "stopped_hours": 0.0, "compute_usd": 15.78, "disk_usd": 1.0959,
-       "on_demand_usd": 52.6, "savings_pct": 70.0, "complete": True}  # fmt: skip
-
-
-def past(world, *events, launched=None, transition="", **instance):
-    """What CloudTrail wrote down of i-1, (hours ago, what) each; its last start so many hours ago."""
-    world.books.events["i-1"] = list(events)
-    when = world.instances["i-1"].launched if launched is None else ago(world, launched)
-    world.instances["i-1"] = replace(world.instances["i-1"], launched=when, transition=transition, **instance)
-
-
-def ago(world, hours):
-    return world.now() - timedelta(hours=hours)
-
-
-def said_when(world, hours, why="User initiated"):
-    """A StateTransitionReason."""
-    return f"{why} ({ago(world, hours):%Y-%m-%d %H:%M:%S} GMT)"
-
-
-def asked(world, what):
-    """The questions of a kind."""
-    return [question for question in world.asked if question[0] == what]
 
 
 def test_a_box_that_ran_on(user):
@@ -134,33 +109,6 @@ def test_hours_that_no_price_is_known_for(user):
     assert (found["running_hours"], found["compute_usd"], found["complete"]) == (4800.0, 200.0, False)
 
 
-def test_the_ledger_bridges_what_aws_forgets(user):
-    """A `shutdown` on the box is in no trail. `status` saw it stopped; without the ledger the time is unknown."""
-    user.world.has_box("dev", "stopped", age=100 * 3600)
-    past(user.world, transition=said_when(user.world, 60))
-    user.run("status")
-    user.world.instances["i-1"] = replace(user.world.instances["i-1"], state="running")
-    user.world.request_of("i-1", state="active", code="fulfilled")
-    past(user.world, (100, What.STARTED), (10, What.STARTED), launched=10)
-    found = user.run("cost", "dev", "-o", "json").json
-    assert (found["running_hours"], found["stopped_hours"], found["complete"]) == (50.0, 50.0, True)
-    shutil.rmtree(user.home / "ledger")
-    found = user.run("cost", "dev", "-o", "json").json
-    assert (found["running_hours"], found["stopped_hours"], found["complete"]) == (10.0, 0.0, False)
-
-
-def test_a_damaged_ledger_is_none(user):
-    """Whatever lies there, the command works as without it."""
-    user.world.has_box("dev", age=100 * 3600)
-    user.run("status")
-    (file,) = (user.home / "ledger").rglob("seen.json")
-    mine = '"owner": "alice", "name": "dev", "request": "sir-1"'
-    spells = '{"i-1": {"spells": {"x": [1, 2, 3, 4]}, %s}}' % mine  # noqa: UP031 - braces of JSON
-    for text in ("{", "[]", '{"i-1": 7}', spells, '{"i-9": {"spells": 3, "disks": {"v": [1]}, %s}}' % mine):  # noqa: UP031
-        file.write_text(text)
-        assert user.run("cost", "dev", "-o", "json").json == DEV
-
-
 def test_since(user):
     """A time back, or a date: only what lies after it; what lies ahead is a usage error."""
     user.world.has_box("dev", age=100 * 3600)
@@ -169,25 +117,6 @@ def test_since(user):
     assert 22 <= found["running_hours"] <= 50
     assert user.run("cost", "--since", "2027-01-01").code == 2
     assert user.run("cost", "--since", "soon").code == 2
-
-
-def test_a_removed_box_is_told_by_since(user):
-    """`down` keeps what it cost: shown where the time is asked for, of this account alone, and only by the ledger."""
-    user.world.has_box("dev", age=100 * 3600)
-    assert user.run("down", "-y").code == 0
-    user.world.sleep(7200)
-    assert user.run("cost").err == "no boxes. Make one with: spotbox up\n"
-    (kept,) = user.run("cost", "--since", "30d", "-o", "json").json
-    assert kept["compute_usd"] == pytest.approx(15.78, abs=0.01)
-    assert kept["complete"] is True
-    assert "dev (removed 01 Mar)" in user.run("cost", "--since", "30d").out
-    assert user.run("cost", "dev", "--since", "30d", "-o", "json").json["name"] == "dev"
-    part = user.run("cost", "dev", "--since", "20h", "-o", "json").json
-    assert 17.9 <= part["running_hours"] <= 18.1
-    said = user.run("cost", "dev")
-    assert (said.code, "spotbox cost dev --since 30d" in said.err) == (7, True)
-    shutil.rmtree(user.home / "ledger")
-    assert user.run("cost", "--since", "30d", "-o", "json").json == []
 
 
 def test_two_boxes_and_their_sum(user):
@@ -220,22 +149,6 @@ def test_a_kept_volume(user):
     found = user.run("cost", "dev", "-o", "json").json
     assert found == {"name": "dev", "running_hours": 0.0, "stopped_hours": 0.0, "compute_usd": None, "disk_usd": 0.8,
                      "on_demand_usd": None, "savings_pct": None, "complete": False}  # fmt: skip
-
-
-def test_the_ledger_knows_what_a_kept_volume_was_used_by(user):
-    """After `down --keep-data` the box is its volume; what the instance ran, spotbox saw at its end."""
-    user.world.has_box("dev", age=73 * 3600)
-    root = user.world.volumes["vol-1"]
-    user.world.volumes["vol-d"] = replace(
-        root, id="vol-d", delete_on_termination=False, device="/dev/sdf", tags={**root.tags, ROLE_TAG: "data"}
-    )
-    assert user.run("down", "-y", "--keep-data").code == 0
-    user.world.sleep(10 * 3600)
-    assert KEEP_TAG in user.world.volumes["vol-d"].tags
-    found = user.run("cost", "dev", "-o", "json").json
-    assert 72.9 < found["running_hours"] < 73.1
-    assert 9.9 < found["stopped_hours"] < 10.1
-    assert found["complete"] is True
 
 
 def test_a_kept_volume_whose_box_was_stopped_meanwhile(user):
@@ -272,79 +185,6 @@ def test_no_boxes(user):
     assert user.run("cost", "nosuch").code == 7
 
 
-def test_actual_is_asked_first(user):
-    """What a call costs is said; without a terminal and -y nothing is asked of Cost Explorer, exit 2."""
-    user.world.has_box("dev", age=100 * 3600)
-    said = user.run("cost", "--actual")
-    assert said.code == 2
-    assert "Cost Explorer charges $0.01 for each call; this takes 2: about $0.02" in said.err
-    assert user.run("cost", "--actual", answers=[("Ask it?", False)]).code == 0
-    assert asked(user.world, "ce") == []
-
-
-def test_actual_beside_the_estimate(user):
-    """The billed figure is the last column, and the key after the contract's; who is billed for is told."""
-    user.world.has_box("dev", age=100 * 3600)
-    user.world.has_box("new", age=3600)
-    user.world.books.active = frozenset({"spotbox:name", "spotbox:owner"})
-    user.world.books.bills = {"dev": Decimal("17.1234"), "other": Decimal(9)}
-    said = user.run("cost", "--actual", "-y")
-    assert [line.split()[-1] for line in said.out.splitlines()[3:6]] == ["$17.12", "yet", "$17.12"]
-    rows = user.run("cost", "--actual", "-y", "-o", "json").json
-    assert [(row["name"], row["actual_usd"]) for row in rows] == [("dev", 17.1234), ("new", None)]
-    assert tuple(rows[0]) == (*KEYS, "actual_usd")
-    (question,) = {q for q in asked(user.world, "ce") if q[1] == "figures"}
-    assert [str(part) for part in question[2:]] == ["alice", "2026-02-25", "2026-03-02"]
-
-
-@pytest.mark.parametrize(("refused", "words"), [
-    (None, "is not activated for cost allocation"), ("ListCostAllocationTags", "Allow ce:ListCostAllocationTags"),
-])  # fmt: skip
-def test_actual_that_cannot_be_had(user, refused, words):
-    """Not activated, or not permitted: said with the remedy, and the estimate is printed all the same."""
-    user.world.has_box("dev", age=100 * 3600)
-    if refused:
-        user.world.refuses(refused, "AccessDeniedException", http=403)
-    said = user.run("cost", "--actual", "-y")
-    assert said.code == 0
-    assert words in said.err
-    assert "estimate: $17.38" in said.out
-    assert refused or "update-cost-allocation-tags-status" in said.err
-
-
-def test_down_tells_what_it_cost(user):
-    """On the screen and as `cost`: the record of one box, the sum of several without a name, null for nothing."""
-    user.world.has_box("dev", age=100 * 3600)
-    user.world.has_box("train", age=50 * 3600, region="eu-west-1")
-    one = user.run("down", "train", "-y", "-o", "json").json["cost"]
-    assert tuple(one) == KEYS
-    assert one["name"] == "train"
-    assert one["compute_usd"] == pytest.approx(7.89, abs=0.01)
-    user.world.has_box("other", age=50 * 3600)
-    several = user.run("down", "--all", "-y", "-o", "json").json["cost"]
-    assert several["name"] is None
-    assert several["compute_usd"] == pytest.approx(15.78 + 7.89, abs=0.02)
-    assert user.run("down", "--all", "-y", "-o", "json").json["cost"] is None
-
-
-def test_a_cost_is_no_reason_for_down_to_fail(user):
-    """Where no price may be read, the box goes all the same, exit 0."""
-    user.world.has_box("dev", age=100 * 3600)
-    user.world.refuses("DescribeSpotPriceHistory of a pool", "UnauthorizedOperation", http=403)
-    user.world.refuses("LookupEvents", "UnauthorizedOperation", http=403)
-    said = user.run("down", "-y")
-    assert (said.code, user.world.left()) == (0, [])
-    assert "dev cost at least $1.60 (estimate): compute unknown, disk $1.10" in said.out
-
-
-def test_what_stays_is_not_buried(user):
-    """A box that could not be removed is told with what it cost so far, and is not among the removed."""
-    user.world.has_box("dev", age=100 * 3600)
-    user.world.refuses("TerminateInstances", "UnauthorizedOperation", http=403)
-    assert user.run("down", "-y").code == 6
-    assert list((user.home / "ledger").rglob("removed.json")) == []
-
-
 def test_a_hostile_name(user):
     """A tag written by hand cannot move the cursor, on the screen, in data, or in what `down` says."""
     user.world.has_box("dev", age=100 * 3600)
@@ -364,26 +204,6 @@ def test_a_hostile_name(user):
         assert said.code == 0
         assert not any(char in said.out + said.err for char in "\x1b\r")
         assert not any(line.startswith("b") and "box" not in line for line in (said.out + said.err).splitlines())
-
-
-def test_the_account_of_a_removed_box(user):
-    """The ledger may be of several accounts: what another one's `down` left in it is not this one's."""
-    user.world.has_box("dev", age=100 * 3600)
-    assert user.run("down", "-y").code == 0
-    (file,) = (user.home / "ledger").rglob("removed.json")
-    file.write_text(file.read_text().replace("123456789012", "999999999999"))
-    assert user.run("cost", "--since", "30d", "-o", "json").json == []
-
-
-def test_the_next_box_of_that_name(user):
-    """AWS shows what was removed for hours; of a new box of that name it is no part."""
-    user.world.has_box("dev", age=100 * 3600)
-    assert user.run("down", "-y").code == 0
-    user.world.has_box("dev", age=36)
-    found = user.run("cost", "dev", "-o", "json").json
-    assert (found["running_hours"], found["complete"]) == (0.01, True)
-    rows = user.run("cost", "--since", "30d", "-o", "json").json
-    assert [row["running_hours"] for row in rows] == [0.01, 100.0]
 
 
 def test_a_box_that_waits(user):

@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from spotbox.core.names import MOVED_TAG, SINCE_TAG
-from tests.commands.costs import FakeCosts
-from tests.commands.test_cost import DEV
+from tests.commands.costs import DEV, FakeCosts
 
 MINE = {"owner": "alice", "name": "dev", "request": "sir-1", "spot": True, "type": "g4dn.xlarge", "zone": "us-east-1a"}
 EDGE = "0001-01-01T00:00:00+14:00"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.commands.test_cost import said_when
+from tests.commands.costs import said_when
 from tests.commands.test_move import has_box
 from tests.commands.test_move_meanwhile import cut_after
 from tests.commands.world import public_key

@@ -12,7 +12,8 @@ from spotbox.core.states import State
 from spotbox.prompts import Prompts
 from spotbox.system import System
 from tests.commands.effects import EFFECTS
-from tests.commands.fakes import FakeApp, FakeCloud, FakeSystem, ScriptedPrompts
+from tests.commands.fakecloud import FakeCloud
+from tests.commands.fakes import FakeApp, FakeSystem, ScriptedPrompts
 from tests.commands.world import RAW, World
 
 

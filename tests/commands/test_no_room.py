@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.commands.fakes import state
 from tests.commands.test_move import MOVED, has_box, one_box
 from tests.commands.test_stop_start import RUNS
-from tests.commands.test_up_states import state
 
 FILES = {"ssh_config": "the ssh_config entry of dev could not be written", "known_hosts": "the host key of dev"}
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from spotbox.core.records import Rule
-from tests.commands.test_up_states import state
+from tests.commands.fakes import state
 
 STOPPED = "dev is stopped; its disk bills about $8.00/month. Bring it back with: spotbox start dev\n"
 RUNS = "dev runs in us-east-1a, $0.1578/h. A shell on it: spotbox ssh dev\n"

@@ -1,18 +1,14 @@
 """`up` where there is no box: questions, summary, plan, launch, and what is printed."""
 
 import shlex
-from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 
 import pytest
 
-from spotbox.commands._bid import Held
 from spotbox.core.report import KEYS
 from tests.commands.fakes import live
-from tests.commands.market import PAST as PAST_CALL
-from tests.commands.world import A10G, HOME, T4
+from tests.commands.questions import ASKED, LIST
+from tests.commands.world import HOME
 
 PLAN = """\
 would make security group spotbox-dev-alice: port 22 from 198.51.100.7/32
@@ -38,22 +34,6 @@ dev is up: g4dn.xlarge in us-east-1a, $0.1578/h on Spot, 70.00 % under on-demand
   remove it           spotbox down dev
   the same again      spotbox up dev -r us-east-1 -t g4dn.xlarge --disk-size 100 -y
 """
-LIST = """\
-                      GPU        on-demand    Spot  savings  inter-
-type         GPU      GiB  vCPU        $/h     $/h        %  rupted  quota
-g4dn.xlarge  1x T4     16     4     0.5260  0.1578    70.00   5-10%  ok
-g5.xlarge    1x A10G   24     4     1.0060  0.4024    60.00    >20%  ok
-"""
-ASKED = [
-    ("Region", ...),
-    ("Instance type", ...),
-    ("Availability Zone", ...),
-    ("Maximum price", ...),
-    ("Disk", ...),
-    ("Stop when idle", ...),
-    ("Go ahead?", ...),
-    ("Add spotbox's boxes", False),
-]
 
 
 def test_yes_asks_nothing_and_makes_the_default_box(user):
@@ -190,12 +170,6 @@ def test_no_quota_is_told_before_the_first_question(user):
     assert "--service-code ec2 --quota-code L-3819A6DF --desired-value 4" in said.err
 
 
-def test_a_bid_below_the_price_is_warned_of(user):
-    """A maximum below the Spot price is honoured, and warned about before."""
-    said = user.run("up", "-y", "--max-price", "0.10", "--dry-run")
-    assert "your maximum is below the Spot price ($0.1578): AWS will refuse until it falls" in said.err
-
-
 def test_a_cidr_with_host_bits_is_made_canonical_and_told(user):
     """203.0.113.7/24 means 203.0.113.0/24, and the user is told."""
     said = user.run("up", "-y", "--dry-run", "--allow-cidr", "203.0.113.7/24")
@@ -266,122 +240,6 @@ def test_dry_run_makes_no_key_file(user):
     """--dry-run changes nothing on this machine either."""
     assert user.run("up", "--dry-run").code == 0
     assert not (user.home / "keys" / "spotbox_ed25519").exists()
-
-
-def test_the_list_says_which_types_the_quota_admits(user):
-    """Quota in vCPU of what the type needs; unknown rates and quotas are unknown; no line is wider than 110."""
-    big = replace(A10G, name="g7e.48xlarge", vcpus=192, gpu="RTX PRO Server 6000", gpu_count=Decimal(8))
-    b200 = replace(A10G, name="p6-b200.48xlarge", vcpus=192, gpu="B200", gpu_count=Decimal(8))
-    user.world.types |= {kind.name: replace(kind, gpu_memory_gib=Decimal("2148.75")) for kind in (big, b200)}
-    user.world.offers("us-east-1", big.name, a="16.2529")
-    user.world.offers("us-east-1", b200.name, a="45.1")
-    user.world.demand |= {b200.name: Decimal("113.9328")}
-    user.world.quota = Decimal(8)
-    user.world.interruption = {}
-    user.run("up", answers=[*ASKED[:6], ("Go ahead?", False)])
-    listed = [line for line in "\n".join(user.app.prompts.asked).split("\n") if "192" in line or "g4dn" in line]
-    assert listed == [
-        "g4dn.xlarge       1x T4                        16     4     0.5260   0.1578    70.00  unknown  ok",
-        "g7e.48xlarge      8x RTX PRO Server 6000  2148.75   192    unknown  16.2529  unknown  unknown  8 of 192",
-        "p6-b200.48xlarge  8x B200                 2148.75   192   113.9328  45.1000    60.42  unknown  unknown",
-    ]
-    assert max(map(len, listed)) <= 110 - len(" » ")
-
-
-def test_the_list_fits_the_terminal(user):
-    """On 80 columns no line of the list is wider; what had to go for that is said before the question."""
-    user.world.types |= {"g7e.48xlarge": replace(A10G, name="g7e.48xlarge", gpu="RTX PRO Server 6000")}
-    user.world.offers("us-east-1", "g7e.48xlarge", a="16.2529")
-    said = user.run("up", answers=[*ASKED[:6], ("Go ahead?", False)], room=76)
-    assert "the terminal has 80 columns, so left out: vCPU, on-demand\n" in said.err
-    asked = user.app.prompts.asked
-    listed = next(text for text in asked if text.startswith(" ")).split("\n") + [t for t in asked if "g" in t[:1]]
-    assert max(map(len, listed)) <= 76
-    assert "g7e.48xlarge  1x RTX PRO Server 6000   24  16.2529  unknown  unknown  ok" in listed
-
-
-@pytest.mark.parametrize(("vcpus", "asked"), [(4, 1), (5, 2)])
-def test_no_more_quotas_are_asked_than_it_takes(user, vcpus, asked):
-    """One that admits the first type is enough; the next is asked where that one is too small."""
-    v100 = replace(A10G, name="p3.2xlarge", vcpus=4, gpu="V100")
-    user.world.types = {kind.name: kind for kind in (replace(T4, vcpus=vcpus), v100)}
-    user.world.offers("us-east-1", "p3.2xlarge", a="0.9")
-    user.world.demand |= {"p3.2xlarge": Decimal("3.06")}
-    user.world.quota = Decimal(4)
-    assert user.run("up", "--dry-run", "--min-vram", "16").code == 0
-    assert len([each for each in user.world.asked if each[0] == "quotas"]) == asked
-
-
-PAST = [(24 * 40, "0.30"), (24 * 15, "0.50")]  # 0.30 for the first half of 30 days, 0.50 since then
-
-
-def test_what_a_bid_would_have_held(user):
-    """While the maximum is typed the share of the past hours is shown, after the answer it is said, and summed up."""
-    user.world.changes = {("g5.xlarge", "us-east-1a"): PAST}
-    answers = [*ASKED[:1], ("Instance type", "g5.xlarge"), ("Zone", "us-east-1a"), ("Maximum", "0.4"), *ASKED[4:6]]
-    said = user.run("up", answers=[*answers, ("Go ahead?", False)])
-    line = "0.4 would have held 50.0 % (us-east-1a) of the last 30 days' hours"
-    assert user.app.prompts.hints == ["", "", line]
-    assert f"{line}\n" in said.err
-    assert f"  held       {line}\n" in said.err
-    assert len([a for a in user.world.asked if a[0] == "history"]) == 1
-
-
-@pytest.mark.parametrize(("bid", "told"), [
-    ("60%", "  held       60% would have held 100.0 % (us-east-1a) of the last 30 days' hours\n"),
-    ("0.3", "  held       0.3 would have held 50.0 % (us-east-1a) of the last 30 days' hours\n"),
-    ("on-demand", ""),
-])  # fmt: skip
-def test_a_cap_is_weighed_without_questions_too(user, bid, told):
-    """The summary names the share for a cap; without one the past is not even asked for."""
-    user.world.changes = {("g5.xlarge", "us-east-1a"): PAST}
-    said = user.run("up", "--dry-run", "-t", "g5.xlarge", "--max-price", bid)
-    assert [line + "\n" for line in said.err.splitlines() if line.startswith("  held")] == [told] * bool(told)
-    assert bool(told) is any(asked[0] == "history" for asked in user.world.asked)
-
-
-def test_the_share_of_many_zones_is_said_once_where_it_is_one():
-    """Of more zones than are named one by one: best and worst, or the one share that all have."""
-
-    class Known(Held):
-        def share(self, offer, bid):
-            return offer.share
-
-    def said(*shares):
-        kind = SimpleNamespace(name="g5.xlarge")
-        pools = [SimpleNamespace(type=kind, zone=f"z{n}", share=share) for n, share in enumerate(shares)]
-        return Known(pools, None, None, None).shares(None)
-
-    assert said(100, 100, 100, 100) == "100 % (each of 4 zones)"
-    assert said(100, 90, 100, 100) == "100 % (z0) to 90 % (z1), of 4 zones,"
-    assert said(100, None, 100, 100) == "100 % (z0) to 100 % (z0), of 4 zones, unknown in 1,"
-
-
-def test_a_past_that_cannot_be_read_stops_nothing(user):
-    """History denied: the share is unknown, a remark says why, and `up` goes on."""
-    user.world.refuses(PAST_CALL, "UnauthorizedOperation", http=403)
-    said = user.run("up", "--dry-run", "-t", "g5.xlarge", "--max-price", "0.5")
-    assert said.code == 0
-    assert "what a bid would have held is unknown: no region could be asked: us-east-1: no permission" in said.err
-    assert "  held       0.5 would have held unknown (us-east-1a) of the last 30 days' hours\n" in said.err
-
-
-def test_the_age_of_what_is_not_live_is_told(user):
-    """On-demand prices and rates from the cache are told with their age, and how to have them anew."""
-    user.world.demand_asked = user.world.now() - timedelta(days=2, hours=1)
-    user.world.feed_asked = user.world.now() - timedelta(hours=5, minutes=20)
-    said = user.run("up", "--dry-run")
-    line = (
-        "on-demand prices of 2026-02-27 (2 days old); interruption rates 5 h old; `spotbox prices --refresh` asks anew"
-    )
-    assert said.err.splitlines()[0] == line
-
-
-def test_memory_as_it_is_sold(user):
-    """`up --min-vram 24` says which types have 24 GB only."""
-    user.world.types["g5.xlarge"] = replace(A10G, gpu_memory_gib=Decimal("22.3515625"))
-    said = user.run("up", "--dry-run", "--min-vram", "24")
-    assert (said.code, said.err.splitlines()[0]) == (2, "A10G has 22.35 GiB (24 GB): --min-vram 22 lists it")
 
 
 def test_a_standing_request_is_for_one_zone(user):
