@@ -1,6 +1,6 @@
 """How the tests share the machine: each goes to whichever worker is free, and what takes longest begins first.
 
-What shares a sandbox that takes seconds to make stays together, so that it is made once.
+What shares a sandbox that takes seconds to make stays together, so that it is made once. At the end: an empty home.
 """
 
 import gc
@@ -63,3 +63,19 @@ def pytest_collection_finish(session):
     """Thousands of tests and all that they import live to the end: the garbage collector need not walk them again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """SPOTBOX_HOME, a folder of the test's own; no other variable of the machine's counts."""
+    for name in list(os.environ):
+        if name.startswith(("SPOTBOX_", "AWS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("SPOTBOX_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def config(home):
+    """Writes the config file there."""
+    return lambda text: (home / "config.toml").write_text(text)

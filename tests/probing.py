@@ -1,7 +1,5 @@
 """A command that tells what was decided for its flags, and the real command line with what it says."""
 
-import os
-
 import click
 from click.testing import CliRunner
 
@@ -21,15 +19,6 @@ from spotbox.options import (
     region_option,
     yes_option,
 )
-
-
-def at_home(folder, monkeypatch):
-    """The folder, which is SPOTBOX_HOME from now on; no other variable of the machine's counts."""
-    for name in list(os.environ):
-        if name.startswith(("SPOTBOX_", "AWS_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("SPOTBOX_HOME", str(folder))
-    return folder
 
 
 @click.command(cls=Command)

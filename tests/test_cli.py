@@ -13,15 +13,11 @@ from spotbox.cli import run
 from spotbox.core.boxes import Sight
 from spotbox.core.errors import Exit, SpotboxError
 from spotbox.options import Common
-from tests.probing import at_home, told
+from tests.probing import told
+
+pytestmark = pytest.mark.usefixtures("home")
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """No variable of the machine's, and a folder of the test's own."""
-    return at_home(tmp_path, monkeypatch)
 
 
 class FakeCloud:

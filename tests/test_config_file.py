@@ -6,19 +6,9 @@ import pytest
 
 from spotbox.config import find_places, read_config, write_private
 from spotbox.core.errors import Exit, UsageError
-from tests.probing import PRICES, Probed, at_home, told, value
+from tests.probing import PRICES, Probed, told, value
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """No variable of the machine's, and a folder of the test's own."""
-    return at_home(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def config(home):
-    """Writes the config file."""
-    return lambda text: (home / "config.toml").write_text(text)
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_an_unknown_key_names_the_nearest(capsys, config):

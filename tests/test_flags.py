@@ -8,13 +8,8 @@ import pytest
 from spotbox.cli import COMMANDS
 from spotbox.core.settings import NEVER_KEPT
 from spotbox.options import KNOWN_FLAGS
-from tests.probing import at_home
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """No variable of the machine's, and a folder of the test's own."""
-    return at_home(tmp_path, monkeypatch)
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def every_command():

@@ -11,19 +11,9 @@ from spotbox.cli import run
 from spotbox.core.errors import Exit
 from spotbox.core.units import Bid
 from spotbox.options import Command, Common, output_option
-from tests.probing import PRICES, Probed, at_home, value
+from tests.probing import PRICES, Probed, value
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """No variable of the machine's, and a folder of the test's own."""
-    return at_home(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def config(home):
-    """Writes the config file."""
-    return lambda text: (home / "config.toml").write_text(text)
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_flag_over_environment_over_pool_over_defaults_over_built_in(config):

@@ -66,8 +66,24 @@ class Quiet(ThreadingHTTPServer):
 
 
 @contextmanager
+def served(handler):
+    """A server on a free port of 127.0.0.1 with that handler of requests, each in a thread; `url` is its address."""
+    server = Quiet(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
 def endpoint(answer):
-    """Serve `answer` on a free port of 127.0.0.1."""
+    """Serve `answer` there."""
     world = Endpoint(answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -98,17 +114,9 @@ def endpoint(answer):
         def log_message(self, *args):
             """Nothing on stderr."""
 
-    server = Quiet(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    world.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with served(Handler) as server:
+        world.url = server.url
         yield world
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def ec2_error(code, message, status=400):

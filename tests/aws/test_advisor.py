@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -19,7 +18,7 @@ from spotbox.aws.session import Aws
 from spotbox.core.advisor import Feed
 from spotbox.store import NoStore
 from tests.aws.conftest import NOW
-from tests.aws.endpoint import Quiet
+from tests.aws.endpoint import served
 from tests.aws.stubbed import sealed
 
 FEED = {
@@ -42,16 +41,9 @@ def server(serve):
         def log_message(self, *args):
             """Nothing on stderr."""
 
-    one = Quiet(("127.0.0.1", 0), Handler)
-    one.daemon_threads, one.paths = True, []
-    one.url = f"http://127.0.0.1:{one.server_port}"
-    thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with served(Handler) as one:
+        one.paths = []
         yield one
-    finally:
-        one.shutdown()
-        one.server_close()
 
 
 def body(handler, data, status=200, **headers):

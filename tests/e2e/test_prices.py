@@ -1,15 +1,12 @@
 """`spotbox prices` against the sandbox: recorded prices come out unchanged, and what is refused is told as unknown."""
 
 import csv
-import http.server
 import io
 import json
 import os
 import re
 import shutil
-import threading
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,30 +15,15 @@ import pexpect
 import pytest
 
 from spotbox.sandbox import process
-from tests.aws.endpoint import Quiet
 from tests.e2e.conftest import SPOTBOX
+from tests.e2e.feeds import FEED, feed, sends, slowly
+from tests.e2e.history import held, told_by_aws
 
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "gpu-prices-us-east-1-2024-02.csv"
-LINUX = ["Linux/UNIX", "Linux/UNIX (Amazon VPC)"]
 KEYS = (
     "instance_type,gpu,gpu_count,gpu_memory_gib,vcpus,memory_gib,region,zone,on_demand,spot,savings_pct,interruption,"
     "score,updated_at"
 )
-FEED = {
-    "global_rate": "<10%",
-    "ranges": [
-        {"index": 0, "label": "<5%", "dots": 0, "max": 5},
-        {"index": 1, "label": "5-10%", "dots": 1, "max": 11},
-        {"index": 4, "label": ">20%", "dots": 4, "max": 100},
-    ],
-    "instance_types": {"g5.xlarge": {"emr": True, "cores": 4, "ram_gb": 16.0}},
-    "spot_advisor": {
-        "us-east-1": {
-            "Linux": {"g5.xlarge": {"s": 59, "r": 4}, "g4dn.xlarge": {"s": 50, "r": 0}},
-            "Windows": {"g5.xlarge": {"s": 1, "r": 1}},
-        }
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -64,41 +46,6 @@ def clean(here, control):
 def empty(here):
     """No cache is left from another test."""
     shutil.rmtree(here.home / "spot box" / "cache", ignore_errors=True)
-
-
-@contextmanager
-def feed(answer):
-    """Serve the advisor's file as `answer` writes it to the connection; gives its address."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            answer(self)
-
-        def log_message(self, *args):
-            """Nothing on stderr."""
-
-    server = Quiet(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/spot-advisor-data.json"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def sends(body, status=200):
-    """An answer of this body."""
-
-    def answer(handler):
-        handler.send_response(status)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
 
 
 def rows_of(text):
@@ -211,15 +158,6 @@ def test_pricing_denied(here, control, empty):
     assert "pricing:GetProducts" not in err
 
 
-def slowly(handler):
-    """A byte now and then, for as long as anybody listens."""
-    handler.send_response(200)
-    handler.end_headers()
-    while True:
-        handler.wfile.write(b" ")
-        time.sleep(0.2)
-
-
 BAD_FEEDS = {
     "junk": sends(b"<html>not today</html>"),
     "another shape": sends(json.dumps({"ranges": {}, "spot_advisor": ["us-east-1"]}).encode()),
@@ -252,17 +190,6 @@ def test_a_name_that_is_no_type(here):
 
 
 # History
-
-
-def told_by_aws(here, start, region="us-east-1", name="g5.xlarge"):
-    """(zone, time, price) of each change, from an independent client."""
-    pages = here.client("ec2", region).get_paginator("describe_spot_price_history")
-    asked = {"InstanceTypes": [name], "ProductDescriptions": LINUX, "StartTime": start}
-    return sorted(
-        (row["AvailabilityZone"], row["Timestamp"].astimezone(UTC), Decimal(row["SpotPrice"]))
-        for page in pages.paginate(**asked)
-        for row in page["SpotPriceHistory"]
-    )
 
 
 def test_history_rows_are_those_of_aws(here):
@@ -307,14 +234,6 @@ def test_the_chart_and_the_share_that_a_bid_would_have_held(here):
         assert any(re.search(rf"g5\.xlarge.*{zone}.*30 days", line) for line in screen), screen
         (line,) = (line for line in screen if re.match(rf"\s*g5\.xlarge\s+{zone}\s", line))
         assert abs(Decimal(re.search(r"([\d.]+) ?%", line)[1]) - held(theirs, zone, bid, start)) <= Decimal("0.2"), line
-
-
-def held(changes, zone, bid, start):
-    """The percentage of the time since `start` in which the zone's price was at or below the bid."""
-    mine = [(max(at, start), usd) for name, at, usd in changes if name == zone]
-    ends = [at for at, _ in mine[1:]] + [datetime.now(UTC)]
-    spans = [((end - at).total_seconds(), usd) for (at, usd), end in zip(mine, ends, strict=True)]
-    return Decimal(100 * sum(took for took, usd in spans if usd <= bid) / sum(took for took, _ in spans))
 
 
 # The output, whole
