@@ -31,12 +31,9 @@ UNTAGGED = {
     ("ec2:CreateSecurityGroup", "vpc"),
     ("ec2:CopyImage", "image"),
 }
-# The way of `train` to AWS that is not written yet: until its code calls them, these are allowed ahead of it.
 MODULES = {path.name: path.read_text() for path in Path(spotbox.aws.__path__[0]).glob("*.py")}
 SOURCES = "".join(MODULES.values())
 CLIENT = re.compile(r'client\(\s*"([a-z0-9-]+)"')
-AHEAD = {"sagemaker", "logs", "s3"} - set(CLIENT.findall(SOURCES))
-AHEAD_BESIDES = {"servicequotas:ListServiceQuotas", "servicequotas:ListAWSDefaultServiceQuotas"} if AHEAD else set()
 # Called, and not allowed.
 NOT_FOR_USERS = {"s3:CreateBucket": "buckets are made in the sandbox alone"}
 
@@ -110,10 +107,9 @@ def test_every_call_of_the_code_is_allowed(policies):
 
 def test_nothing_is_allowed_in_vain(policies):
     """Each action that a policy allows is one that the code calls, or has its reason."""
-    called = {action for call in operations() for action in wanted(*call)} | AHEAD_BESIDES
+    called = {action for call in operations() for action in wanted(*call)}
     for use, policy in policies.items():
-        vain = {action for action in allowed(policy) - called if action.partition(":")[0] not in AHEAD}
-        assert not vain, use
+        assert not allowed(policy) - called, use
 
 
 def test_a_box_needs_all_but_what_looking_at_prices_does(policies):
