@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from spotbox.core.shapes import as_dict
+
 Item = tuple[str, str, str]  # type (plain, file), value, help
 # bash puts what is offered onto the command line as it is: `$(...)` in a name that somebody else gave (a box's is a
 # tag) would be run. No box, pool, region, type or choice has other letters.
@@ -138,8 +140,8 @@ def _kept(kind: str, given: Mapping[str, str], env: Mapping[str, str]) -> list[s
 
     data = _config(given, env)
     if kind == "pool":
-        return [name for name in _dict(data.get("pool")) if isinstance(name, str)]
-    kept = _dict(data.get("defaults"))
+        return [name for name in as_dict(data.get("pool")) if isinstance(name, str)]
+    kept = as_dict(data.get("defaults"))
 
     def setting(name: str) -> str | None:
         found = given.get(name) or env.get(f"SPOTBOX_{name.upper()}") or kept.get(name)
@@ -160,19 +162,15 @@ def _config(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, Any]:
     return {}
 
 
-def _dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _shape(env: Mapping[str, str]) -> Mapping[str, Any]:
     """The shape of the command line: as it was kept, else made of the commands themselves, which takes longer."""
     from spotbox.config import find_places
 
     file, mark = find_places(env).cache / "completion.json", _mark()
     with suppress(OSError, ValueError):
-        kept = _dict(json.loads(file.read_bytes()))
-        if kept.get("mark") == mark and _dict(kept.get("shape")):
-            return _dict(kept["shape"])
+        kept = as_dict(json.loads(file.read_bytes()))
+        if kept.get("mark") == mark and as_dict(kept.get("shape")):
+            return as_dict(kept["shape"])
     from spotbox.config import write_private
     from spotbox.shape import shape
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from spotbox.config import cache_folder, find_places
 from spotbox.core.regions import ALWAYS_ENABLED
+from spotbox.core.shapes import as_dict
 from spotbox.store import Store
 
 BOXES = "boxes"
@@ -55,33 +56,33 @@ def remember(
 
     def change(data: dict[str, Any]) -> dict[str, Any]:
         entry = _entry(store, data.get(who))
-        mine = _regions(_dict(entry.get("owners")).get(owner))
+        mine = _regions(as_dict(entry.get("owners")).get(owner))
         for region, names in new.items():
             old = [each for each in mine.get(region, []) if each != name] if name else []
             mine[region] = sorted({*old, *names})[:MOST]
         mine = {region: names for region, names in mine.items() if names}
-        owners = {**_dict(entry.get("owners")), owner: mine}
+        owners = {**as_dict(entry.get("owners")), owner: mine}
         fresh = {key: value for key, value in data.items() if _entry(store, value)}
         me = owner if own else entry.get("me")
         return {**fresh, who: {"asked": store.stamp(), "me": me, "owners": {k: v for k, v in owners.items() if v}}}
 
     before = store.read(BOXES)
     after = change(before)
-    same = all(_dict(before.get(who)).get(key) == after[who][key] for key in ("owners", "me"))
-    if not same or not store.moment(_dict(before.get(who)).get("asked"), timedelta(days=1)):
+    same = all(as_dict(before.get(who)).get(key) == after[who][key] for key in ("owners", "me"))
+    if not same or not store.moment(as_dict(before.get(who)).get("asked"), timedelta(days=1)):
         store.update(BOXES, change)
 
 
 def box_names(store: Store, who: str, owner: str | None) -> list[str]:
     """The names of the boxes that were seen of `owner`, or of the user himself."""
     entry = _entry(store, store.read(BOXES).get(who))
-    regions = _regions(_dict(entry.get("owners")).get(str(owner or entry.get("me"))))
+    regions = _regions(as_dict(entry.get("owners")).get(str(owner or entry.get("me"))))
     return sorted({name for names in regions.values() for name in names})
 
 
 def known_regions(store: Store) -> list[str]:
     """The regions that were enabled when AWS was last asked, with whatever keys; empty where it never was."""
-    entries = [_dict(_dict(entry).get("regions")) for entry in store.read(_REGIONS).values()]
+    entries = [as_dict(as_dict(entry).get("regions")) for entry in store.read(_REGIONS).values()]
     return sorted({name for regions in entries for name, status in regions.items() if status != "not-opted-in"})
 
 
@@ -89,32 +90,28 @@ def known_types(store: Store) -> list[str]:
     """The instance types that any command has seen."""
     found = {name for name in store.read(_TYPES) if "." in name}
     for entry in store.read(_OF_REGION).values():
-        names = _dict(entry).get("names")
+        names = as_dict(entry).get("names")
         found |= set(_texts(names))
     for entry in store.read(_ZONES).values():
-        found |= set(_dict(_dict(entry).get("zones")))
+        found |= set(as_dict(as_dict(entry).get("zones")))
     return sorted(found)
 
 
 def known_zones(store: Store) -> list[str]:
     """The Availability Zones in which any command has seen a type offered."""
-    zones = [_dict(_dict(entry).get("zones")).values() for entry in store.read(_ZONES).values()]
+    zones = [as_dict(as_dict(entry).get("zones")).values() for entry in store.read(_ZONES).values()]
     return sorted({zone for lists in zones for names in lists for zone in _texts(names)})
 
 
 def known_gpus(store: Store) -> list[str]:
     """The names of the accelerators of the types that any command has seen; one of several words cannot be typed."""
-    names = [_dict(entry).get("gpu") for entry in store.read(_TYPES).values()]
+    names = [as_dict(entry).get("gpu") for entry in store.read(_TYPES).values()]
     return sorted({name for name in names if isinstance(name, str) and " " not in name})
 
 
 def _entry(store: Store, entry: object) -> dict[str, Any]:
-    found = _dict(entry)
+    found = as_dict(entry)
     return found if store.moment(found.get("asked"), KEPT) else {}
-
-
-def _dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _texts(value: object) -> list[str]:
@@ -122,4 +119,4 @@ def _texts(value: object) -> list[str]:
 
 
 def _regions(value: object) -> dict[str, list[str]]:
-    return {region: _texts(names) for region, names in _dict(value).items()}
+    return {region: _texts(names) for region, names in as_dict(value).items()}

@@ -8,6 +8,7 @@ from typing import Any
 
 from spotbox.aws.pricelist import Ask, Kept
 from spotbox.aws.pricing import endpoint_region
+from spotbox.aws.quotas import applied_or_default
 from spotbox.aws.sagemaker import asking
 from spotbox.aws.session import Aws
 from spotbox.core.errors import SpotboxError
@@ -17,7 +18,6 @@ from spotbox.store import NoStore, Store
 
 SERVICE = "sagemaker"  # of Service Quotas
 _CODES = "job-quota-codes"  # of the store
-_GONE = ("NoSuchResourceException", "NoSuchResource")
 
 
 def job_price(aws: Aws, region: str, ml_type: str, store: Store | None = None) -> Decimal | None:
@@ -69,19 +69,7 @@ def job_quota(aws: Aws, region: str, ml_type: str, spot: bool, store: Store | No
 
 
 def _by_code(aws: Aws, region: str, code: str, name: str) -> JobQuota | None:
-    client = aws.client("service-quotas", region)
-    calls = (
-        ("servicequotas:GetServiceQuota", client.get_service_quota),
-        ("servicequotas:GetAWSDefaultServiceQuota", client.get_aws_default_service_quota),
-    )
-    for action, call in calls:
-        try:
-            with asking(action, region):
-                quota = call(ServiceCode=SERVICE, QuotaCode=code).get("Quota") or {}
-        except SpotboxError as error:
-            if error.code in _GONE:
-                continue
-            raise
+    for quota in applied_or_default(aws, region, SERVICE, code, asking):
         if quota.get("QuotaName") == name and quota.get("Value") is not None:
             return _quota(quota)
     return None

@@ -17,6 +17,7 @@ from spotbox.aws.hands import Hands
 from spotbox.core.cost_life import NEAR, Told, second
 from spotbox.core.cost_past import Mark, What
 from spotbox.core.errors import SpotboxError
+from spotbox.core.shapes import as_dict
 
 REACH = timedelta(days=90)
 PAGES = 10  # of 50 events, of one lookup: what lies before them is as if it were beyond the reach
@@ -96,9 +97,9 @@ def _marks(event: Mapping[str, Any], instance: str) -> list[Mark]:
     what, record = _WHAT.get(event.get("EventName") or ""), _record(event)
     if what is None or record.get("errorCode"):
         return []
-    items = _dict(_dict(record.get("responseElements")).get("instancesSet")).get("items")
-    states = [_dict(item) for item in items if _dict(item).get("instanceId") == instance] if items else []
-    before = [_dict(state.get("previousState")).get("name") for state in states]
+    items = as_dict(as_dict(record.get("responseElements")).get("instancesSet")).get("items")
+    states = [as_dict(item) for item in items if as_dict(item).get("instanceId") == instance] if items else []
+    before = [as_dict(state.get("previousState")).get("name") for state in states]
     if before and before[0] in _IDLE[what]:
         return []
     return [Mark(second(event["EventTime"]), what, called=True)]
@@ -106,17 +107,13 @@ def _marks(event: Mapping[str, Any], instance: str) -> list[Mark]:
 
 def _evicted(event: Mapping[str, Any]) -> list[str]:
     """The instances that AWS took."""
-    ids = _dict(_record(event).get("serviceEventDetails")).get("instanceIdSet")
+    ids = as_dict(_record(event).get("serviceEventDetails")).get("instanceIdSet")
     return [str(id_) for id_ in ids] if isinstance(ids, list) else []
 
 
 def _record(event: Mapping[str, Any]) -> dict[str, Any]:
     """The whole event, which comes as a text of JSON."""
     try:
-        return _dict(json.loads(event.get("CloudTrailEvent") or "{}"))
+        return as_dict(json.loads(event.get("CloudTrailEvent") or "{}"))
     except ValueError:
         return {}
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

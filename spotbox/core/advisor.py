@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeGuard
 
+from spotbox.core.shapes import as_dict
+
 Pair = tuple[str, str]  # (region, instance type)
 
 
@@ -36,7 +38,7 @@ class Feed:
 
         Ranges are matched by their `index`, not by their place in the list.
         """
-        rate = _mapping(_linux(self.regions.get(region)).get(instance_type))
+        rate = as_dict(_linux(self.regions.get(region)).get(instance_type))
         index, saved = rate.get("r"), rate.get("s")
         if not _is_whole(index) or index not in self.labels or not _is_whole(saved) or abs(saved) > 1000:
             return None
@@ -49,11 +51,11 @@ class Feed:
 
 def parse_feed(data: object) -> Feed | None:
     """The feed as JSON gave it; None where it is no such feed."""
-    top = _mapping(data)
+    top = as_dict(data)
     listed = top.get("ranges")
-    ranges = [_mapping(entry) for entry in (listed if isinstance(listed, list) else [])]
+    ranges = [as_dict(entry) for entry in (listed if isinstance(listed, list) else [])]
     labels = {entry["index"]: entry["label"] for entry in ranges if _is_label(entry)}
-    regions = _mapping(top.get("spot_advisor"))
+    regions = as_dict(top.get("spot_advisor"))
     return Feed(labels, regions) if labels and any(map(_linux, regions.values())) else None
 
 
@@ -72,7 +74,7 @@ def interruptions(feed: Feed) -> Interruptions:
 
 
 def _linux(systems: object) -> Mapping[str, Any]:
-    return _mapping(_mapping(systems).get("Linux"))
+    return as_dict(as_dict(systems).get("Linux"))
 
 
 def _is_label(entry: Mapping[str, Any]) -> bool:
@@ -82,7 +84,3 @@ def _is_label(entry: Mapping[str, Any]) -> bool:
 
 def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

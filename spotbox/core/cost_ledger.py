@@ -16,6 +16,7 @@ from spotbox.core.cost_life import FIRST_YEAR, Past, marks_of, second
 from spotbox.core.cost_past import SAME_START, Mark, What
 from spotbox.core.history import Pool
 from spotbox.core.records import Instance
+from spotbox.core.shapes import as_dict
 from spotbox.core.states import LEAVING
 
 KEPT = timedelta(days=400)  # an entry that was not seen for so long is dropped
@@ -70,13 +71,13 @@ def _entry(old: Any, box: Box, instance: Instance, now: datetime) -> Entry:
         "name": box.name, "owner": box.owner, "region": instance.region, "type": instance.instance_type,
         "zone": instance.zone, "spot": instance.lifecycle == "spot", "request": instance.request_id,
         "from": box.moved_from.partition("/")[0] or was.get("from"), "seen": now.isoformat(), "ended": ended,
-        "spells": spells, "disks": {**_dict(was.get("disks")), **disks},
+        "spells": spells, "disks": {**as_dict(was.get("disks")), **disks},
     }  # fmt: skip
 
 
 def pruned(data: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Less what was not seen for long; the newest stay where there are too many."""
-    times = {id_: _time(_dict(entry).get("seen")) for id_, entry in data.items()}
+    times = {id_: _time(as_dict(entry).get("seen")) for id_, entry in data.items()}
     fresh = {id_: at for id_, at in times.items() if at and now - at <= KEPT}
     newest = sorted(fresh, key=lambda id_: fresh[id_])[-MOST:]
     return {id_: data[id_] for id_ in data if id_ in set(newest)}
@@ -85,7 +86,7 @@ def pruned(data: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 def marks_in(data: Mapping[str, Any], instance_id: str) -> tuple[Mark, ...]:
     """What the ledger tells of an instance."""
     found = []
-    entry = _dict(data.get(instance_id))
+    entry = as_dict(data.get(instance_id))
     for at, (seen, stopped, taken, still) in _spells(entry).items():
         start, down = _time(at), _time(stopped)
         if start is None:
@@ -100,7 +101,7 @@ def marks_in(data: Mapping[str, Any], instance_id: str) -> tuple[Mark, ...]:
 
 def saw_end(data: Mapping[str, Any], instance_id: str) -> bool:
     """Whether the ledger knows that an instance was terminated."""
-    return _time(_dict(data.get(instance_id)).get("ended")) is not None
+    return _time(as_dict(data.get(instance_id)).get("ended")) is not None
 
 
 def earlier(
@@ -110,11 +111,11 @@ def earlier(
     """Instances that a box had before those that AWS shows, each with the disks that went with it: of the same request,
     of the same data volume, or what it was moved from. Of the ids `elsewhere` none: they are counted there."""
     shown, links = set(instances), {*instances, *requests, *volumes}
-    links |= {str(_dict(data.get(i)).get("from")) for i in shown}
+    links |= {str(as_dict(data.get(i)).get("from")) for i in shown}
     mine = {
-        i: _dict(e)
+        i: as_dict(e)
         for i, e in data.items()
-        if (_dict(e).get("owner"), _dict(e).get("name")) == (owner, name) and i not in elsewhere
+        if (as_dict(e).get("owner"), as_dict(e).get("name")) == (owner, name) and i not in elsewhere
     }
     found: dict[str, Entry] = {}
     while more := {i: e for i, e in mine.items() if i not in found and i not in shown and _ties(i, e) & links}:
@@ -130,7 +131,7 @@ def earlier(
 
 
 def _ties(id_: str, entry: Entry) -> set[str]:
-    return {id_, str(entry.get("request") or id_), *_dict(entry.get("disks"))}
+    return {id_, str(entry.get("request") or id_), *as_dict(entry.get("disks"))}
 
 
 def _past(data: Mapping[str, Any], id_: str, entry: Entry) -> Past | None:
@@ -147,7 +148,7 @@ def _past(data: Mapping[str, Any], id_: str, entry: Entry) -> Past | None:
 def _disks(entry: Entry) -> list[Disk]:
     found = []
     seen = _time(entry.get("ended")) or _time(entry.get("seen"))
-    for id_, told in _dict(entry.get("disks")).items():
+    for id_, told in as_dict(entry.get("disks")).items():
         if isinstance(told, list) and len(told) == 3 and seen:
             made = _time(told[2])
             with suppress(ValueError):
@@ -157,12 +158,8 @@ def _disks(entry: Entry) -> list[Disk]:
 
 
 def _spells(entry: Mapping[str, Any]) -> dict[str, list[Any]]:
-    found = _dict(entry.get("spells"))
+    found = as_dict(entry.get("spells"))
     return {str(at): s for at, s in found.items() if isinstance(s, list) and len(s) == 4}
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _time(text: Any) -> datetime | None:

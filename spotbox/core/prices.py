@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
+from spotbox.core.shapes import as_dict
+
 # Neither is AWS's: below or above lies no price it charges (t4g.nano Spot about 0.001, p6e-gb200 UltraServers 761).
 LEAST, MOST = Decimal("0.0001"), Decimal(2000)
 _CENT = Decimal("0.01")
@@ -82,8 +84,8 @@ def on_demand_prices(rows: Iterable[str | Mapping[str, Any]], region: str | None
     """
     found: dict[Pair, list[Decimal]] = {}
     for row in rows:
-        product = _parsed(row)
-        attributes = _attributes(product)
+        product = product_of(row)
+        attributes = attributes_of(product)
         here = attributes.get("regionCode", region)
         if here and region in (None, here) and _is_on_demand_line(attributes):
             found.setdefault((str(here), str(attributes.get("instanceType"))), []).extend(_hourly(product))
@@ -124,8 +126,8 @@ def _only_price(
     """
     found = []
     for row in rows:
-        product = _parsed(row)
-        attributes = _attributes(product)
+        product = product_of(row)
+        attributes = attributes_of(product)
         here = attributes.get("regionCode", region) == region
         if here and ours(attributes, str(attributes.get("usagetype", ""))):
             found += prices(product)
@@ -140,39 +142,37 @@ def _is_on_demand_line(attributes: Mapping[str, Any]) -> bool:
     return all(attributes.get(name, value) == value for name, value in wanted.items())
 
 
-def _attributes(product: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _mapping(_mapping(product.get("product")).get("attributes"))
+def attributes_of(product: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attributes of a product, as AWS's price list names them."""
+    return as_dict(as_dict(product.get("product")).get("attributes"))
 
 
 def _monthly(product: Mapping[str, Any]) -> list[Decimal]:
     """The product's prices by GiB-month above 0."""
-    return [usd for usd, unit in _usd(product) if unit.startswith("GB") and usd > 0]
+    return [usd for usd, unit in usd_by_unit(product) if unit.startswith("GB") and usd > 0]
 
 
 def _hourly(product: Mapping[str, Any]) -> list[Decimal]:
     """The product's prices above 0; AWS lists rows at 0.0000000000 beside the one that is charged."""
-    return [usd for usd, unit in _usd(product) if unit in ("Hrs", "Hours") and usd > 0]
+    return [usd for usd, unit in usd_by_unit(product) if unit in ("Hrs", "Hours") and usd > 0]
 
 
-def _usd(product: Mapping[str, Any]) -> list[tuple[Decimal, str]]:
+def usd_by_unit(product: Mapping[str, Any]) -> list[tuple[Decimal, str]]:
     """Every on-demand price of a product in USD, with its unit. Products in CNY (China) and without terms give none."""
     prices = []
-    for term in _mapping(_mapping(product.get("terms")).get("OnDemand")).values():
-        for dimension in _mapping(_mapping(term).get("priceDimensions")).values():
-            usd = parse_price(_mapping(_mapping(dimension).get("pricePerUnit")).get("USD"))
+    for term in as_dict(as_dict(product.get("terms")).get("OnDemand")).values():
+        for dimension in as_dict(as_dict(term).get("priceDimensions")).values():
+            usd = parse_price(as_dict(as_dict(dimension).get("pricePerUnit")).get("USD"))
             if usd is not None:
-                prices.append((usd, str(_mapping(dimension).get("unit", ""))))
+                prices.append((usd, str(as_dict(dimension).get("unit", ""))))
     return prices
 
 
-def _parsed(row: str | Mapping[str, Any]) -> Mapping[str, Any]:
+def product_of(row: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row of GetProducts, which comes as a text of JSON or is parsed already; empty where it is damaged."""
     if not isinstance(row, str):
         return row
     try:
-        return _mapping(json.loads(row))
+        return as_dict(json.loads(row))
     except ValueError:
         return {}
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

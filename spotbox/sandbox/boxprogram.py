@@ -4,11 +4,9 @@ import asyncio
 import contextlib
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Mapping
 
-from spotbox.sandbox.boxfiles import HERE
+from spotbox.sandbox.keepers import start_keeper
 
 
 class Keeper:
@@ -22,26 +20,9 @@ class Keeper:
         loop = asyncio.get_running_loop()
         self.status: asyncio.Future[tuple[str, int]] = loop.create_future()
         self.gone: asyncio.Future[None] = loop.create_future()
-        self._ours, theirs = socket.socketpair()
         path, argv0, *args = program
-        command = [sys.executable, "-I", "-S", str(HERE / "boxkeeper.py"), str(theirs.fileno())]
-        command += ["tty" if tty else "pipe", argv0, path, *args]
-        try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=stdio[0],
-                stdout=stdio[1],
-                stderr=stdio[2],
-                env=dict(env),
-                cwd=cwd,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-        except OSError:
-            self._ours.close()
-            raise
-        finally:
-            theirs.close()
+        words = ["tty" if tty else "pipe", argv0, path, *args]
+        self._process, self._ours = start_keeper(words, env, cwd, stdio)
         self._ours.setblocking(False)
         self._heard = b""
         loop.add_reader(self._ours, self._hear)

@@ -19,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from spotbox.sandbox.boxfiles import HERE
+from spotbox.sandbox.keepers import start_keeper
 from spotbox.sandbox.trainenv import Place
 from spotbox.sandbox.trainlogs import Lines, Writer
 
@@ -40,24 +41,9 @@ class Program:
         self.over = threading.Event()
         self._ended = ended
         self._lines = {"out": Lines(log), "err": Lines(log)}
-        self._ours, theirs = socket.socketpair()
-        keeper = [sys.executable, "-I", "-S", str(HERE / "boxkeeper.py"), str(theirs.fileno()), "pipe"]
-        try:
-            self._process = subprocess.Popen(
-                [*keeper, command[0], command[0], *command[1:]],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=dict(env),
-                cwd=cwd,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-        except BaseException:
-            self._ours.close()
-            raise
-        finally:
-            theirs.close()
+        words = ["pipe", command[0], command[0], *command[1:]]
+        stdio = (subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
+        self._process, self._ours = start_keeper(words, env, cwd, stdio)
         threading.Thread(target=self._watch, name="training output", daemon=True).start()
 
     def signal(self, number: signal.Signals) -> None:
