@@ -28,14 +28,17 @@ class Places:
 
     @property
     def keys(self) -> Path:
+        """The folder of the keys that spotbox makes."""
         return self.data / "keys"
 
     @property
     def ssh_config(self) -> Path:
+        """The file that the user's own ssh_config includes."""
         return self.data / "ssh_config"
 
     @property
     def known_hosts(self) -> Path:
+        """The host keys of the boxes."""
         return self.data / "known_hosts"
 
 

@@ -46,6 +46,7 @@ class Parsed(click.ParamType[Any]):
         self.kind = kind  # of the words that completion offers
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """What the text means; a value that is parsed already stays."""
         if not isinstance(value, str):
             return value
         try:
@@ -234,6 +235,7 @@ class Form(click.Choice[str]):
     """A form of output. SPOTBOX_OUTPUT speaks to every command: a form that this one has not leaves it as it is."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The form that was asked for, else the first."""
         said = ctx.get_parameter_source(param.name or "") if ctx and param else None
         if said is click.core.ParameterSource.ENVIRONMENT and value in OUTPUTS and value not in self.choices:
             return self.choices[0]

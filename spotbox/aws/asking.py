@@ -122,6 +122,7 @@ def find_group(hands: Hands, ground: Ground) -> str:
     """Id of the box's security group: as the step before made it, else looked for until AWS shows it.
 
     A launch that follows so closely that AWS does not know the group yet is asked for again (see `meaning`).
+    SpotboxError where the group does not appear within some 20 s.
     """
     made = hands.groups.get((ground.region, ground.group.vpc_id, ground.group.name))
     if made:

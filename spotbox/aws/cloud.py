@@ -189,13 +189,16 @@ class Cloud(TrainingCloud):
     def launch(
         self, step: Launch, wait: float, show: Callable[[str], None], answered: Callable[[str, Any], None] = unheard
     ) -> Launched:
-        """Try the wish's pools until AWS accepts one; `answered` hears region and instance id at once (see Hands)."""
+        """Try the wish's pools, for `wait` seconds at most, until AWS accepts one.
+
+        `answered` hears region and instance id at once (see Hands).
+        """
         from spotbox.aws.launch import launch
 
         return launch(replace(self._hands, show=show, answered=answered), step, wait)
 
     def park(self, step: Park, wait: float, show: Callable[[str], None]) -> Request | None:
-        """Leave a standing request with AWS."""
+        """Leave a standing request with AWS; asked again for `wait` seconds where it does not answer."""
         from spotbox.aws.park import park
 
         return park(replace(self._hands, show=show), step, wait)

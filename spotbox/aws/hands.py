@@ -35,7 +35,7 @@ class Hands:
     groups: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     def wait(self, look: Callable[[], Look[T]], timeout: float) -> Waited[T]:
-        """Look until done; see core.waiting."""
+        """Look until done, for `timeout` seconds at most; see core.waiting."""
         return wait(look, timeout, self.sleep, self.now, self.show)
 
     def rest(self, seconds: float, say: Callable[[float], str]) -> None:

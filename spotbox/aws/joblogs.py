@@ -36,7 +36,7 @@ def job_log(aws: Aws, region: str, name: str, seen: Seen | None = None) -> tuple
     """The lines since `seen` (None: from the first), by time, and what to give the next time.
 
     One look reads a bounded part: look again while it gives lines. An earlier start's streams are read to their end
-    and then left. Empty while there is no stream yet.
+    and then left. Empty while there is no stream yet. SpotboxError where nothing could be read and a stream failed.
     """
     told = dict(seen or {})
     streams = _streams(aws, region, f"{name}/")

@@ -53,7 +53,7 @@ def start_pipeline(aws: Aws, region: str, name: str) -> str:
 def pipeline_execution(aws: Aws, region: str, arn: str) -> tuple[str, tuple[str, ...]]:
     """An execution's status (Executing, Stopping, Stopped, Failed, Succeeded) and the names of its training jobs.
 
-    Exit 7 where there is no such execution.
+    SpotboxError, exit 7, where there is no such execution.
     """
     client = aws.client("sagemaker", region)
     try:

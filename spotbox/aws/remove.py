@@ -50,7 +50,8 @@ def cancel(hands: Hands, step: s.Cancel) -> None:
     """Cancel each request and look until AWS shows every one of them as unable to launch.
 
     A request that AWS does not know has ended long ago (it forgets one four hours after its end), or is too young to
-    be shown everywhere: for `step.patience` seconds "not found" is no proof and the call is made again.
+    be shown everywhere: for `step.patience` seconds "not found" is no proof and the call is made again. SpotboxError,
+    exit 6, where AWS does not show one as cancelled; else as AWS refused.
     """
     asking = _Asking(
         hands, step.region, "cancel_spot_instance_requests", "SpotInstanceRequestIds", _NO_REQUEST,
@@ -80,6 +81,7 @@ def terminate(hands: Hands, step: s.Terminate) -> None:
     """Terminate the instances and wait until none of them lives; what the Spot service terminates counts as well.
 
     For `step.patience` seconds an instance that AWS does not show is no dead one: a new one is not shown everywhere.
+    SpotboxError, exit 6, where one still lives at the end; what AWS refused is raised when the others are gone.
     """
     asking = _Asking(
         hands, step.region, "terminate_instances", "InstanceIds", _NO_INSTANCE, hands.now() + step.patience

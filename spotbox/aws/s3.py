@@ -34,7 +34,10 @@ def upload(aws: Aws, region: str, uri: str, path: Path, show: Callable[[str], No
 
 
 def prefix_holds(aws: Aws, region: str, uri: str) -> bool | None:
-    """Whether anything lies under the prefix, the marker of an empty folder aside; None where we may not look."""
+    """Whether anything lies under the prefix, the marker of an empty folder aside; None where we may not look.
+
+    UsageError where there is no such bucket.
+    """
     bucket, key = s3_parts(uri)
     prefix = f"{key}/" if key else ""
     client = aws.client("s3", region)

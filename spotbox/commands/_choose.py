@@ -172,7 +172,10 @@ def bootable(market: Market) -> list[InstanceType]:
 
 
 def suitable(market: Market, gpu: str | None, min_vram: int | None) -> list[str]:
-    """Of these the names of those that the flags admit."""
+    """Of the market's types the names of those that the flags admit; `min_vram` in GiB.
+
+    UsageError where none has such a GPU or so much memory, SpotboxError 3 where none has a price.
+    """
     kinds = bootable(market)
     if gpu:
         have = sorted({k.gpu for k in kinds if k.gpu})
@@ -208,7 +211,10 @@ def default_type(market: Market, names: Sequence[str]) -> str:
 def pools(
     market: Market, types: Sequence[str], zones: Sequence[str], by_price: bool, regions: Sequence[str] = ()
 ) -> tuple[Offer, ...]:
-    """The pools to try: regions, types and zones each in their order; `by_price`: types are not ordered."""
+    """The pools to try: regions, types and zones each in their order; `by_price`: types are not ordered.
+
+    UsageError for a zone that is none here, and where no zone asked for offers one of the types.
+    """
     for zone in zones:
         if zone not in market.subnets:
             raise UsageError(

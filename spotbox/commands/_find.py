@@ -147,7 +147,7 @@ def others(app: App, regions: Sequence[str], owner: str) -> str:
 
 
 def again(app: App, box: Box, full: bool = True) -> Box | None:
-    """The same box, looked at once more."""
+    """The same box, looked at once more; None where AWS shows none. SpotboxError where its region does not answer."""
     seen = app.cloud.observe([box.region], box.owner, box.name, full)
     if seen.failed:
         raise seen.failed[box.region]

@@ -14,6 +14,7 @@ class OfTrain(click.Context):
 
     @property
     def command_path(self) -> str:
+        """What the user typed."""
         return self.parent.command_path if self.parent else super().command_path
 
 
@@ -61,6 +62,7 @@ class Work(Command):
     context_class = OfTrain
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Its own, and below them the group's other commands."""
         super().format_options(ctx, formatter)
         group = ctx.parent.command if ctx.parent else None
         if not isinstance(group, click.Group):

@@ -87,7 +87,7 @@ def _ready(app: App, asked: Asked, folder: Path) -> Ready | None:
 
 
 def prepare(app: App, asked: Asked, program: str, sha256: str) -> Sending:
-    """The job that is asked for, checked by every rule that is known, and where its code is to lie (s3://...)."""
+    """The job that is asked for, and where its code is to lie (s3://...). UsageError where it breaks a known rule."""
     name = asked.name or _name(app, asked)
     image = image_uri(asked.image, asked.region, asked.type)
     if asked.torchrun and has_torchrun(image) is False:

@@ -81,7 +81,7 @@ def job_of_step(app: App, sending: Sending) -> TrainingJob:
 
 
 def shown(app: App, region: str, name: str) -> TrainingJob:
-    """The job, once AWS shows it: right after it was accepted that may take a moment."""
+    """The job, once AWS shows it, a moment after it was accepted. SpotboxError 7 where it never does."""
 
     def look() -> Look[TrainingJob | SpotboxError]:
         try:

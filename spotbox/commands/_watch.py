@@ -117,6 +117,7 @@ class Job:
     error: BaseException | None = None
 
     def start(self) -> "Job":
+        """Begin; gives itself."""
         self._thread = threading.Thread(target=self._run, daemon=True, name="spotbox-watch")
         self._thread.start()
         return self

@@ -67,6 +67,7 @@ class Box:
 
     @property
     def zone(self) -> str | None:
+        """The zone of its instance, else of its request or of a disk; None where none has one."""
         return (
             (self.instance and self.instance.zone)
             or (self.request and self.request.zone)
@@ -75,6 +76,7 @@ class Box:
 
     @property
     def instance_type(self) -> str | None:
+        """The type of its instance, else of its request; None where only a disk is left."""
         return (self.instance and self.instance.instance_type) or (self.request and self.request.instance_type) or None
 
     @property
@@ -109,6 +111,7 @@ class Box:
 
     @property
     def created(self) -> datetime | None:
+        """When it was made, as AWS tells it; None where nothing does."""
         if self.request:
             return self.request.created
         # Without a request the root volume tells it: an instance's own time moves on every start.

@@ -180,7 +180,7 @@ def moment(text: Any) -> datetime:
 
 
 def disk_of(id_: Any, start: datetime, end: datetime, size_gib: Any, kind: Any, region: Any) -> Disk:
-    """A disk as the ledger's files hold it. ValueError where it is larger than any, or has no size."""
+    """A disk as the ledger's files hold it, its size in GiB. ValueError where it is larger than any, or has no size."""
     if type(size_gib) is not int or not 0 < size_gib <= MOST_GIB:
         raise ValueError(size_gib)
     return Disk(str(id_), start, end, size_gib, plain(kind), plain(region))

@@ -66,7 +66,7 @@ def plan_data(box: Box) -> Plan:
 
 
 def resize_data(box: Box, size_gib: int | None, remarks: list[str]) -> list[Step]:
-    """What `--data-size` does to a box that exists: its volume grows, or the box is tagged to be given one."""
+    """What `--data-size` in GiB does to a box that exists: its volume grows, or the box is tagged to be given one."""
     if size_gib is None or box.state is State.ORPHANED:
         return []
     volume = data_volume(box)

@@ -39,7 +39,7 @@ def training_step(job: Job) -> dict[str, Any]:
 
 
 def definition_text(job: Job) -> str:
-    """The definition as CreatePipeline takes it, the same for the same job."""
+    """The definition as CreatePipeline takes it, the same for the same job. UsageError for one that is too long."""
     text = json.dumps(definition(job), sort_keys=True)
     if len(text) > MOST:
         raise UsageError("the pipeline's definition is longer than SageMaker takes", "Give fewer hyperparameters.")

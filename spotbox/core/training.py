@@ -246,7 +246,7 @@ def _check_number(field: str, number: int) -> None:
 
 
 def check_quota(job: Job, quota: JobQuota) -> None:
-    """Exit 4 where the quota is known and admits fewer instances than `job` has; others that train count too."""
+    """SpotboxError 4 where the quota is known and lower than the instances of `job`; others that train count too."""
     if quota.value is None or quota.value >= job.count:
         return
     raise SpotboxError(

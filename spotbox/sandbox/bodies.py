@@ -20,11 +20,20 @@ from spotbox.sandbox.records import STATE_CODES, Box
 class Computers(Protocol):
     """What boxes.BoxServers offers to the sandbox."""
 
-    def host_keys(self, instance_id: str) -> tuple[str, ...]: ...
-    def reserve(self) -> str: ...
-    def open(self, spec: Any, address: str) -> None: ...
-    def close(self, instance_id: str) -> None: ...
-    def wipe(self, instance_id: str) -> None: ...
+    def host_keys(self, instance_id: str) -> tuple[str, ...]:
+        """Its public host keys, made where there are none."""
+
+    def reserve(self) -> str:
+        """An address that is free."""
+
+    def open(self, spec: Any, address: str) -> None:
+        """Turn a box on there. Raises OSError where the address is taken."""
+
+    def close(self, instance_id: str) -> None:
+        """Turn it off; its files stay."""
+
+    def wipe(self, instance_id: str) -> None:
+        """Throw its files away."""
 
 
 class MotoBodies:

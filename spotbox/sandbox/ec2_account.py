@@ -26,7 +26,7 @@ _NOT_FOUND = {
 
 
 class Account(Ec2Base):
-    """CreateTags, DeleteSecurityGroup, key pairs by id."""
+    """CreateTags, security groups, key pairs by id, the default key of EBS."""
 
     # Tags
 

@@ -42,10 +42,17 @@ class Bodies(Protocol):
 class Watcher(Protocol):
     """Who is told of what becomes of an instance."""
 
-    def box_ran(self, box: Box) -> None: ...
-    def box_stopped(self, box: Box) -> None: ...
-    def box_ends(self, box: Box) -> None: ...
-    def box_ended(self, box: Box) -> None: ...
+    def box_ran(self, box: Box) -> None:
+        """It runs."""
+
+    def box_stopped(self, box: Box) -> None:
+        """It has stopped."""
+
+    def box_ends(self, box: Box) -> None:
+        """It is shutting down for good."""
+
+    def box_ended(self, box: Box) -> None:
+        """It is terminated."""
 
 
 class Life:

@@ -7,6 +7,7 @@ import pytest
 from spotbox.aws.offered import gpu_types, instance_types, offerings
 from spotbox.core.errors import UsageError
 from spotbox.store import Store
+from tests.aws.conftest import Clock
 from tests.aws.stubbed import R, aws
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -33,19 +34,9 @@ ZONES = (
 )
 
 
-class Day:
-    """A clock that the test turns."""
-
-    def __init__(self):
-        self.at = NOON
-
-    def __call__(self):
-        return self.at
-
-
 @pytest.fixture
 def day():
-    return Day()
+    return Clock(NOON)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from spotbox.core.records import Group
-from spotbox.core.states import LIVE
 from tests.commands.fakes import live
 from tests.commands.test_audit import trace
 from tests.commands.test_down import stands
@@ -188,17 +187,6 @@ def test_what_bears_only_traces_is_reported_and_left(user):
     assert f"NOT removed security-group sg-1 (us-east-1, $0.00/month): {at} is in it" in said.out
     assert user.world.instances["i-1"].state == "terminated"
     assert "`spotbox audit --fix` removes after asking. Run the same command again.\n" in said.err
-
-
-def test_all_regions_are_worked_on_and_one_that_fails_holds_no_other(user):
-    """--all: boxes of two regions go; a third region's box whose cancel is not proved stays whole."""
-    user.world.has_box("dev")
-    user.world.has_box("train", region="eu-west-1")
-    stands(user.world, region="eu-west-1")
-    said = user.run("down", "--all", "-y")
-    assert said.code == 6
-    assert {r.region for r in user.world.requests.values() if r.state in LIVE} == {"eu-west-1"}
-    assert {i.region for i in user.world.instances.values() if i.state == "running"} == {"eu-west-1"}
 
 
 def test_a_late_instance_is_not_told_twice(user):
