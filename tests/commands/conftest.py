@@ -1,4 +1,4 @@
-"""`box`: one user at one machine, with an account that is a World."""
+"""`user`: one user at one machine, with an account that is a World; `script`: what he trains with."""
 
 import json
 import os
@@ -62,3 +62,12 @@ def user(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SPOTBOX_HOME", str(home))
     return User(World(), home, capsys)
+
+
+@pytest.fixture
+def script(user):
+    """A script to train with, as the user names it."""
+    user.home.mkdir(parents=True, exist_ok=True)
+    path = user.home.parent / "fit.py"
+    path.write_text("print('hello')\n")
+    return str(path)

@@ -11,15 +11,6 @@ KEYS = ["name", "status", "secondary_status", "training_seconds", "billable_seco
         "model", "reason"]  # fmt: skip
 
 
-@pytest.fixture
-def script(user):
-    """A script to train with, as the user names it."""
-    user.home.mkdir(parents=True, exist_ok=True)
-    path = user.home.parent / "fit.py"
-    path.write_text("print('hello')\n")
-    return str(path)
-
-
 def untouched(user) -> bool:
     """Whether nothing was uploaded and no job was asked for."""
     world = user.world.training

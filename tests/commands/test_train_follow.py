@@ -6,7 +6,7 @@ import pytest
 
 from spotbox.core.errors import Ended, SpotboxError
 from tests.commands.test_status import NASTY, clean
-from tests.commands.test_train import GIVEN, script, the_job, untouched  # noqa: F401 - a fixture is one
+from tests.commands.test_train import GIVEN, the_job, untouched
 from tests.commands.training import CALM
 
 INTERRUPTED = (
@@ -26,7 +26,7 @@ def statuses(err):
     return [line.split("  ")[1] for line in err.splitlines() if line[2:3] == ":" and line[5:6] == ":"]
 
 
-def test_an_interruption_is_seen(user, script):  # noqa: F811
+def test_an_interruption_is_seen(user, script):
     """Each status once, in order, with AWS's words; the log of both streams."""
     user.world.training.life = INTERRUPTED
     user.world.training.lines = ((12, "algo-1-100", "step 1"), (50, "algo-1-900", "step 2"))
@@ -37,7 +37,7 @@ def test_an_interruption_is_seen(user, script):  # noqa: F811
     assert said.err.count("Insufficient capacity error from EC2") == 1
 
 
-def test_several_instances_are_told_apart(user, script):  # noqa: F811
+def test_several_instances_are_told_apart(user, script):
     """Each line of the log names its instance; in the order of their times."""
     user.world.training.lines = ((15, "algo-1-17", "one"), (16, "algo-2-17", "two"), (17, "algo-1-17", "three"))
     said = user.run("train", script, *GIVEN, "-y", "--count", "2")
@@ -45,7 +45,7 @@ def test_several_instances_are_told_apart(user, script):  # noqa: F811
     assert "(estimate: 24 s x 2 instances at $1.4080/h)" in said.out
 
 
-def test_a_long_log_is_whole(user, script):  # noqa: F811
+def test_a_long_log_is_whole(user, script):
     """Every line once, however many pages; also those that CloudWatch shows after the job's end."""
     lines = ((15 + n / 100, "algo-1-17", f"line {n}") for n in range(480))
     user.world.training.lines = (*lines, (72, "algo-1-17", "a late one"))
@@ -53,7 +53,7 @@ def test_a_long_log_is_whole(user, script):  # noqa: F811
     assert said.out.splitlines()[:481] == [*(f"line {n}" for n in range(480)), "a late one"]
 
 
-def test_few_calls(user, script):  # noqa: F811
+def test_few_calls(user, script):
     """One look at the job every 2 s at first, then slower: an hour and a half is a thousand looks, not thousands."""
     calls = []
     user.world.meets = lambda action, *_, **__: calls.append(action)
@@ -64,7 +64,7 @@ def test_few_calls(user, script):  # noqa: F811
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalFailure"])
-def test_what_passes_is_waited_out(user, script, code):  # noqa: F811
+def test_what_passes_is_waited_out(user, script, code):
     """AWS answers nothing for a while: told once, and once that it is over; the job's end is seen all the same."""
     user.world.later(20, lambda: user.world.refuses("DescribeTrainingJob", code, http=500, times=4))
     said = user.run("train", script, *GIVEN, "-y")
@@ -73,7 +73,7 @@ def test_what_passes_is_waited_out(user, script, code):  # noqa: F811
     assert said.err.count("AWS answers again") == 1
 
 
-def test_a_log_that_may_not_be_read(user, script):  # noqa: F811
+def test_a_log_that_may_not_be_read(user, script):
     """No permission for the log: said once, and the job is followed without it."""
     user.world.refuses("GetLogEvents", "AccessDeniedException")
     said = user.run("train", script, *GIVEN, "-y")
@@ -81,7 +81,7 @@ def test_a_log_that_may_not_be_read(user, script):  # noqa: F811
     assert said.err.count("the log cannot be read") == 1
 
 
-def test_a_log_whose_end_is_missing(user, script):  # noqa: F811
+def test_a_log_whose_end_is_missing(user, script):
     """What could not be read to its end is no whole log: that is said, with how to read all of it."""
     user.world.training.lines = ((15, "algo-1-100", "step 1"), (60, "algo-1-100", "the reason it failed"))
     user.world.later(30, lambda: user.world.refuses("GetLogEvents", "ThrottlingException"))
@@ -92,7 +92,7 @@ def test_a_log_whose_end_is_missing(user, script):  # noqa: F811
 
 
 @pytest.mark.parametrize("output", ["text", "json"])
-def test_credentials_that_expire(user, script, output):  # noqa: F811
+def test_credentials_that_expire(user, script, output):
     """Exit 5; the job goes on, which is said, with what it bills and how to follow and stop it; JSON has it too."""
     user.world.later(20, lambda: user.world.refuses("DescribeTrainingJob", "ExpiredToken"))
     said = user.run("train", script, *GIVEN, "-y", "-o", output)
@@ -105,7 +105,7 @@ def test_credentials_that_expire(user, script, output):  # noqa: F811
 
 @pytest.mark.parametrize("cut", [KeyboardInterrupt(), Ended("SIGTERM")], ids=["Ctrl-C", "SIGTERM"])
 @pytest.mark.parametrize("output", ["text", "json"])
-def test_leaving_it_alone(user, script, cut, output):  # noqa: F811
+def test_leaving_it_alone(user, script, cut, output):
     """Ctrl-C while following detaches: exit 130, the job goes on, and a script learns its name."""
     user.world.later(20, lambda: (_ for _ in ()).throw(cut))
     said = user.run("train", script, *GIVEN, "-y", "-o", output)
@@ -122,7 +122,7 @@ def test_leaving_it_alone(user, script, cut, output):  # noqa: F811
     assert "managed spot training savings: 60.0%" in followed.out
 
 
-def test_no_room_for_the_log(user, script):  # noqa: F811
+def test_no_room_for_the_log(user, script):
     """A disk that is full where the log goes ends the following and not the job, which is said as of Ctrl-C."""
     full = OSError(errno.ENOSPC, "No space left on device")
     user.world.later(20, lambda: (_ for _ in ()).throw(full))
@@ -133,7 +133,7 @@ def test_no_room_for_the_log(user, script):  # noqa: F811
     assert f"stop it: spotbox train stop {name}" in said.err
 
 
-def test_a_typed_region_is_in_the_hints(user, script):  # noqa: F811
+def test_a_typed_region_is_in_the_hints(user, script):
     """What the last lines tell to type is about this very job."""
     user.world.training.prices = {}
     user.world.later(20, lambda: (_ for _ in ()).throw(KeyboardInterrupt()))
@@ -150,7 +150,7 @@ def test_a_typed_region_is_in_the_hints(user, script):  # noqa: F811
     ("CreateTrainingJob", False, "shows no such job so far"),
     ("CreateTrainingJob", True, "it goes on, and bills what it runs"),
 ])  # fmt: skip
-def test_ctrl_c_on_the_way(user, script, call, after, words):  # noqa: F811
+def test_ctrl_c_on_the_way(user, script, call, after, words):
     """Exit 130, and the last lines say what there is: nothing, the code, or a job."""
     user.world.interrupts(call, after=after)
     said = user.run("train", script, *GIVEN, "-y")
@@ -160,7 +160,7 @@ def test_ctrl_c_on_the_way(user, script, call, after, words):  # noqa: F811
     assert call != "GetProducts ml" or untouched(user)
 
 
-def test_ctrl_c_in_a_pipeline(user, script):  # noqa: F811
+def test_ctrl_c_in_a_pipeline(user, script):
     """Before it was started nothing computes; after that it goes on, and the last lines say so."""
     user.world.interrupts("CreatePipeline")
     said = user.run("train", script, *GIVEN, "--pipeline", "nightly", "-y")
@@ -172,7 +172,7 @@ def test_ctrl_c_in_a_pipeline(user, script):  # noqa: F811
     assert "the pipeline nightly goes on" in said.err
 
 
-def test_a_job_that_may_not_be_seen(user, script):  # noqa: F811
+def test_a_job_that_may_not_be_seen(user, script):
     """AWS made the job and lets nobody look: the refusal's exit code, and that it goes on all the same."""
     user.world.refuses("DescribeTrainingJob", "AccessDeniedException")
     said = user.run("train", script, *GIVEN, "-y")
@@ -184,7 +184,7 @@ def test_a_job_that_may_not_be_seen(user, script):  # noqa: F811
     assert "the pipeline nightly goes on" in said.err
 
 
-def test_ctrl_c_twice(user, script):  # noqa: F811
+def test_ctrl_c_twice(user, script):
     """While it is looked whether AWS made the job, a second one leaves at once, and says that it is not known."""
     user.world.interrupts("CreateTrainingJob", after=True)
     user.world.interrupts("DescribeTrainingJob")
@@ -193,7 +193,7 @@ def test_ctrl_c_twice(user, script):  # noqa: F811
     assert "is not known" in said.err
 
 
-def test_a_job_that_is_shown_late(user, script):  # noqa: F811
+def test_a_job_that_is_shown_late(user, script):
     """Right after it was accepted AWS may not show it; that is waited for."""
     from spotbox.core.errors import Exit
 
@@ -210,7 +210,7 @@ def test_a_job_that_is_shown_late(user, script):  # noqa: F811
     assert (said.code, len(looks)) == (0, 3)
 
 
-def test_nothing_raw_reaches_the_terminal(user, script):  # noqa: F811
+def test_nothing_raw_reaches_the_terminal(user, script):
     """The log, AWS's messages and reasons are shown as text; colours go, a progress bar's last state stays."""
     user.world.training.life = (
         (0, "Starting", NASTY), (10, "Training", NASTY), (30, "Failed", NASTY),
@@ -236,7 +236,7 @@ def the_job_names(user):
     return [name for _, name in user.world.training.jobs]
 
 
-def test_the_live_line(user, script, monkeypatch):  # noqa: F811
+def test_the_live_line(user, script, monkeypatch):
     """On a terminal: status, how long it ran and is there, of what, and what that bills at most."""
     shown = []
     from spotbox.progress import Progress

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from tests.commands.test_train import GIVEN, script, the_job, untouched  # noqa: F401 - a fixture is one
+from tests.commands.test_train import GIVEN, the_job, untouched
 
 NEEDED = {"--role": "role", "--image": "image", "--output-path": "output-path"}
 
 
 @pytest.mark.parametrize("flag", NEEDED)
-def test_what_must_be_said(user, script, flag):  # noqa: F811
+def test_what_must_be_said(user, script, flag):
     """Role, image and output path come from a flag, a pool or the config file; else exit 2 names all three ways."""
     at = GIVEN.index(flag)
     said = user.run("train", script, *GIVEN[:at], *GIVEN[at + 2 :], "-y")
@@ -52,7 +52,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("flags", "words"), REFUSED, ids=[words for _, words in REFUSED])
-def test_refused_before_anything_is_sent(user, script, flags, words):  # noqa: F811
+def test_refused_before_anything_is_sent(user, script, flags, words):
     """Exit 2 with the rule, and not a byte was uploaded."""
     said = user.run("train", script, *GIVEN, *flags, "-y")
     assert (said.code, said.out, untouched(user)) == (2, "", True)
@@ -62,7 +62,7 @@ def test_refused_before_anything_is_sent(user, script, flags, words):  # noqa: F
 @pytest.mark.parametrize(("kind", "words"), [
     ("g5.xlarge", "-t ml.g5.xlarge"), ("ml.g5.xlrge", "no type"), ("ml.g5.24xlarge", "no type"),
 ])  # fmt: skip
-def test_a_type_that_is_none(user, script, kind, words):  # noqa: F811
+def test_a_type_that_is_none(user, script, kind, words):
     """A box's type is no type of SageMaker's; the nearest is named."""
     said = user.run("train", script, *GIVEN[:-1], kind, "-y")
     assert (said.code, untouched(user)) == (2, True)
@@ -72,7 +72,7 @@ def test_a_type_that_is_none(user, script, kind, words):  # noqa: F811
 @pytest.mark.parametrize(
     ("path", "words"), [("nosuch.py", "no script or folder"), ("\0", "no script or folder"), ("empty", "empty")]
 )
-def test_no_script(user, script, path, words):  # noqa: F811
+def test_no_script(user, script, path, words):
     """What is not there, and a folder without a script."""
     (user.home / "empty").mkdir()
     said = user.run("train", str(user.home / path), *GIVEN, "-y")
@@ -80,21 +80,21 @@ def test_no_script(user, script, path, words):  # noqa: F811
     assert words in said.err
 
 
-def test_no_path_at_all(user, script):  # noqa: F811
+def test_no_path_at_all(user, script):
     """An empty word, as of a variable that is not set, is not the folder one happens to be in."""
     said = user.run("train", "", *GIVEN, "-y")
     assert (said.code, untouched(user)) == (2, True)
     assert "script or folder" in said.err
 
 
-def test_early_refusals_ask_aws_nothing(user, script):  # noqa: F811
+def test_early_refusals_ask_aws_nothing(user, script):
     """A rule that needs no account is told without one."""
     user.world.refuses("GetCallerIdentity", "ExpiredToken")
     user.world.refuses("DescribeRegions", "ExpiredToken")
     assert user.run("train", script, *GIVEN, "--max-run", "2h", "--max-wait", "1h", "-y").code == 2
 
 
-def test_a_quota_that_is_too_small(user, script):  # noqa: F811
+def test_a_quota_that_is_too_small(user, script):
     """Exit 4 with the quota's name and how to ask for more; nothing sent."""
     user.world.training.quota = 1
     said = user.run("train", script, *GIVEN, "--count", "2", "-y")
@@ -104,7 +104,7 @@ def test_a_quota_that_is_too_small(user, script):  # noqa: F811
     assert user.run("train", script, *GIVEN, "-y").code == 0
 
 
-def test_a_checkpoint_that_is_there_already(user, script):  # noqa: F811
+def test_a_checkpoint_that_is_there_already(user, script):
     """It would be restored in silence: refused, unless --resume means it, and then said."""
     user.world.training.prefixes["s3://mine/ck"] = True
     said = user.run("train", script, *GIVEN, "--checkpoint", "s3://mine/ck", "-y")
@@ -117,7 +117,7 @@ def test_a_checkpoint_that_is_there_already(user, script):  # noqa: F811
 
 
 @pytest.mark.parametrize("flag", ["--output-path", "--checkpoint", "--input"])
-def test_a_bucket_that_is_none(user, script, flag):  # noqa: F811
+def test_a_bucket_that_is_none(user, script, flag):
     """Exit 2 before the upload. The sandbox makes it, says so, and only when it is time; data it does not invent."""
     user.world.training.no_buckets.add("other")
     place = ("train=s3://other/x",) if flag == "--input" else ("s3://other/x",)
@@ -134,7 +134,7 @@ def test_a_bucket_that_is_none(user, script, flag):  # noqa: F811
     assert not user.world.training.no_buckets
 
 
-def test_a_pool_on_demand(user, script):  # noqa: F811
+def test_a_pool_on_demand(user, script):
     """Its market is the job's; its max-boxes counts instances of jobs, and is exit 4 before anything is sent."""
     (user.home / "config.toml").write_text(
         '[pool.slow]\nmarket = "on-demand"\nmax-boxes = 2\ninstance-type = ["g5.xlarge", "ml.g5.xlarge"]\n'
@@ -152,7 +152,7 @@ def test_a_pool_on_demand(user, script):  # noqa: F811
 
 
 @pytest.mark.parametrize(("before", "code"), [(2, 4), (0, 0)], ids=["an elder one", "one as old"])
-def test_two_jobs_for_the_last_place(user, script, before, code):  # noqa: F811
+def test_two_jobs_for_the_last_place(user, script, before, code):
     """Another terminal took it meanwhile: the younger of the two jobs is stopped, and the elder one stays."""
     (user.home / "config.toml").write_text("[pool.slow]\nmax-boxes = 1\n")
     asked = user.world.meets
@@ -173,14 +173,14 @@ def test_two_jobs_for_the_last_place(user, script, before, code):  # noqa: F811
     assert ("it holds job other" in said.err and "mine is stopped again" in said.err) is bool(code)
 
 
-def test_a_pool_on_spot(user, script):  # noqa: F811
+def test_a_pool_on_spot(user, script):
     """Its market goes over what [defaults] says of on demand, as every setting of a chosen pool does."""
     (user.home / "config.toml").write_text("[defaults]\non-demand = true\n[pool.cheap]\n")
     assert user.run("train", script, *GIVEN, "--pool", "cheap", "-y").code == 0
     assert the_job(user).max_wait is not None
 
 
-def test_a_name_that_is_taken(user, script):  # noqa: F811
+def test_a_name_that_is_taken(user, script):
     """Exit 2 before the upload; a name is a job's for ever."""
     assert user.run("train", script, *GIVEN, "--name", "mine-1", "-y").code == 0
     user.world.training.objects.clear()
@@ -190,7 +190,7 @@ def test_a_name_that_is_taken(user, script):  # noqa: F811
     assert "there is a training job mine-1 in us-east-1 already (Completed)" in said.err
 
 
-def test_nobody_to_ask(user, script):  # noqa: F811
+def test_nobody_to_ask(user, script):
     """Without a terminal -y is needed; in the sandbox nothing is at stake."""
     said = user.run("train", script, *GIVEN)
     assert (said.code, untouched(user)) == (2, True)
@@ -200,7 +200,7 @@ def test_nobody_to_ask(user, script):  # noqa: F811
     assert "going on, as this is the sandbox" in said.err
 
 
-def test_aws_refuses_the_job(user, script):  # noqa: F811
+def test_aws_refuses_the_job(user, script):
     """The refusal's own words and code; the code that was uploaded does no harm."""
     user.world.refuses("CreateTrainingJob", "ResourceLimitExceeded", times=1)
     said = user.run("train", script, *GIVEN, "-y")
