@@ -6,6 +6,7 @@ loads nothing. The sandbox's prices stand near dated public ones and move, so a 
 
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from rich.text import Text
 
 HERE = Path(__file__).parent
 PICTURES = {  # file -> columns, command
-    "prices.svg": (88, "spotbox prices --min-vram 16 --limit 12"),
+    "prices.svg": (92, "spotbox prices -t 'g*.xlarge' --min-vram 22"),
     "history.svg": (88, "spotbox prices -t g5.xlarge --history 14 --limit 2 --max-price 55%"),
 }
 CELL, LINE, SIZE, EDGE = 8.4, 16, 14, 14  # width and height of a character's cell, size of the font, margin; pixels
@@ -32,7 +33,7 @@ def on_screen(command: str, columns: int, env: dict[str, str]) -> str:
     """What a command leaves on a terminal, with its colours and without live lines that it has erased."""
     child = pexpect.spawn(
         shutil.which("spotbox", path=env["PATH"]),
-        command.split()[1:],
+        shlex.split(command)[1:],
         env=env,
         dimensions=(60, columns),
         encoding="utf-8",

@@ -15,7 +15,8 @@ import pexpect
 from tests.e2e.conftest import SPOTBOX, Here, make_here
 
 README = Path(__file__).parents[2] / "README.md"
-# What is typed, block by block, in one sandbox; {type} and {zone} are the box's. Before "# interrupted" it is waited
+COLUMNS = 100  # what fits the page of a code host
+# What is typed, block by block, in one sandbox; {type} and {zone} are the box's. Before "# STATE" it is waited
 # for that state, as a reader would.
 BLOCKS = {
     "session": (
@@ -30,7 +31,13 @@ BLOCKS = {
         "spotbox --sandbox sandbox interrupt dev",
         "spotbox --sandbox status  # interrupted",
         "spotbox --sandbox sandbox capacity {type} {zone} open",
-        "spotbox --sandbox up -y",
+        "spotbox --sandbox status  # running",
+        "spotbox --sandbox ssh -- cat results.txt",
+    ),
+    "move": (
+        "spotbox --sandbox sandbox capacity {type} {zone} closed",
+        "spotbox --sandbox sandbox interrupt dev",
+        "spotbox --sandbox move -y  # interrupted",
         "spotbox --sandbox ssh -- cat results.txt",
     ),
     "end": ("spotbox --sandbox down -y",),
@@ -39,7 +46,7 @@ IDS = r"(?:i|sir|vol|sg|key|ami|subnet)-[0-9a-f]+"
 
 
 def perform(here: Here) -> dict[str, str]:
-    """Run the blocks in a terminal of 110 columns; what stands on the screen afterwards, prompts included."""
+    """Run the blocks in a terminal of COLUMNS; what stands on the screen afterwards, prompts included."""
     pool: dict[str, str] = {}
     screens = {}
     for name, commands in BLOCKS.items():
@@ -65,9 +72,8 @@ def wait_for(here: Here, state: str) -> None:
 
 def screen(here: Here, typed: str) -> list[str]:
     """The lines that one command leaves on the terminal."""
-    child = pexpect.spawn(
-        str(SPOTBOX), shlex.split(typed)[1:], env=here.env, cwd=str(here.home), dimensions=(50, 110), encoding="utf-8"
-    )
+    words, size = shlex.split(typed)[1:], (50, COLUMNS)
+    child = pexpect.spawn(str(SPOTBOX), words, env=here.env, cwd=str(here.home), dimensions=size, encoding="utf-8")
     child.expect(pexpect.EOF, timeout=120)
     child.close()
     assert child.exitstatus == 0, child.before

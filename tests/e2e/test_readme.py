@@ -68,6 +68,27 @@ def test_links_lead_somewhere():
             assert (folder / link).exists(), f"{place}: {link}"
 
 
+def test_every_page_is_reached_and_says_what_it_is_for():
+    """The README links to each page of docs/, and each begins with a title and a paragraph."""
+    for name, text in PAGES.items():
+        assert f"](docs/{name}.md" in TEXT, name
+        assert re.match(r"# .+\n\n[\w`]", text), name
+
+
+def test_anchors_are_headings():
+    """A link to a part of a page names a heading that is there."""
+    pages = {"": TEXT, "README": TEXT, **PAGES}
+    heads = {name: set(map(slug, re.findall(r"^#+ (.+)$", text, re.MULTILINE))) for name, text in pages.items()}
+    for text in [TEXT, *PAGES.values()]:
+        for page, anchor in re.findall(r"\]\((?:[\w./-]*?([\w-]+)\.md)?#([^)]*)\)", text):
+            assert anchor in heads[page], f"{page}#{anchor}"
+
+
+def slug(heading: str) -> str:
+    """The anchor that a code host gives a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 def test_the_help_page_is_the_programs():
     """docs/commands.md is what `python docs/help.py` writes now."""
     spec = importlib.util.spec_from_file_location("spotbox_docs_help", session.README.parent / "docs" / "help.py")
