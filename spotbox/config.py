@@ -1,5 +1,6 @@
 """Where spotbox's local files lie, and the config file read from disk; its meaning is in core.settings."""
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from spotbox import __version__
 from spotbox.core.errors import UsageError
 from spotbox.core.text import safe
 
-MOST = 1024 * 1024  # bytes of a config file
+MOST = 1024 * 1024  # bytes of a config file, of a key, of user data
 
 
 @dataclass(frozen=True)
@@ -80,17 +81,24 @@ def read_config(path: Path, named: bool) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, UnicodeDecodeError; a thousand brackets deep
         raise UsageError(f"{safe(path)} is not valid TOML: {safe(error)}", "Mend that line of the file.") from None
     except OSError as error:
-        raise UsageError(f"cannot read {safe(path)}: {error.strerror}", "Check the file's permissions.") from None
+        raise UsageError(
+            f"cannot read {safe(path)}: {error.strerror}", "Check the path, and the file's permissions."
+        ) from None
 
 
 def _read(path: Path, named: bool) -> bytes:
     """All of a file. A pipe is read where it was `named` (`--config <(...)`): elsewhere nobody writes to it."""
     if not named and path.is_fifo():
         raise UsageError(f"cannot read {safe(path)}: it is a pipe", "Put a file there, or name the pipe with --config.")
+    return read_bounded(path)
+
+
+def read_bounded(path: Path) -> bytes:
+    """A small file of the user's. OSError where it cannot be read, and where it is larger than any that is meant."""
     with path.open("rb") as file:
         data = file.read(MOST + 1)
     if len(data) > MOST:
-        raise UsageError(f"{safe(path)} is larger than {MOST // 1024} KiB: no config file", "Check the path.")
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return data
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spotbox.app import DEFAULT_REGION, App
-from spotbox.config import read_config, write_private
+from spotbox.config import read_bounded, read_config, write_private
 from spotbox.core.configtext import set_defaults
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.names import key_fingerprint
@@ -141,6 +141,6 @@ def _check_key(text: str) -> None:
     if text == NONE:
         return
     try:
-        key_fingerprint(Path(text).expanduser().read_text(encoding="utf-8"))
+        key_fingerprint(read_bounded(Path(text).expanduser()).decode())
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"cannot read {safe(text)}", "Give a public key, such as ~/.ssh/id_ed25519.pub.") from None

@@ -10,6 +10,7 @@ from typing import Any
 # Neither is AWS's: below or above lies no price it charges (t4g.nano Spot about 0.001, p6e-gb200 UltraServers 761).
 LEAST, MOST = Decimal("0.0001"), Decimal(2000)
 _CENT = Decimal("0.01")
+_ABSURD = Decimal(10**9)  # USD: of nothing a price, and sums of what is far above could not be rounded
 Pair = tuple[str, str]  # (region, instance type)
 # Of the dozens of products of one instance type exactly one is the Linux on-demand line (AWS Price List Query API,
 # GetProducts). `capacitystatus` and `marketoption` are spelt so; without them reservations and Capacity Blocks match.
@@ -160,17 +161,15 @@ def _usd(product: Mapping[str, Any]) -> list[tuple[Decimal, str]]:
     for term in _mapping(_mapping(product.get("terms")).get("OnDemand")).values():
         for dimension in _mapping(_mapping(term).get("priceDimensions")).values():
             usd = parse_price(_mapping(_mapping(dimension).get("pricePerUnit")).get("USD"))
-            if usd is not None:
+            if usd is not None and abs(usd) < _ABSURD:
                 prices.append((usd, str(_mapping(dimension).get("unit", ""))))
     return prices
 
 
 def _parsed(row: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    if not isinstance(row, str):
-        return row
     try:
-        return _mapping(json.loads(row))
-    except ValueError:
+        return _mapping(json.loads(row) if isinstance(row, str) else row)
+    except (ValueError, RecursionError):
         return {}
 
 
