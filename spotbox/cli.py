@@ -82,7 +82,10 @@ def main(args: list[str] | None = None) -> None:
     if asked:  # the script for the shell is click's; it sees to it in `cli()`, not in `run`
         from click.shell_completion import shell_complete
 
-        sys.exit(shell_complete(cli, {}, "spotbox", "_SPOTBOX_COMPLETE", asked))
+        try:
+            sys.exit(shell_complete(cli, {}, "spotbox", "_SPOTBOX_COMPLETE", asked))
+        except OSError:  # a full disk, a reader that has gone
+            sys.exit(_flushed(Exit.FAILED))
     _have_streams()
     try:
         signals.install()

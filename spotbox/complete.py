@@ -166,11 +166,11 @@ def _dict(value: object) -> dict[str, Any]:
 
 def _shape(env: Mapping[str, str]) -> Mapping[str, Any]:
     """The shape of the command line: as it was kept, else made of the commands themselves, which takes longer."""
-    from spotbox.config import find_places
+    from spotbox.config import find_places, read_bounded
 
     file, mark = find_places(env).cache / "completion.json", _mark()
-    with suppress(OSError, ValueError):
-        kept = _dict(json.loads(file.read_bytes()))
+    with suppress(OSError, ValueError, RecursionError):
+        kept = _dict(json.loads(read_bounded(file)) if file.is_file() else None)  # a pipe would be waited for
         if kept.get("mark") == mark and _dict(kept.get("shape")):
             return _dict(kept["shape"])
     from spotbox.config import write_private
