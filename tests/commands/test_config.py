@@ -229,14 +229,8 @@ def test_init_in_two_terminals(user, before):
     if before:
         file.write_text(before)
 
-    class Yes:
-        """An answer that takes its time."""
-
-        def __bool__(self):
-            file.write_text("# the other's\n")
-            return True
-
-    said = user.run("config", "init", answers=answers("us-west-2", ..., ..., ..., ..., ..., write=Yes()))
+    late = type("Late", (), {"__bool__": lambda _: bool(file.write_text("# the other's\n"))})  # Yes, after a while
+    said = user.run("config", "init", answers=answers("us-west-2", ..., ..., ..., ..., ..., write=late()))
     assert (said.code, "was changed meanwhile" in said.err) == (1, True)
     assert file.read_text() == "# the other's\n"
 
