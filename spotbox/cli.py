@@ -1,6 +1,8 @@
 """The command line: global options, a lazy table of commands, errors -> one line and an exit code."""
 
+import codecs
 import importlib
+import io
 import os
 import sys
 from contextlib import suppress
@@ -84,7 +86,10 @@ def main(args: list[str] | None = None) -> None:
     if asked:  # the script for the shell is click's; it sees to it in `cli()`, not in `run`
         from click.shell_completion import shell_complete
 
-        sys.exit(shell_complete(cli, {}, "spotbox", "_SPOTBOX_COMPLETE", asked))
+        try:
+            sys.exit(shell_complete(cli, {}, "spotbox", "_SPOTBOX_COMPLETE", asked))
+        except OSError:  # a full disk, a reader that has gone
+            sys.exit(_flushed(Exit.FAILED))
     _have_streams()
     try:
         signals.install()
@@ -104,6 +109,16 @@ def _have_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - to the end
+    codecs.register_error("spotbox", _escaped)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="spotbox")
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """What a terminal or pipe of another encoding than UTF-8 cannot be given, as JSON writes it: JSON stays JSON."""
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101 - nothing is decoded with it
+    text = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{text[i]:02x}{text[i + 1]:02x}" for i in range(0, len(text), 2)), error.end
 
 
 def _flushed(code: int) -> int:
@@ -161,6 +176,8 @@ def _told_of(error: Exception, typed: Common) -> tuple[str, str, int]:
     if isinstance(error, SpotboxError):
         message, hint = (as_typed(text, typed.words, typed.own) for text in (error.message, error.hint))
         return message, hint, error.exit_code
+    if isinstance(error, UnicodeEncodeError):  # of what was typed; where it goes to AWS it is not looked at before
+        return "what was given holds bytes that are no UTF-8", "AWS takes text alone: type it anew.", Exit.USAGE
     if isinstance(error, OSError):
         where = f" ({safe(error.filename)})" if error.filename else ""
         hint = "Check the disk and its permissions, then try again."

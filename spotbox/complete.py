@@ -164,11 +164,11 @@ def _config(given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, Any]:
 
 def _shape(env: Mapping[str, str]) -> Mapping[str, Any]:
     """The shape of the command line: as it was kept, else made of the commands themselves, which takes longer."""
-    from spotbox.config import find_places
+    from spotbox.config import find_places, read_bounded
 
     file, mark = find_places(env).cache / "completion.json", _mark()
-    with suppress(OSError, ValueError):
-        kept = as_dict(json.loads(file.read_bytes()))
+    with suppress(OSError, ValueError, RecursionError):
+        kept = as_dict(json.loads(read_bounded(file)) if file.is_file() else None)  # a pipe would be waited for
         if kept.get("mark") == mark and as_dict(kept.get("shape")):
             return as_dict(kept["shape"])
     from spotbox.config import write_private

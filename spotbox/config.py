@@ -1,5 +1,6 @@
 """Where spotbox's local files lie, and the config file read from disk; its meaning is in core.settings."""
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any
 from spotbox import __version__
 from spotbox.core.errors import UsageError
 from spotbox.core.text import safe
+
+MOST = 1024 * 1024  # bytes of a config file, of a key, of user data
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,13 @@ def cache_folder(places: Places, env: Mapping[str, str], sandbox: bool) -> Path:
 
 
 def read_config(path: Path, named: bool) -> dict[str, Any]:
-    """The parsed TOML of the config file; empty where there is none, unless it was `named` by --config."""
+    """The parsed TOML of the config file; empty where there is none, unless it was `named` by --config.
+
+    UsageError for what cannot be read, is too large, or is no TOML. A byte order mark, as Windows writes it, is no part
+    of the text.
+    """
     try:
-        text = path.read_bytes().decode()
+        text = _read(path, named).decode("utf-8-sig")
         import tomllib  # only where there is something to read
 
         return tomllib.loads(text)
@@ -74,10 +81,28 @@ def read_config(path: Path, named: bool) -> dict[str, Any]:
         if named:
             raise UsageError(f"there is no config file {safe(path)}", "Check the path given with --config.") from None
         return {}
-    except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, UnicodeDecodeError; a thousand brackets deep
         raise UsageError(f"{safe(path)} is not valid TOML: {safe(error)}", "Mend that line of the file.") from None
     except OSError as error:
-        raise UsageError(f"cannot read {safe(path)}: {error.strerror}", "Check the file's permissions.") from None
+        raise UsageError(
+            f"cannot read {safe(path)}: {error.strerror}", "Check the path, and the file's permissions."
+        ) from None
+
+
+def _read(path: Path, named: bool) -> bytes:
+    """All of a file. A pipe is read where it was `named` (`--config <(...)`): elsewhere nobody writes to it."""
+    if not named and path.is_fifo():
+        raise UsageError(f"cannot read {safe(path)}: it is a pipe", "Put a file there, or name the pipe with --config.")
+    return read_bounded(path)
+
+
+def read_bounded(path: Path) -> bytes:
+    """A small file of the user's. OSError where it cannot be read, and where it is larger than any that is meant."""
+    with path.open("rb") as file:
+        data = file.read(MOST + 1)
+    if len(data) > MOST:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return data
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:

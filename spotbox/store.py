@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,7 +33,8 @@ class Store:
         """What the file of that name holds; empty where it is absent, damaged or unreadable."""
         try:
             path = self._path(name)
-            if path.stat().st_size > MOST:
+            found = path.stat()
+            if found.st_size > MOST or not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
                 return {}
             data = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError):

@@ -1,5 +1,6 @@
 """The command line as a whole: errors and exit codes, usage, and how quickly it starts."""
 
+import json
 import os
 import subprocess
 import sys
@@ -50,6 +51,28 @@ class FakeApp(App):
     def __init__(self, error=None):
         super().__init__(Common())
         self.cloud = FakeCloud(error)
+
+
+def test_a_terminal_that_is_no_utf8(home):
+    """What its encoding has no letter for is written as JSON writes it, in JSON too, and is no bug."""
+    (home / "config.toml").write_text('[defaults]\nami = "Zür-漢-😀"\n')
+    env = {"PATH": os.environ["PATH"], "SPOTBOX_HOME": str(home), "PYTHONIOENCODING": "latin-1"}
+    words = [sys.executable, "-m", "spotbox", "--sandbox", "config", "-o", "json"]
+    done = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, timeout=60)
+    assert (done.returncode, b"bug" in done.stderr) == (0, False), done.stderr
+    assert b"Z\xfcr-\\u6f22-\\ud83d\\ude00" in done.stdout
+    assert [row["value"] for row in json.loads(done.stdout.decode("latin-1")) if row["setting"] == "ami"] == [
+        "Zür-漢-😀"
+    ]
+
+
+def test_bytes_that_are_no_text(capsys):
+    """What AWS cannot be sent is a usage error, and not shown: it may be anything."""
+    code = run(
+        ["status", "--owner", "alice"],
+        FakeApp(UnicodeEncodeError("utf-8", "key\udcff", 3, 4, "surrogates not allowed")),
+    )
+    assert (code, "no UTF-8" in (err := capsys.readouterr().err), "key" in err) == (Exit.USAGE, True, False)
 
 
 def test_nothing_there_is_an_empty_array(capsys):

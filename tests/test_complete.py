@@ -183,6 +183,9 @@ def test_the_shape_is_kept_and_made_anew(home, capsys):
         file.unlink,
         lambda missing_ok: file.write_text("{"),
         lambda missing_ok: file.write_text('{"mark": 1}'),
+        lambda missing_ok: file.write_text("[" * 100_000),
+        lambda missing_ok: (file.unlink(), os.mkfifo(file)),
+        lambda missing_ok: (file.unlink(), file.symlink_to("/dev/zero")),
     ):
         spoil(missing_ok=True)
         answer(env)

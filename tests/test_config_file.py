@@ -1,5 +1,6 @@
 """The config file and the folders it lies in: what a mistake in it says, and what is written."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,37 @@ def test_a_file_that_is_no_toml(capsys, config, home, text):
     code, err = told(capsys, "status")
     assert code == Exit.USAGE
     assert f"{home}/config.toml is not valid TOML" in err
+
+
+def test_a_file_nested_without_end(capsys, config):
+    """Thousands of brackets are no valid TOML, and no bug of spotbox."""
+    config(f"[defaults]\nregion = {'[' * 100_000}")
+    code, err = told(capsys, "status")
+    assert (code, "is not valid TOML" in err) == (Exit.USAGE, True)
+
+
+def test_a_file_without_end(capsys, config, home):
+    """What is larger than any config file is not read to its end."""
+    (home / "config.toml").symlink_to("/dev/zero")
+    code, err = told(capsys, "status")
+    assert (code, "cannot read" in err, "File too large" in err) == (Exit.USAGE, True, True)
+
+
+def test_a_pipe(home, capsys):
+    """In the file's place nobody waits for a pipe; one that is named is read, as `--config <(...)` is."""
+    os.mkfifo(home / "config.toml")
+    code, err = told(capsys, "status")
+    assert (code, "it is a pipe" in err) == (Exit.USAGE, True)
+    reader, writer = os.pipe()
+    os.write(writer, b"[defaults]\nregion = 'eu-west-1'\n")
+    os.close(writer)
+    assert read_config(Path(f"/dev/fd/{reader}"), named=True) == {"defaults": {"region": "eu-west-1"}}
+
+
+def test_a_byte_order_mark(config):
+    """A file that Windows' editor wrote is read like any other."""
+    config("\ufeff[defaults]\ndisk-size = 300\n")
+    assert value("disk") == 300
 
 
 def test_a_file_that_is_no_utf8(capsys, home):

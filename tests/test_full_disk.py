@@ -1,12 +1,31 @@
 """Output that cannot be written: one error, one exit code."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+def test_the_script_for_the_shell_that_cannot_be_written():
+    """`_SPOTBOX_COMPLETE=bash_source spotbox > FILE` on a full disk: exit 1, no traceback."""
+    env = {"PATH": os.environ["PATH"], "_SPOTBOX_COMPLETE": "bash_source"}
+    with FULL.open("w") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "spotbox"],
+            env=env,
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")

@@ -84,6 +84,15 @@ def test_a_folder_in_the_place_of_the_file(store):
     assert below_a_file.read("a") == {}
 
 
+def test_a_pipe_in_the_place_of_the_file(store):
+    """Nobody waits for what will never be written to it, and the next update makes the file anew."""
+    store.folder.mkdir(parents=True)
+    os.mkfifo(store.folder / "a.json")
+    assert store.read("a") == {}
+    store.update("a", lambda data: {**data, "y": 2})
+    assert store.read("a") == {"y": 2}
+
+
 def test_a_link_in_the_place_of_the_lock_is_not_followed(store, tmp_path):
     """A symbolic link as the lock neither makes nor opens what it points to."""
     store.folder.mkdir(parents=True)

@@ -11,7 +11,7 @@ from typing import Any
 from spotbox.aws import diskkeys, identity, images, network, offered, prices, quotas, trial
 from spotbox.aws.errors import translating
 from spotbox.aws.session import Aws
-from spotbox.core.errors import SpotboxError
+from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.identity import owner_from
 from spotbox.core.judge import DiskKey, Permissions, Room, counted
 from spotbox.core.names import key_fingerprint, key_name
@@ -251,7 +251,10 @@ def _permissions(seen: Mapping[str, Answer]) -> Permissions:
     allowed, refused, unknown = set[str](), set[str](), set[str]()
     for name, action in _ACTIONS.items():
         answer = seen.get(name)
-        (refused if isinstance(answer, SpotboxError) and trial.denied(answer) else allowed).add(action)
+        if isinstance(answer, SpotboxError) and not isinstance(answer, UsageError):
+            (refused if trial.denied(answer) else unknown).add(action)
+        else:
+            allowed.add(action)
     tries = {name[4:]: answer for name, answer in seen.items() if name.startswith("try ")}
     told = [seen[name] for name in ("simulated", "simulated untagged")]
     simulated, untagged = (frozenset[str]() if isinstance(each, SpotboxError) else each for each in told)

@@ -55,7 +55,8 @@ def _published(aws: Aws, region: str, alias: str, arch: str) -> str | None:
     name = names.parameter(alias, arch)
     if name:
         with translating("ssm:GetParameter", region):
-            return str(ssm.get_parameter(Name=name)["Parameter"]["Value"])
+            found = ssm.get_parameter(Name=name).get("Parameter") or {}
+            return str(found["Value"]) if found.get("Value") else None
     with translating("ssm:GetParametersByPath", region):
         pages = ssm.get_paginator("get_parameters_by_path").paginate(Path=names.path(arch), Recursive=True)
         values = {item["Name"]: item["Value"] for page in pages for item in page.get("Parameters", ())}
@@ -82,7 +83,7 @@ def _by_id(aws: Aws, region: str, image_id: str) -> Image:
     try:
         with translating("ec2:DescribeImages", region):
             # A deprecated image still launches, and is named on purpose.
-            items = aws.client("ec2", region).describe_images(ImageIds=[image_id], IncludeDeprecated=True)["Images"]
+            items = aws.client("ec2", region).describe_images(ImageIds=[image_id], IncludeDeprecated=True).get("Images")
     except SpotboxError as error:
         if not (error.code or "").startswith("InvalidAMIID"):
             raise

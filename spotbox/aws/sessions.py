@@ -10,6 +10,7 @@ from botocore.loaders import Loader
 from botocore.session import Session
 from botocore.utils import parse_timestamp
 
+from spotbox.aws.answers import Parsers
 from spotbox.aws.models import KeptFiles, PlainFiles
 from spotbox.store import Store
 
@@ -101,7 +102,9 @@ def _quick(session: Session, loader: Loader, events: Events) -> Session:
     # it; to look for one in every event of every client takes a thirtieth of the processor time of `up`.
     session.register_component("event_emitter", events)
     # The setting that botocore has for it: its own parser takes most of the time that thousands of price rows take.
-    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time)
+    parsers = Parsers()
+    parsers.set_parser_defaults(timestamp_parser=_time)
+    session.register_component("response_parser_factory", parsers)
     return session
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spotbox.app import DEFAULT_REGION, App
-from spotbox.config import read_config, write_private
+from spotbox.config import read_bounded, read_config, write_private
 from spotbox.core.configtext import set_defaults
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.names import key_fingerprint
@@ -37,24 +37,25 @@ def ask_and_write(app: App, file: Path) -> None:
     """Ask for each setting, show what changes, ask once, write. What was there before is kept beside it."""
     there = file.exists()
     settings = load_settings((file, False), None)  # UsageError where the file means nothing: it is not ours to mend
-    old = file.read_text(encoding="utf-8") if there else ""
+    before = file.read_bytes() if there else b""
+    old = before.decode("utf-8-sig").replace("\r\n", "\n")
     new = set_defaults(
         old or template_path("config.toml").read_text(encoding="utf-8"), _answers(app, settings), safe(file)
     )
     if new == old:
         app.remark(f"{safe(file)} says so already")
         return
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "now", "then", lineterm="", n=1)
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "now", "then", lineterm="", n=0)
     for line in lines if there else filter(_in_force, new.splitlines()):
         app.remark(f"  {safe(line)}")
     if not app.prompts.confirm(f"Write {safe(file)}?", True, "-y"):
         raise SpotboxError("nothing was written, as you said")
+    if (file.read_bytes() if file.exists() else b"") != before:
+        raise SpotboxError(f"{safe(file)} was changed meanwhile", "Nothing was written. Try again.")
     if there:
-        if file.read_text(encoding="utf-8") != old:
-            raise SpotboxError(f"{safe(file)} was changed meanwhile", "Nothing was written. Try again.")
-        _write(file.with_name(f"{file.name}.bak"), old)
+        _write(file.with_name(f"{file.name}.bak"), before.decode())
         app.remark(f"what was there before is in {safe(file)}.bak")
-    _write(file, new)
+    _write(file, new.replace("\n", "\r\n") if b"\r\n" in before else new)
     read_config(file, True)
     app.remark(f"wrote {safe(file)}")
     app.remark("what is in force: spotbox config")
@@ -140,6 +141,6 @@ def _check_key(text: str) -> None:
     if text == NONE:
         return
     try:
-        key_fingerprint(Path(text).expanduser().read_text(encoding="utf-8"))
+        key_fingerprint(read_bounded(Path(text).expanduser()).decode())
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"cannot read {safe(text)}", "Give a public key, such as ~/.ssh/id_ed25519.pub.") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 from spotbox.app import App
 from spotbox.commands._connect import OWN_KEY, machine_rule, own_key
 from spotbox.commands._userdata import box_user_data
+from spotbox.config import read_bounded
 from spotbox.core.checkpoints import check_checkpoints, parse_checkpoint
 from spotbox.core.errors import UsageError
 from spotbox.core.names import key_fingerprint
@@ -89,7 +90,7 @@ def read_key(asked: Asked, app: App) -> Key:
 def read_public(path: Path) -> str:
     """The one line of a public key file. UsageError where it holds anything else."""
     try:
-        line = path.read_text(encoding="utf-8").strip()
+        line = read_bounded(path).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"cannot read the key file {safe(path)}: {_why(error)}", "Give a public key, such as ~/.ssh/id_ed25519.pub."
@@ -115,7 +116,7 @@ def read_user_data(asked: Asked) -> bytes:
         return b""
     path = Path(asked.user_data).expanduser()
     try:
-        data = path.read_bytes()
+        data = read_bounded(path)
     except OSError as error:
         raise UsageError(
             f"cannot read the user data {safe(path)}: {_why(error)}", "Check the path given with --user-data."

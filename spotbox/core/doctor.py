@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from spotbox.core.errors import Exit, SpotboxError
+from spotbox.core.refusals import DENIED, refusal
 from spotbox.core.remedies import Remedies
 
 KEYS = ("check", "status", "detail", "remedy")
@@ -59,6 +60,9 @@ def fail(check: str, detail: str, remedy: str, exit: Exit = Exit.FAILED) -> Chec
 
 
 def not_known(check: str, error: SpotboxError, with_: Remedies) -> Check:
-    """A row that AWS did not let us look at, or that could not be asked."""
+    """A row that AWS did not let us look at, or that could not be asked; that fails where AWS refuses the account or
+    its keys as a whole: no policy mends that, and `up` would be refused as well."""
+    if error.exit_code is Exit.DENIED and refusal(error.code or "") not in (None, DENIED):
+        return fail(check, f"{error.message}; {error.hint}", with_.aws("sts", "get-caller-identity"), Exit.DENIED)
     remedy = with_.allow() if error.exit_code is Exit.DENIED else with_.spotbox("doctor", "-r", with_.region)
     return warn(check, f"not known: {error.message}", remedy)

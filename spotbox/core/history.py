@@ -16,6 +16,7 @@ KEYS = ("instance_type", "zone", "timestamp", "spot")
 MOST_DAYS = 90  # AWS keeps no more (EC2 API Reference, DescribeSpotPriceHistory)
 _UNIT = Decimal(10) ** 10  # AWS writes prices with ten decimals
 _UNKNOWN = -1
+_LAST = 2**32  # seconds of the epoch, in 2106: what lies beyond does not fit, and is no time of a price
 _TENTH = Decimal("0.1")
 
 
@@ -118,13 +119,16 @@ class History:
         self._pools: dict[Pool, tuple[array[int], array[int]]] = {}
 
     def add(self, region: str, changes: Iterable[Change]) -> None:
-        """Keep these changes of a region."""
+        """Keep these changes of a region; not those of a time that cannot be."""
         for change in changes:
+            at = int(change.at.timestamp())
+            if not 0 <= at < _LAST:
+                continue
             pool = Pool(change.instance_type, change.zone, region)
             kept = self._pools.get(pool)
             if kept is None:
                 kept = self._pools[pool] = (array("I"), array("q"))
-            kept[0].append(int(change.at.timestamp()))
+            kept[0].append(at)
             kept[1].append(_UNKNOWN if change.usd is None else int((change.usd * _UNIT).to_integral_value()))
 
     def __len__(self) -> int:

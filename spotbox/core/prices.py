@@ -12,6 +12,7 @@ from spotbox.core.shapes import as_dict
 # Neither is AWS's: below or above lies no price it charges (t4g.nano Spot about 0.001, p6e-gb200 UltraServers 761).
 LEAST, MOST = Decimal("0.0001"), Decimal(2000)
 _CENT = Decimal("0.01")
+_ABSURD = Decimal(10**9)  # USD: of nothing a price, and sums of what is far above could not be rounded
 Pair = tuple[str, str]  # (region, instance type)
 # Of the dozens of products of one instance type exactly one is the Linux on-demand line (AWS Price List Query API,
 # GetProducts). `capacitystatus` and `marketoption` are spelt so; without them reservations and Capacity Blocks match.
@@ -163,16 +164,14 @@ def usd_by_unit(product: Mapping[str, Any]) -> list[tuple[Decimal, str]]:
     for term in as_dict(as_dict(product.get("terms")).get("OnDemand")).values():
         for dimension in as_dict(as_dict(term).get("priceDimensions")).values():
             usd = parse_price(as_dict(as_dict(dimension).get("pricePerUnit")).get("USD"))
-            if usd is not None:
+            if usd is not None and abs(usd) < _ABSURD:
                 prices.append((usd, str(as_dict(dimension).get("unit", ""))))
     return prices
 
 
 def product_of(row: str | Mapping[str, Any]) -> Mapping[str, Any]:
     """A row of GetProducts, which comes as a text of JSON or is parsed already; empty where it is damaged."""
-    if not isinstance(row, str):
-        return row
     try:
-        return as_dict(json.loads(row))
-    except ValueError:
+        return as_dict(json.loads(row) if isinstance(row, str) else row)
+    except (ValueError, RecursionError):
         return {}

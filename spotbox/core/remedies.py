@@ -73,8 +73,9 @@ class Remedies:
 
     def grant(self, key_arn: str) -> str:
         """Lets the Spot service use a customer managed key."""
-        account = self.identity.account if self.identity else key_arn.split(":")[4]
-        partition = key_arn.split(":")[1]
+        whole = key_arn if key_arn.count(":") > 4 else f"arn:aws:kms:{self.region}:ACCOUNT:{key_arn}"
+        account = self.identity.account if self.identity else whole.split(":")[4]
+        partition = whole.split(":")[1]
         grantee = f"arn:{partition}:iam::{account}:{SPOT_ROLE_ARN}"
         return self.aws("kms", "create-grant", "--key-id", key_arn, "--grantee-principal", grantee,
                         "--operations", *KEY_OPERATIONS)  # fmt: skip

@@ -11,7 +11,7 @@ from spotbox.aws.diskkeys import default_key, disk_key, kept_disk_key
 from spotbox.aws.doctor import Want, examine
 from spotbox.aws.errors import translate
 from spotbox.aws.identity import told_by
-from spotbox.core.errors import SpotboxError
+from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.judge import DiskKey
 from spotbox.core.records import Identity
 from spotbox.core.remedies import SPOT_ROLE_ARN
@@ -271,6 +271,17 @@ def _nobody(request, **_):
             return [b""]
 
     return AWSResponse(request.url, 403, {}, Raw())
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(SpotboxError("slow down", code="RequestLimitExceeded"), "unknown"), (SpotboxError("no network"), "unknown"),
+     (SpotboxError("no", "", Exit.DENIED, "UnauthorizedOperation"), "denied"), (UsageError("no image"), "allowed")],
+)  # fmt: skip
+def test_a_look_that_failed_allows_nothing(answer, kind):
+    """Only one that AWS answered is allowed: of what was throttled or not reached nothing is known."""
+    none = {"simulated": frozenset(), "simulated untagged": frozenset()}
+    assert "ec2:DescribeImages" in getattr(doctor._permissions({**none, "image": answer}), kind)
 
 
 def test_names_of_arm_types():

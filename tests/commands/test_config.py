@@ -199,6 +199,7 @@ def test_init_changes_a_file(kept):
     assert said.code == 0, said.err
     assert '  -max-price = "60%"\n' in said.err
     assert '  +gpu = "A10G"\n' in said.err
+    assert "verysecret" not in said.err  # which stands in the line below
     new = tomllib.loads((kept.home / "config.toml").read_text())
     assert new["pool"] == tomllib.loads(CONFIG)["pool"]
     assert new["defaults"] == {
@@ -206,6 +207,32 @@ def test_init_changes_a_file(kept):
         "disk-size": "200", "key": str(key),
     }  # fmt: skip
     assert (kept.home / "config.toml.bak").read_text() == CONFIG
+
+
+def test_init_leaves_windows_its_line_ends(kept):
+    """A file with a byte order mark and CRLF is read, changed in its own way, and kept as it was, to the byte."""
+    file, old = kept.home / "config.toml", b"\xef\xbb\xbf" + CONFIG.replace("\n", "\r\n").encode()
+    file.write_bytes(old)
+    assert setting(kept.run("config", "-o", "json"), "max-price") == ("60%", "[defaults]")
+    said = kept.run("config", "init", answers=answers("us-east-1", ..., ..., ..., ..., ...))
+    assert said.code == 0, said.err
+    assert file.with_name("config.toml.bak").read_bytes() == old
+    new = file.read_bytes()
+    assert (new.count(b"\r\n"), b'region = "us-east-1"\r\n' in new) == (new.count(b"\n"), True)
+
+
+@pytest.mark.parametrize("before", ["", CONFIG], ids=["none", "one"])
+def test_init_in_two_terminals(user, before):
+    """What another terminal wrote while the questions were answered is not written over."""
+    file = user.home / "config.toml"
+    user.home.mkdir(exist_ok=True)
+    if before:
+        file.write_text(before)
+
+    late = type("Late", (), {"__bool__": lambda _: bool(file.write_text("# the other's\n"))})  # Yes, after a while
+    said = user.run("config", "init", answers=answers("us-west-2", ..., ..., ..., ..., ..., write=late()))
+    assert (said.code, "was changed meanwhile" in said.err) == (1, True)
+    assert file.read_text() == "# the other's\n"
 
 
 def test_init_twice_changes_nothing(kept):

@@ -51,6 +51,19 @@ def test_no_network_is_not_a_matter_of_credentials():
     assert check.remedy == "aws sts get-caller-identity --region us-east-1"
 
 
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("PendingVerification", "fail"), ("OptInRequired", "fail"), ("AuthFailure", "fail"), ("ExpiredToken", "fail"),
+     ("UnauthorizedOperation", "warn"), ("SomethingNew", "warn")],
+)  # fmt: skip
+def test_an_account_that_aws_refuses(code, status):
+    """What no policy mends, and stops `up` too, fails with exit 5; a look that is not permitted only tells nothing."""
+    check = doctor.not_known("network", SpotboxError("not now", "Ask AWS.", Exit.DENIED, code), WITH)
+    assert check.status == status
+    if status == "fail":
+        assert (check.exit, check.detail, "policy" in check.remedy) == (Exit.DENIED, "not now; Ask AWS.", False)
+
+
 def test_a_deprecated_image():
     """It launches still, and is told."""
     old = replace(IMAGE, deprecated="2026-11-01T00:00:00.000Z")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -163,3 +164,12 @@ def test_many_changes_stay_small():
         assert tracemalloc.get_traced_memory()[0] < 2_500_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("year", [1, 1969, 2107, 9999])
+def test_a_time_that_no_price_has(year):
+    """A change at a time that cannot be is left out, and the others are told."""
+    history = History()
+    history.add("r", [Change("g", "ra", datetime(year, 6, 1, tzinfo=UTC), Decimal(1))])
+    history.add("r", [Change("g", "ra", datetime(2026, 6, 1, tzinfo=UTC), Decimal(2))])
+    assert [price for _, price in history.series(Pool("g", "ra", "r")).changes()] == [Decimal(2)]

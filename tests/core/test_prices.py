@@ -133,6 +133,23 @@ def test_believable(text, price, believed):
     assert believable(parse_price(text)) is believed
 
 
+@pytest.mark.parametrize("row", [None, 5, "[" * 100_000, "null", {"product": None, "terms": []}])
+def test_a_row_that_is_no_product(row):
+    """It tells no price, and hides none."""
+    assert on_demand_prices([row], "us-east-1") == {}
+    assert disk_price([row], "gp3", "us-east-1") is None
+
+
+def test_a_price_beyond_all_sums():
+    """Of a disk too there is none that could not be added up."""
+    term = {"priceDimensions": {"d": {"unit": "GB-Mo", "pricePerUnit": {"USD": "1e999999"}}}}
+    attributes = {"volumeApiName": "gp3", "usagetype": "EBS:VolumeUsage.gp3"}
+    row = {"product": {"attributes": attributes}, "terms": {"OnDemand": {"t": term}}}
+    assert disk_price([row], "gp3", "us-east-1") is None
+    term["priceDimensions"]["d"]["pricePerUnit"]["USD"] = "0.08"
+    assert disk_price([row], "gp3", "us-east-1") == Decimal("0.08")
+
+
 def test_the_eight_filters():
     """GetProducts is asked with the eight fields that leave one line, `capacitystatus` spelt in lower case."""
     filters = product_filters("eu-west-1", "g5.xlarge")

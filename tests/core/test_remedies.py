@@ -66,6 +66,9 @@ def test_a_grant():
         "arn:aws:iam::123456789012:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot"
     )
     assert {"Decrypt", "CreateGrant", "ReEncryptTo"} < set(words)
+    alias = shlex.split(of(USER).grant("alias/mine"))
+    assert alias[alias.index("--key-id") + 1] == "alias/mine"
+    assert alias[alias.index("--grantee-principal") + 1].startswith("arn:aws:iam::123456789012:role/")
 
 
 @pytest.mark.parametrize(
