@@ -8,6 +8,12 @@ import os
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that stands still for a moment is no fault of an example; and which examples are tried is not a matter of
+# luck either, so that a change is never refused for what was there before it. `--hypothesis-profile default` searches.
+settings.register_profile("spotbox", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("spotbox")
 
 # Whoever starts the tests in the background of a script has them ignore Ctrl-C, and all that they start with them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
