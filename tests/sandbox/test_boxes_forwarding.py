@@ -51,11 +51,11 @@ def background(lab, *flags):
         yield client
     finally:
         client.terminate()
-        client.communicate(timeout=5)
+        client.communicate(timeout=60)
 
 
 def ask(port: int) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
         sock.sendall(b"hello")
         return sock.recv(100)
 
@@ -97,7 +97,7 @@ def test_dynamic_forwarding(lab):
     port = free_port()
     with echo_server() as there, background(lab, "-N", "-D", f"127.0.0.1:{port}"):
         assert until(lambda: _listens(port))
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
             sock.sendall(b"\x05\x01\x00")
             assert sock.recv(2) == b"\x05\x00"
             sock.sendall(b"\x05\x01\x00\x01\x7f\x00\x00\x01" + there.to_bytes(2, "big"))
