@@ -251,7 +251,9 @@ def test_ctrl_c_twice_while_it_is_removed(aws):
     terminal = (
         accepted(aws, "-y").types(CTRL_C).sees("waiting for i-").types(CTRL_C)
     )  # it waits for ever: time is still
+    began = time.monotonic()
     line = terminal.ends()
+    assert time.monotonic() - began < 2
     control(aws, "still", on=False)
     assert "interrupted twice" in terminal.screen
     for item in requests(aws) + instances(aws):
