@@ -41,9 +41,10 @@ pathlib.Path(os.environ["SM_MODEL_DIR"], "digest").write_text(state["digest"])
 
 def wait(look: Callable[[], Any], seconds: float) -> Any:
     """What `look` gives once it gives anything, or what it gave last; every look is a call, so there are few."""
-    end = time.monotonic() + seconds
-    while not (found := look()) and time.monotonic() < end:
+    end, late = time.monotonic() + seconds, False
+    while not (found := look()) and not late:
         time.sleep(0.15)
+        late = time.monotonic() > end
     return found
 
 

@@ -173,7 +173,7 @@ def test_wall_reaches_the_boxs_terminals(lab):
     import pexpect
 
     command, *args = lab.command(flags=("-tt",))
-    shells = [pexpect.spawn(command, args, encoding="utf-8", timeout=20) for _ in range(2)]
+    shells = [pexpect.spawn(command, args, encoding="utf-8", timeout=60) for _ in range(2)]
     for shell in shells:
         shell.expect(r"\$ ")
     assert len(list(lab.files.terminals.iterdir())) == 2
