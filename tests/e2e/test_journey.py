@@ -11,6 +11,7 @@ import pexpect
 import pytest
 
 from tests.e2e.conftest import SPOTBOX, left_anywhere, needs_ssh
+from tests.ports import free_port
 
 DOWN, ENTER = "\x1b[B", "\r"
 pytestmark = needs_ssh
@@ -138,9 +139,7 @@ def test_a_local_port_is_forwarded(here, box):
     """-L PORT reaches a server on the box."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            mine = probe.getsockname()[1]
+        mine = free_port()
 
         def answer():
             connection, _ = server.accept()

@@ -9,15 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.sandbox.boxkit import until
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def _listens(port: int) -> bool:
