@@ -106,8 +106,9 @@ def test_a_running_box_is_shut_down_for_its_image(disks):
     (folder / "home/note").write_text("mine")
     imaged(disks, box, NoReboot=True)
     assert disks.status(box) == "ok"
-    image = imaged(disks, box)
-    assert (disks.state(box), disks.status(box)) == ("running", "initializing")
+    with disks.still():
+        image = imaged(disks, box)
+        assert (disks.state(box), disks.status(box)) == ("running", "initializing")
     (snapshot,) = [m["Ebs"]["SnapshotId"] for m in shown(disks.ec2, image)["BlockDeviceMappings"]]
     assert (disks.home / "snapshots" / snapshot / "home/note").read_text() == "mine"
     assert until(lambda: disks.status(box) == "ok")
