@@ -8,10 +8,19 @@ import os
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-# Whoever starts the tests in the background of a script has them ignore Ctrl-C, and all that they start with them.
+# A machine that stands still for a moment is no fault of an example; and which examples are tried is not a matter of
+# luck either, so that a change is never refused for what was there before it. `--hypothesis-profile default` searches.
+settings.register_profile("spotbox", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("spotbox")
+
+# Whoever starts the tests in the background of a script has them ignore Ctrl-C, and all that they start with them; with
+# nohup it is the closed terminal. What a handler of Python's takes is at its default again in all that is started.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 # Their tests wait for boxes, for AWS's pace and for each other more than they compute.
 SLOW_FOLDERS = ("tests/e2e/", "tests/life/", "tests/guard/")

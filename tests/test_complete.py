@@ -255,16 +255,21 @@ def test_in_a_real_shell(shell, home):
     try:
         child.sendline(f"{SETUP[shell]}; echo set-'up'")
         child.expect_exact("set-up")
-        for typed, words in (
-            ("spotbox stat", "<status>"),
-            ("spotbox ssh tr", "<ssh><train>"),
-            ("spotbox up -r eu", "<up><-r><eu-west-1>"),
-            ("spotbox up --pool bi", "<up><--pool><big>"),
+        for typed, rest, words in (
+            ("spotbox stat", "us", "<status>"),
+            ("spotbox ssh tr", "ain", "<ssh><train>"),
+            ("spotbox up -r eu", "-west-1", "<up><-r><eu-west-1>"),
+            ("spotbox up --pool bi", "g", "<up><--pool><big>"),
         ):
             child.send(f"{typed}\t")
             child.expect_exact(typed)
-            time.sleep(1.0)  # a shell may drop what is typed while it completes
-            child.send("\r")
-            child.expect_exact(words)
+            child.expect_exact(rest)
+            for _ in range(60):  # a shell may drop what is typed while it completes
+                time.sleep(0.3)
+                child.send("\r")
+                if not child.expect_exact([words, pexpect.TIMEOUT], timeout=1):
+                    break
+            else:
+                raise AssertionError(child.before)
     finally:
         child.close(force=True)

@@ -12,6 +12,7 @@ import pytest
 from spotbox.core.accelerators import parse_instance_type
 from spotbox.core.prices import on_demand_prices, product_filters
 from tests.standin import asked, stand_in
+from tests.timing import quickest
 
 pytest.importorskip("moto", reason="the stand-in takes its types and zones from moto's data files")
 LINUX = ["Linux/UNIX"]
@@ -106,11 +107,15 @@ def test_the_feed(url):
 def test_calls_side_by_side_cost_the_delay_once(url, client):
     """Seventeen calls at once are answered after 100 ms, not 1.7 s, and all are counted."""
     clients = [client("sts") for _ in range(17)]
-    asked(url, "reset")
-    begun = time.monotonic()
-    with ThreadPoolExecutor(17) as pool:
-        list(pool.map(lambda sts: sts.get_caller_identity(), clients))
-    assert 0.1 <= time.monotonic() - begun < 1.2
+
+    def all_at_once():
+        asked(url, "reset")
+        begun = time.monotonic()
+        with ThreadPoolExecutor(17) as pool:
+            list(pool.map(lambda sts: sts.get_caller_identity(), clients))
+        return time.monotonic() - begun
+
+    assert 0.1 <= quickest(all_at_once, 1.2) < 1.2
     assert asked(url)["calls"] == {"GetCallerIdentity": 17}
 
 

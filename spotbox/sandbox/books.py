@@ -1,4 +1,4 @@
-"""Control verbs for what AWS has written down: a box's past, and what was billed."""
+"""Control verbs for time and what AWS has written down: a box's past, what was billed, a moment that lasts."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -7,11 +7,12 @@ from typing import Any
 from spotbox.sandbox.cloudtrail import relive
 from spotbox.sandbox.costexplorer import NAME_TAG, OWNER_TAG
 from spotbox.sandbox.records import Box
+from spotbox.sandbox.timeline import utc_now
 from spotbox.sandbox.world import World
 
 
 class Books:
-    """Verbs of Control: `relive` and `bill`."""
+    """Verbs of Control: `relive`, `bill` and `still`."""
 
     world: World
     backends: Callable[[], Any]
@@ -31,3 +32,9 @@ class Books:
         self.world.bills.usd[(name, owner)] = Decimal(usd)
         self.world.bills.active |= {NAME_TAG, OWNER_TAG}
         return {"name": name, "owner": owner, "usd": usd}
+
+    def still(self, on: bool) -> dict[str, Any]:
+        """Let the sandbox's time stand still, or catch up with the clock: what lasts a moment can be looked at."""
+        now = self.world.now
+        self.world.timeline.clock = (lambda: now) if on else utc_now
+        return {"still": on}

@@ -18,7 +18,7 @@ from spotbox.sandbox.world import World
 # fault, doom and what follows are for tests and harnesses; the command line has the rest.
 VERBS = (
     *("status", "interrupt", "rebalance", "capacity", "price", "prices", "on_demand", "quota", "identity", "region"),
-    *("deny", "fault", "doom", "weather", "calls", "hold", "held", "release", "relive", "bill"),
+    *("deny", "fault", "doom", "weather", "calls", "hold", "held", "release", "relive", "bill", "still"),
 )
 NAME_TAG = "spotbox:name"
 

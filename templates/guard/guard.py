@@ -153,7 +153,11 @@ class Guard:
         """Start the sync of each checkpoint that is due and not under way."""
         for number, pair in enumerate(self.settings.checkpoints):
             running, last = self.syncs[number], self.synced[number]
-            if (running and running.is_alive()) or not self.usable(pair["local"]):
+            if running and running.is_alive():
+                if not every:
+                    self.synced[number] = None  # what has changed since that one looked has its turn after it
+                continue
+            if not self.usable(pair["local"]):
                 continue
             self.worry(pair["local"], running)
             if last is None or time.monotonic() - last >= every:

@@ -47,7 +47,7 @@ class Marketplace:
 
     def answer(self, asked):
         if self.together and asked.action == "DescribeSpotPriceHistory":
-            self.together.wait(timeout=10)
+            self.together.wait(timeout=60)
         time.sleep(self.slow.get(asked.region, self.delay))
         for key in ((asked.region, asked.action), ("", asked.action)):
             if key in self.refused:

@@ -136,7 +136,8 @@ def terminal(tmp_path):
     def spawn(*args, boxes=1, size=(20, 140)):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "SPOTBOX_"))} | {"TERM": "xterm"}
         words = ["-m", "tests.commands.watched", str(tmp_path), str(boxes), *args]
-        child = pexpect.spawn(sys.executable, words, env=env, cwd=ROOT, dimensions=size, timeout=30, encoding="utf-8")
+        child = pexpect.spawn(sys.executable, words, env=env, cwd=ROOT, dimensions=size, timeout=60, encoding="utf-8")
+        child.go = (tmp_path / "go").touch  # what happens in that program happens then
         children.append(child)
         child.expect_exact(ENTER)
         return child
@@ -157,6 +158,7 @@ def test_the_screen_is_redrawn_in_place_and_q_leaves(terminal):
     """A change shows within a look, stands out with its time; q gives the terminal back and exits 0."""
     child = terminal("--watch")
     child.expect("last look .*dev +running")
+    child.go()
     child.expect(r"\x1b\[7mdev +stopped since \d\d:\d\d:\d\d")
     child.send("q")
     rest, code = ended(child)
@@ -178,7 +180,9 @@ def test_the_terminal_is_given_back_however_it_ends(terminal, how):
 
 def test_the_terminal_is_given_back_after_a_bug(terminal):
     """An exception too leaves by the door; its message is on the usual screen."""
-    rest, code = ended(terminal("--watch", "--broken"))
+    child = terminal("--watch", "--broken")
+    child.go()
+    rest, code = ended(child)
     assert code == 1
     assert rest.index(LEAVE) < rest.index("spotbox: unexpected TypeError")
 
@@ -191,7 +195,7 @@ def test_keys_need_no_return_and_come_back_as_they_were(terminal):
     child.send("q")
     child.expect_exact(LEAVE)
     assert not during & termios.ICANON
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not termios.tcgetattr(child.child_fd)[3] & termios.ICANON:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -203,6 +207,7 @@ def test_too_many_rows_are_cut_with_a_count(terminal):
     child.expect(r"\.\.\. and (\d+) lines more: make the window taller")
     assert int(child.match[1]) == 30 + 2 + 2 - 19
     child.setwinsize(60, 140)
+    child.go()
     child.expect(r"dev +stopped")
     assert "make the window" not in child.before + child.after
 
@@ -212,6 +217,7 @@ def test_an_arrow_is_no_q(terminal):
     child = terminal("--watch")
     child.expect("dev +running")
     child.send("\x1b[Aq")
+    child.go()
     child.expect("dev +stopped")
     child.send("Q")
     assert ended(child)[1] == 0
@@ -252,6 +258,8 @@ def test_a_redraw_is_one_write_and_the_same_lines_are_none(monkeypatch):
 def test_a_silent_aws_is_said_and_does_not_hold_up_the_keys(terminal):
     """While a look hangs the screen says so after ten seconds, and q leaves at once."""
     child = terminal("--watch", "--silent")
+    child.expect("dev +running")
+    child.go()
     child.expect("AWS does not answer")
     child.send("q")
     assert ended(child)[1] == 0

@@ -1,4 +1,6 @@
-"""A program for a terminal: `status ARGS` over a World in which the box dev stops after a second and then goes.
+"""A program for a terminal: `status ARGS` over a World in which something happens once the file `go` is in its home.
+
+The box dev stops; with --broken a bug shows, with --silent AWS answers no more.
 
 Time is real, so that the screen, its keys and its signals can be tested as a user meets them.
 """
@@ -8,6 +10,7 @@ import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from spotbox.cli import run
 from tests.commands.fakes import FakeApp, FakeSystem
@@ -34,6 +37,17 @@ def stops(world):
     world.request_of("i-1", state="disabled", code="instance-stopped-by-user")
 
 
+def once_told(home, happens):
+    """Let it happen when the test says so."""
+
+    def wait():
+        while not Path(home, "go").exists():
+            time.sleep(0.05)
+        happens()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 BEGAN = time.monotonic()
 if __name__ == "__main__":
     home, boxes, *words = sys.argv[1:]
@@ -45,10 +59,10 @@ if __name__ == "__main__":
     app.system = RealTime(account)
     if "--broken" in words:
         words.remove("--broken")
-        threading.Timer(1, lambda: setattr(app.cloud, "observe", None)).start()
+        once_told(home, lambda: setattr(app.cloud, "observe", None))
     elif "--silent" in words:
         words.remove("--silent")
-        threading.Timer(1, lambda: setattr(app.cloud, "observe", lambda *asked: time.sleep(60))).start()
+        once_told(home, lambda: setattr(app.cloud, "observe", lambda *asked: time.sleep(60)))
     else:
-        threading.Timer(1, stops, [account]).start()
+        once_told(home, lambda: stops(account))
     sys.exit(run(["status", *words], obj=app))

@@ -76,7 +76,7 @@ def test_no_user_becomes_an_option(user):
 
 def told(words):
     """What OpenSSH itself makes of a command line: its final options."""
-    done = subprocess.run([SSH, "-G", "-F", "none", *words[1:]], capture_output=True, text=True, check=True, timeout=20)
+    done = subprocess.run([SSH, "-G", "-F", "none", *words[1:]], capture_output=True, text=True, check=True, timeout=60)
     pairs = (line.partition(" ") for line in done.stdout.splitlines())
     return {key: value for key, _, value in pairs}
 
@@ -110,7 +110,7 @@ def test_openssh_finds_the_key_under_an_odd_path(tmp_path):
     words = sshtext.ssh_command(where)
     done = subprocess.run(
         [SSH, "-v", "-F", "none", "-o", "ProxyCommand=true", "-o", "BatchMode=yes", *words[1:]],
-        capture_output=True, text=True, timeout=20,
+        capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert f"identity file {where.key} type" in done.stderr
 
@@ -151,7 +151,7 @@ def test_the_proxy_gets_its_words_whole(tmp_path):
     script.write_text(f"#!/bin/sh\nprintf '%s\\0' \"$@\" > {shlex.quote(str(out))}\n")
     script.chmod(0o700)
     config = written(tmp_path, target(key=None), [str(script), *odd])
-    subprocess.run([SSH, "-F", str(config), "-o", "BatchMode=yes", "spotbox-dev"], capture_output=True, timeout=20)
+    subprocess.run([SSH, "-F", str(config), "-o", "BatchMode=yes", "spotbox-dev"], capture_output=True, timeout=60)
     assert out.read_text().split("\0")[:-1] == odd
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from spotbox.commands._userdata import box_user_data
 from tests.e2e.conftest import SPOTBOX, Here, make_here, needs_ssh
+from tests.sandbox.conftest import until
 
 pytestmark = needs_ssh
 SCRIPT = b"#!/bin/sh\necho once >>made-by-user-data\n"
@@ -61,7 +62,7 @@ def make_profile(here: Here, name: str) -> None:
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
     """A sandbox with a box whose user data holds the guard, a checkpoint and a script of the user's."""
-    here = make_here(tmp_path_factory.mktemp("guard"))
+    here = make_here(tmp_path_factory.mktemp("guard"), SPOTBOX_SANDBOX_PACE="1")  # which leaves hooks 2.5 s
     make_profile(here, "trainer")
     here.client("s3").create_bucket(Bucket=BUCKET)
     user_data = box_user_data("ubuntu", SCRIPT, [("~/ckpt", f"s3://{BUCKET}/{PREFIX}")], False)
@@ -74,7 +75,7 @@ def test_an_interruption_from_notice_to_resume(guarded):
     """Terminals are told, hooks run, the checkpoint is in S3; the box stops, comes back, and its hook resumes."""
     here = guarded
     here.sandbox("ssh", "dev", "--", SET_UP)
-    before = here.json("status", "dev")["public_ip"]
+    box = here.json("status", "dev")
     shell = pexpect.spawn(str(SPOTBOX), ["--sandbox", "ssh", "dev"], env=here.env, encoding="utf-8", timeout=60)
     shell.expect(r"\$ ")
     here.run("sandbox", "interrupt", "dev", "--notice", f"{NOTICE}s")
@@ -87,8 +88,12 @@ def test_an_interruption_from_notice_to_resume(guarded):
     step = s3.get_object(Bucket=BUCKET, Key=f"{PREFIX}/{marker['slot']}/step")["Body"].read()
     assert step == b"43\n"  # what the hook wrote was in the last sync
 
+    ec2 = here.client("ec2")
+    one = {"SpotInstanceRequestIds": [box["request_id"]]}
+    assert until(lambda: ec2.describe_spot_instance_requests(**one)["SpotInstanceRequests"][0]["State"] == "disabled")
+    here.run("sandbox", "capacity", box["instance_type"], box["zone"], "open")
     here.sandbox("up", "dev", "-y", "--wait", "2m")
-    assert here.json("status", "dev")["public_ip"] != before
+    assert here.json("status", "dev")["public_ip"] != box["public_ip"]
     done = here.sandbox(
         "ssh", "dev", "--", "until [ -s resumed ]; do sleep 0.1; done; cat resumed interrupted made-by-*"
     )

@@ -11,6 +11,7 @@ import pexpect
 import pytest
 
 from tests.e2e.conftest import SPOTBOX, left_anywhere, needs_ssh
+from tests.ports import free_port
 
 DOWN, ENTER = "\x1b[B", "\r"
 pytestmark = needs_ssh
@@ -138,9 +139,7 @@ def test_a_local_port_is_forwarded(here, box):
     """-L PORT reaches a server on the box."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            mine = probe.getsockname()[1]
+        mine = free_port()
 
         def answer():
             connection, _ = server.accept()
@@ -149,20 +148,20 @@ def test_a_local_port_is_forwarded(here, box):
 
         threading.Thread(target=answer, daemon=True).start()
         child = subprocess.Popen(
-            [SPOTBOX, "--sandbox", "ssh", "-L", f"{mine}:127.0.0.1:{port}", "--", "sleep 20"], env=here.env
+            [SPOTBOX, "--sandbox", "ssh", "-L", f"{mine}:127.0.0.1:{port}", "--", "sleep 120"], env=here.env
         )
         try:
             assert _read(mine) == b"from the box"
         finally:
             child.terminate()
-            child.wait(timeout=10)
+            child.wait(timeout=60)
 
 
 def _read(port: int) -> bytes:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
     while time.monotonic() < end:
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
                 return connection.recv(100)
         except OSError:
             time.sleep(0.2)

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 
 import pexpect
@@ -34,6 +35,7 @@ def clean(aws):
     """Every test begins with nothing, and with room in the pool."""
     yield
     aws.extra.pop("SPOTBOX_SETTLE", None)
+    control(aws, "still", on=False)
     control(aws, "fault", clear=True)
     room(aws, "open")
     if left_anywhere(aws, REGION):
@@ -60,7 +62,7 @@ def instances(here):
     return [i for i in found if i["State"]["Name"] not in ("terminated", "shutting-down")]
 
 
-def until(look, seconds=30):
+def until(look, seconds=60):
     end = time.monotonic() + seconds
     while not (seen := look()):
         assert time.monotonic() < end, "it did not happen"
@@ -105,6 +107,21 @@ class Terminal:
         assert self.child.exitstatus == 130, self.screen
         assert "Traceback" not in self.screen
         return last_line(self.screen)
+
+
+def accepted(aws, *args):
+    """An `up` on a terminal whose box boots, and does not come to its end before the keys that are typed next."""
+    control(aws, "still", on=True)
+    terminal = Terminal(aws, *UP, *args)
+    (terminal if args else terminal.agrees()).sees("AWS accepted")
+    return terminal
+
+
+def cut(aws, terminal):
+    """Ctrl-C while it boots; then time goes on."""
+    terminal.types(CTRL_C)
+    control(aws, "still", on=False)
+    return terminal
 
 
 def last_line(text):
@@ -186,7 +203,7 @@ def test_no_terminal_in_the_hunt(aws, how):
 @pytest.mark.slow  # the same with fakes: tests/commands/test_leave.py
 def test_ctrl_c_while_it_boots_and_leave(aws):
     """Left as it is, the box and its request are those that the last line names; `up` goes on with them."""
-    terminal = Terminal(aws, *UP).agrees().sees("AWS accepted").types(CTRL_C).sees("What now")
+    terminal = cut(aws, accepted(aws)).sees("What now")
     line = terminal.types(DOWN + ENTER).ends()
     (request,), (instance,) = requests(aws), instances(aws)
     assert line == (
@@ -222,7 +239,7 @@ def sigterm(aws):
 
 def test_ctrl_c_while_it_boots_and_remove(aws):
     """-y answers the question with its default: the box is removed as by `down`."""
-    terminal = Terminal(aws, *UP, "-y").sees("AWS accepted").types(CTRL_C)
+    terminal = cut(aws, accepted(aws, "-y"))
     assert terminal.ends() == NOTHING
     assert "interrupted; removed sir-" in terminal.screen
     assert left_anywhere(aws, REGION) == []
@@ -231,10 +248,13 @@ def test_ctrl_c_while_it_boots_and_remove(aws):
 @pytest.mark.slow
 def test_ctrl_c_twice_while_it_is_removed(aws):
     """The second Ctrl-C leaves at once; what may be left is named, and `down` removes it."""
-    terminal = Terminal(aws, *UP, "-y").sees("AWS accepted").types(CTRL_C).sees("waiting for i-").types(CTRL_C)
+    terminal = (
+        accepted(aws, "-y").types(CTRL_C).sees("waiting for i-").types(CTRL_C)
+    )  # it waits for ever: time is still
     began = time.monotonic()
     line = terminal.ends()
     assert time.monotonic() - began < 2
+    control(aws, "still", on=False)
     assert "interrupted twice" in terminal.screen
     for item in requests(aws) + instances(aws):
         assert (item.get("InstanceId") or item["SpotInstanceRequestId"]) in line
@@ -245,14 +265,15 @@ def test_ctrl_c_twice_while_it_is_removed(aws):
 
 def test_ctrl_c_at_the_question(aws):
     """Ctrl-C instead of an answer leaves at once: the box is there, and named."""
-    line = Terminal(aws, *UP).agrees().sees("AWS accepted").types(CTRL_C).sees("What now").types(CTRL_C).ends()
+    line = cut(aws, accepted(aws)).sees("What now").types(CTRL_C).ends()
     (instance,) = instances(aws)
     assert instance["InstanceId"] in line
 
 
 def test_a_closed_terminal(aws):
     """SIGHUP: nobody reads any more, yet what this `up` made is removed."""
-    terminal = Terminal(aws, *UP).agrees().sees("AWS accepted")
+    terminal = accepted(aws)
+    threading.Timer(1, control, [aws, "still"], {"on": False}).start()
     assert terminal.closed() == 130
     assert left_anywhere(aws, REGION) == []
 

@@ -18,6 +18,7 @@ import argparse, json, os, pathlib, time
 parser = argparse.ArgumentParser()
 parser.add_argument("--steps", type=int, default=6)
 parser.add_argument("--pause", type=float, default=0.4)
+parser.add_argument("--rest", default="")  # after these steps it waits to be interrupted
 asked = parser.parse_args()
 saved = pathlib.Path("/opt/ml/checkpoints/state.json")
 if not saved.parent.is_dir():  # a system that lets the sandbox give no /opt/ml
@@ -31,6 +32,8 @@ while state["step"] < asked.steps:
         saved.with_suffix(".new").write_text(json.dumps(state))
         saved.with_suffix(".new").replace(saved)
     print("step", state["step"], flush=True)
+    if str(state["step"]) in asked.rest.split("-"):
+        time.sleep(600)
 pathlib.Path(os.environ["SM_MODEL_DIR"], "model.json").write_text(json.dumps(state))
 """
 GIVEN = ("--role", "R", "--image", "pytorch", "--output-path", "s3://mine/out", "-t", "ml.g5.xlarge", "-y")
@@ -75,12 +78,13 @@ def test_interrupted_twice_and_done_all_the_same(there):
     """It resumes from its checkpoint each time and ends with the same model as one that was left in peace; the savings
     line is the arithmetic of the seconds that an independent client is told."""
     long = ("--hyperparameter", "steps=20")
-    job = follow(there, "fit.py", *GIVEN, *long, "--checkpoint", "s3://mine/ck", "--name", "twice")
-    out = until(job.stdout, "step 1")
+    rests = ("--hyperparameter", "rest=2-5")
+    job = follow(there, "fit.py", *GIVEN, *long, *rests, "--checkpoint", "s3://mine/ck", "--name", "twice")
+    out = until(job.stdout, "step 2")
     there.run("sandbox", "interrupt", "twice")
-    out += until(job.stdout, "starts at step")
+    out += until(job.stdout, "step 5")
     there.run("sandbox", "interrupt", "twice")
-    rest, err = job.communicate(timeout=60)
+    rest, err = job.communicate(timeout=240)
     assert job.returncode == 0, err
     out += rest.splitlines()
     assert "the bucket mine, which the sandbox has not yet" in err
@@ -128,7 +132,7 @@ def test_ctrl_c_leaves_it_alone(there):
     followed = follow(there, "status", "long", "--follow")
     until(followed.stdout, "step 5")
     followed.send_signal(signal.SIGTERM)
-    assert followed.wait(30) == 130
+    assert followed.wait(60) == 130
     followed.communicate()
     stopped = there.json("train", "stop", "long")
     assert (stopped["status"], stopped["training_seconds"] > 0) == ("Stopped", True)

@@ -20,6 +20,9 @@ HERE = (os.environ.get("TEST_GUARD_PYTHON", ""), "/usr/bin/python3")
 PYTHON = next((path for path in HERE if os.path.exists(path)), sys.executable)
 
 
+PATIENCE = 60  # seconds that a passing test may wait for what is to happen, on a machine that is busy otherwise
+
+
 class Box:
     """One box. `settings` may be changed before `start()`; times are short so that a test takes seconds."""
 
@@ -90,7 +93,7 @@ class Box:
     def journal(self) -> str:
         return self.log.read_text(errors="replace")
 
-    def wait(self, text: str, seconds: float = 10, times: int = 1) -> float:
+    def wait(self, text: str, seconds: float = PATIENCE, times: int = 1) -> float:
         """Wait until the journal says so; when that was, by the monotonic clock."""
         until = time.monotonic() + seconds
         while self.journal().count(text) < times:
@@ -98,11 +101,15 @@ class Box:
             time.sleep(0.02)
         return time.monotonic()
 
-    def wait_for(self, true, seconds: float = 10) -> None:
+    def wait_for(self, true, seconds: float = PATIENCE) -> None:
         until = time.monotonic() + seconds
         while not true():
             assert time.monotonic() < until, self.journal()
             time.sleep(0.02)
+
+    def failures(self) -> list[str]:
+        """What the journal says of looks that failed, in order."""
+        return [line for line in self.journal().splitlines() if line.startswith("look failed")]
 
     def run_file(self, name: str) -> dict:
         path = self.folder / "run" / name

@@ -36,8 +36,9 @@ def sync(box, mode="every", seconds=20, wait=True, **settings):
 
 def latest(box):
     """Slot and files of the state that LATEST names; checks that they are what it says."""
-    marker = json.loads((box.folder / "s3/mine/dev/LATEST").read_text())
-    found = stored(box, marker["slot"])
+    path, marker = box.folder / "s3/mine/dev/LATEST", None
+    while marker != (marker := json.loads(path.read_text())):  # a guard may write the next state meanwhile
+        found = stored(box, marker["slot"])
     assert (marker["files"], marker["bytes"]) == (len(found), sum(map(len, found.values())))
     return marker["slot"], found
 
@@ -96,22 +97,34 @@ def test_credentials_are_the_instance_profiles_alone(box, ckpt, monkeypatch):
         }
 
 
-@pytest.mark.parametrize("after", [0.2, 0.7])
-def test_cut_off_the_older_state_stands(box, ckpt, after):
+def knob(box, name, value):
+    """Turn a knob of the stand-in for `aws`; None turns it off."""
+    path = box.folder / "s3" / name
+    path.unlink() if value is None else path.write_text(str(value))
+
+
+@pytest.mark.parametrize("held", ["part-0", "part-2", "LATEST"])
+def test_cut_off_the_older_state_stands(box, ckpt, held):
     """A sync that is killed leaves LATEST and its slot as they were, and the next one makes up for it."""
     fill(ckpt, 1)
     sync(box)
     before = latest(box)
     fill(ckpt, 22, files=4)
-    (box.folder / "s3/rate").write_text("30")  # bytes a second: 8 bytes take 0.3 s
+    knob(box, "hold", held)  # it is cut off while this file is on its way
     process = sync(box, wait=False)
-    time.sleep(after)
+    box.wait_for(lambda: is_held(box, held) and list((box.folder / "s3").glob(".upload-*")))
     os.killpg(process.pid, 9)
     process.communicate()
     assert latest(box) == before
-    (box.folder / "s3/rate").unlink()
+    knob(box, "hold", None)
     assert sync(box)[0] == 0
     assert latest(box) == ("B", {f"part-{n}": "step 22" for n in range(4)})
+
+
+def is_held(box, name):
+    """Whether this file of the second state is the next to arrive."""
+    there = [f"part-{n}" for n in range(4) if (box.folder / f"s3/mine/dev/B/part-{n}").exists()]
+    return len(there) == (4 if name == "LATEST" else int(name[-1]))
 
 
 def test_its_own_time_ends_it(box, ckpt):
@@ -125,10 +138,11 @@ def test_its_own_time_ends_it(box, ckpt):
 def test_a_change_during_the_sync_is_never_half_in_s3(box, ckpt):
     """A file rewritten while it was uploaded, with the same size, is uploaded again before LATEST names it."""
     fill(ckpt, 1)
-    (box.folder / "s3/rate").write_text("40")
+    knob(box, "hold", "part-1")
     process = sync(box, wait=False)
     box.wait_for((box.folder / "s3/mine/dev/A/part-0").exists)
     fill(ckpt, 2)
+    knob(box, "hold", None)
     assert process.wait() == 0, process.stdout.read()
     assert latest(box)[1] == {f"part-{n}": "step 2" for n in range(3)}
 
@@ -138,17 +152,14 @@ def test_a_folder_that_never_rests_is_told(box, ckpt):
     fill(ckpt, 1)
     sync(box)
     before = latest(box)
-    (box.folder / "s3/rate").write_text("200")
     fill(ckpt, 2)
-    process = sync(box, wait=False)
-    step = 3
-    while process.poll() is None:
-        fill(ckpt, step)
-        step += 1
-        time.sleep(0.05)
-    assert process.returncode == 3
-    assert "changes all the time" in process.stdout.read()
+    knob(box, "restless", 1)
+    code, said = sync(box)
+    assert (code, "changes all the time" in said) == (3, True), said
     assert latest(box) == before
+    knob(box, "restless", None)
+    assert sync(box) == (0, "")
+    assert latest(box)[1]["part-0"].startswith("step 2!")
 
 
 def test_a_slot_of_another_box_is_emptied_first(box, ckpt):
@@ -253,14 +264,15 @@ def test_where_latest_cannot_be_read_no_slot_is_touched(box, ckpt, text):
 def test_one_sync_at_a_time(box, ckpt):
     """A sync of every five minutes gives way to one that runs; the last one of a notice ends it and goes on."""
     fill(ckpt, 1)
-    (box.folder / "s3/rate").write_text("2")
-    slow = sync(box, wait=False)
+    knob(box, "hold", "part-1")
+    slow = sync(box, wait=False, seconds=100)
     box.wait_for(lambda: any(call["words"][1] == "sync" for call in box.calls()))
     assert sync(box)[0] == 4
-    (box.folder / "s3/rate").unlink()
-    assert sync(box, "last") == (0, "")
+    last = sync(box, "last", wait=False)
     assert slow.wait() == -9
     slow.stdout.close()
+    knob(box, "hold", None)
+    assert (last.communicate()[0], last.returncode) == ("", 0)
     assert latest(box)[1]["part-0"] == "step 1"
 
 
@@ -317,10 +329,10 @@ def test_a_restore_cut_off_is_begun_again(box, ckpt):
     fill(ckpt, 7)
     sync(box)
     fresh(box)
-    (box.folder / "s3/rate").write_text("20")
+    knob(box, "hold", "part-1")
     assert sync(box, restore=True, seconds=0.9)[0] == -9
     assert not list(ckpt.iterdir())
-    (box.folder / "s3/rate").unlink()
+    knob(box, "hold", None)
     lost = box.folder / "s3/mine/dev/A/part-1"
     text = lost.read_text()
     lost.unlink()
@@ -336,13 +348,12 @@ def test_a_restore_cut_off_is_begun_again(box, ckpt):
 def test_the_guard_syncs_on_its_own(box, ckpt):
     """Every `sync_every` seconds the guard syncs, beside its looks at the metadata service, which never wait for it."""
     fill(ckpt, 1)
-    (box.folder / "s3/rate").write_text("10")
+    knob(box, "hold", "part-1")
     box.start(sync_every=0.5)
     box.wait_for(lambda: any(call["words"][1] == "sync" for call in box.calls()))
     seen = len(box.metadata.asked)
-    time.sleep(1)
-    assert len(box.metadata.asked) - seen > 10  # at 0.1 s and two questions a look
-    (box.folder / "s3/rate").write_text("10000")
+    box.wait_for(lambda: len(box.metadata.asked) - seen > 10)  # while the sync does not come to its end
+    knob(box, "hold", None)
     box.wait_for((box.folder / "s3/mine/dev/LATEST").exists)
     fill(ckpt, 22)
     box.wait_for(lambda: latest(box)[1]["part-0"] == "step 22")

@@ -1,5 +1,6 @@
 """`--idle-stop` and `--ttl` on the box: announced, called off aloud, obeyed; what is unknown counts as work."""
 
+import json
 import shutil
 import socket
 import subprocess
@@ -14,9 +15,9 @@ SS = """\
 """
 
 
-def calm(box, limit="2s", **settings):
-    """A box at rest, with an idle limit that counts in seconds."""
-    (box.folder / "loadavg").write_text("0.00 0.00 0.00 1/1 1\n")
+def calm(box, limit="2s", load="0.00", **settings):
+    """A box at rest (or with this load), with an idle limit that counts in seconds."""
+    (box.folder / "loadavg").write_text(f"{load} 0.00 0.00 1/1 1\n")
     box.metadata.values["tags/instance/spotbox:idle-stop"] = limit
     return box.start(**{**IDLE, **settings})
 
@@ -35,13 +36,13 @@ def test_an_idle_box_is_announced_and_powered_off(box):
     """Idle for the whole time: terminals are told ahead, then the OS is told to power off; not more than once."""
     (box.folder / "terminals/0").touch()
     begun = time.monotonic()
-    calm(box)
+    calm(box, "6s", announce=3)
     told = box.wait("this box stops in")
     assert "this box stops in" in (box.folder / "terminals/0").read_text()
     assert not off(box)
     box.wait_for(lambda: off(box))
     assert time.monotonic() - told > 0.4
-    assert time.monotonic() - begun > 1.9
+    assert time.monotonic() - begun > 5.9
     time.sleep(0.5)
     assert (box.folder / "power").read_text() == "off\n"
 
@@ -65,9 +66,8 @@ def busy(box, work):
         settings["ss"] = [str(growing(box, 5000))]
     if work == "ss fails":
         settings["ss"] = ["false"]
-    calm(box, "1s", probe_time=0.4, **settings)
-    if work == "load":
-        (box.folder / "loadavg").write_text("64.00 0.00 0.00 1/1 1\n")
+    load = "64.00" if work == "load" else "0.00"
+    calm(box, "1s", load, probe_time=4 if work == "nvidia hangs" else 0.4, **settings)
 
 
 def growing(box, by):
@@ -86,19 +86,20 @@ def test_work_keeps_the_box_up(boxes):
     free = boxes()  # no tag, or metadata tags that are off (404): nothing is looked at
     (free.folder / "loadavg").write_text("0.00 0.00 0.00 1/1 1\n")
     free.start(**IDLE, nvidia_smi=[str(free.program("smi", f"echo asked >>{free.folder}/asked; echo 0"))])
+    for box in made.values():
+        box.wait_for(lambda box=box: len(box.metadata.asked) > 20)
+    assert "nvidia-smi hangs" not in made["nvidia hangs"].journal()  # it hangs still, and nothing was held up
     time.sleep(3)
     assert not off(free)
     assert not (free.folder / "asked").exists()
     assert not [work for work, box in made.items() if off(box)]
     for work, text in (("nvidia hangs", "nvidia-smi hangs or fails"), ("ss fails", "ss hangs, fails or is missing")):
-        made[work].wait(f"{text}: counts as work", 20)
+        made[work].wait(f"{text}: counts as work")
         time.sleep(0.5)
         assert made[work].journal().count(f"{text}: counts as work") == 1
-    for box in made.values():
-        assert len(box.metadata.asked) > 20  # at 0.1 s, two or more questions a look: nothing held it up
     box = made["nvidia hangs"]
-    box.metadata.notice(4)
-    box.wait("ready for the interruption", 4)
+    box.metadata.notice(60)
+    box.wait("ready for the interruption")
 
 
 def test_rest_is_no_work(boxes):
@@ -118,7 +119,7 @@ def test_rest_is_no_work(boxes):
 
 def test_work_that_returns_calls_it_off_aloud(box):
     """After the announcement activity is told as the reason why the stop is off; then the time starts anew."""
-    calm(box, "2s")
+    calm(box, "6s", announce=3)
     box.wait("this box stops in")
     (box.folder / "loadavg").write_text("64.00 0.00 0.00 1/1 1\n")
     box.wait("the stop is off: load per CPU")
@@ -128,7 +129,7 @@ def test_work_that_returns_calls_it_off_aloud(box):
 
 def test_the_limits_are_the_tags_of_now(box):
     """Taking the tag away calls the stop off; one that appears on a running box counts; nonsense is told."""
-    calm(box, "2s")
+    calm(box, "6s", announce=3)
     box.wait("this box stops in")
     del box.metadata.values["tags/instance/spotbox:idle-stop"]
     box.wait("the stop is off: the box has no idle limit any more")
@@ -141,10 +142,10 @@ def test_the_limits_are_the_tags_of_now(box):
 def test_ttl_stops_a_busy_box_when_it_is_over(box):
     """--ttl is announced and obeyed whatever the box does, hold file or not; a later time calls it off first."""
     (box.folder / "home/spotbox-hold").touch()
-    box.metadata.values["tags/instance/spotbox:expires"] = at(box, 2)
-    box.start(**{**IDLE, "announce": 3})
+    box.metadata.values["tags/instance/spotbox:expires"] = at(box, 18)
+    box.start(**{**IDLE, "announce": 20})
     box.wait("(--ttl) is over: it stops in")
-    box.metadata.values["tags/instance/spotbox:expires"] = at(box, 60)
+    box.metadata.values["tags/instance/spotbox:expires"] = at(box, 600)
     box.wait("the stop is off: there is more time again")
     box.metadata.values["tags/instance/spotbox:expires"] = at(box, 2)
     box.wait("(--ttl) is over: it stops in", times=2)
@@ -157,16 +158,27 @@ def test_a_box_started_after_its_time_has_time(box):
     begun = time.monotonic()
     box.start(**{**IDLE, "grace": 3})
     box.wait("(--ttl) is over: it stops in")
-    box.kill()
-    box.start()  # a guard that is started again gives no time anew
     box.wait_for(lambda: off(box))
-    assert 2.8 < time.monotonic() - begun < 5.5
+    assert time.monotonic() - begun > 2.8
+
+
+def test_a_guard_that_is_started_again_gives_no_time_anew(box):
+    """The time that a box has after its start is counted from the start of the box, not of the guard."""
+    box.metadata.values["tags/instance/spotbox:expires"] = at(box, -5000)
+    box.start(**{**IDLE, "grace": 900})
+    box.wait_for(lambda: box.run_file("began.json"))
+    box.kill()
+    assert not off(box)
+    began = box.run_file("began.json")
+    (box.folder / "run/began.json").write_text(json.dumps(began | {"at": began["at"] - 1000}))
+    box.start()
+    box.wait_for(lambda: off(box))
 
 
 def test_a_notice_forbids_to_stop(box):
     """With a notice out neither limit stops the box: the first hour is free only if AWS does it."""
     box.metadata.values["tags/instance/spotbox:expires"] = at(box, 1)
-    box.metadata.notice(5)
+    box.metadata.notice(60)
     calm(box, "1s", hook_time=0.5, last_sync=0.5)
     box.wait("ready for the interruption")
     time.sleep(1.5)

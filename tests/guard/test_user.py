@@ -43,10 +43,10 @@ def test_the_users_hooks_and_syncs_are_the_users(rooted):
     rooted.hook("10-mine", 'echo "$(id -un) $(id -G) $USER $HOME" >who', user=True)
     (home / "ckpt").mkdir()
     (home / "ckpt/model").write_text("step 1")
-    rooted.start(checkpoints=[{"local": "~/ckpt", "remote": "s3://mine/dev"}], hook_time=2, last_sync=3)
+    rooted.start(checkpoints=[{"local": "~/ckpt", "remote": "s3://mine/dev"}], hook_time=30, last_sync=20)
     rooted.wait_for((rooted.folder / "s3/mine/dev/LATEST").exists)
-    rooted.metadata.notice(8)
-    rooted.wait("ready for the interruption", 8)
+    rooted.metadata.notice(60)
+    rooted.wait("ready for the interruption")
     owner = pwd.getpwnam(LOGIN)
     groups = " ".join(str(group) for group in os.getgrouplist(LOGIN, owner.pw_gid))
     assert (home / "who").read_text() == f"{LOGIN} {groups} {LOGIN} {home}\n"

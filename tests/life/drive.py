@@ -103,7 +103,7 @@ class Drive:
         self.run("sandbox", "stop")
         assert self._zygote.stdin
         self._zygote.stdin.close()
-        self._zygote.wait(timeout=10)
+        self._zygote.wait(timeout=60)
 
 
 class Running:

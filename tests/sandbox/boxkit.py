@@ -23,14 +23,16 @@ SPEC = BoxSpec(
 )
 
 
-def until(fact, timeout=5.0):
+def until(fact, timeout=60.0):
     """Whether `fact()` becomes true within `timeout` seconds."""
     deadline = time.monotonic() + timeout
-    while not fact():
-        if time.monotonic() > deadline:
+    while True:
+        late = time.monotonic() > deadline
+        if fact():
+            return True
+        if late:
             return False
         time.sleep(0.02)
-    return True
 
 
 def processes() -> list[tuple[int, int, str]]:
@@ -119,7 +121,7 @@ class Lab:
             "BatchMode": "yes",
             "IdentitiesOnly": "yes",
             "IdentityAgent": "none",
-            "ConnectTimeout": "5",
+            "ConnectTimeout": "60",
             "Port": self.target[1],
         }
         pairs = [part for name, value in said.items() for part in ("-o", f'{name}="{value}"')]
@@ -128,7 +130,7 @@ class Lab:
     def command(self, *words: str, flags: tuple[str, ...] = (), user: str = "ubuntu", **options) -> list[str]:
         return ["ssh", *self.options(**options), *flags, f"{user}@{self.target[0]}", *words]
 
-    def ssh(self, *words: str, input: bytes = b"", timeout: float = 30, **how) -> subprocess.CompletedProcess:
+    def ssh(self, *words: str, input: bytes = b"", timeout: float = 120, **how) -> subprocess.CompletedProcess:
         """Run OpenSSH's client to its end; output as bytes."""
         env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "AWS_SECRET_ACCESS_KEY": "host secret"}
         return subprocess.run(self.command(*words, **how), input=input, capture_output=True, timeout=timeout, env=env)

@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,15 @@ class Aws:
     def control(self, verb: str, **args: Any) -> dict[str, Any]:
         """A control verb."""
         return process.call(self.endpoint, verb, **args)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """The sandbox's time stands still: what lasts a moment lasts, however slow the machine is."""
+        self.control("still", on=True)
+        try:
+            yield
+        finally:
+            self.control("still", on=False)
 
     def launch(self, **more: Any) -> dict[str, Any]:
         """RunInstances with Spot options, unless told otherwise; gives the instance."""
@@ -111,12 +121,13 @@ class Aws:
                 ec2.delete_volume(VolumeId=volume["VolumeId"])
 
 
-def until(look: Callable[[], Any], seconds: float = 15) -> Any:
-    """What `look` gives once it gives anything, or what it gave last."""
+def until(look: Callable[[], Any], seconds: float = 60) -> Any:
+    """What `look` gives once it gives anything, or what it gave last, which was after that time."""
     end = time.monotonic() + seconds
     while True:
+        late = time.monotonic() > end
         found = look()
-        if found or time.monotonic() > end:
+        if found or late:
             return found
         time.sleep(0.05)
 

@@ -19,6 +19,7 @@ import argparse, hashlib, json, os, pathlib, time
 parser = argparse.ArgumentParser()
 parser.add_argument("--steps", type=int)
 parser.add_argument("--nap", type=float)
+parser.add_argument("--rest", default="")  # after these steps it waits to be interrupted
 asked = parser.parse_args()
 path = pathlib.Path(os.environ.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints"), "state.json")
 state = {"step": 0, "digest": ""}
@@ -33,16 +34,17 @@ while state["step"] < asked.steps:
     new.write_text(json.dumps(state))
     os.replace(new, path)
     print("step", state["step"])
-    time.sleep(asked.nap)
+    time.sleep(600 if str(state["step"]) in asked.rest.split("-") else asked.nap)
 pathlib.Path(os.environ["SM_MODEL_DIR"], "digest").write_text(state["digest"])
 """
 
 
 def wait(look: Callable[[], Any], seconds: float) -> Any:
     """What `look` gives once it gives anything, or what it gave last; every look is a call, so there are few."""
-    end = time.monotonic() + seconds
-    while not (found := look()) and time.monotonic() < end:
+    end, late = time.monotonic() + seconds, False
+    while not (found := look()) and not late:
         time.sleep(0.15)
+        late = time.monotonic() > end
     return found
 
 
@@ -110,12 +112,12 @@ class Shop:
     def job(self, name: str) -> dict[str, Any]:
         return self.sagemaker.describe_training_job(TrainingJobName=name)
 
-    def reached(self, name: str, *secondary: str, seconds: float = 30) -> dict[str, Any]:
+    def reached(self, name: str, *secondary: str, seconds: float = 90) -> dict[str, Any]:
         """The job once it is in one of these secondary statuses."""
         assert wait(lambda: self.job(name)["SecondaryStatus"] in secondary, seconds), self.job(name)
         return self.job(name)
 
-    def ended(self, name: str, seconds: float = 60) -> dict[str, Any]:
+    def ended(self, name: str, seconds: float = 120) -> dict[str, Any]:
         """The job once it is over."""
         assert wait(lambda: self.job(name)["TrainingJobStatus"] in OVER, seconds), self.job(name)
         return self.job(name)
@@ -142,7 +144,7 @@ class Shop:
             if not token:
                 return found
 
-    def says(self, name: str, text: str, seconds: float = 20) -> bool:
+    def says(self, name: str, text: str, seconds: float = 90) -> bool:
         """Whether a line of the output comes to be."""
         return bool(wait(lambda: self.streams(name) and text in self.lines(name), seconds))
 

@@ -15,7 +15,7 @@ from spotbox.sandbox import process, regions
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "spot-advisor-gpu-2024-02.json"
 
 
-def get(aws, timeout=10):
+def get(aws, timeout=60):
     """The feed, asked for without a signature, at the address that the sandbox's environment names."""
     url = process.environment(aws.endpoint)["SPOTBOX_ADVISOR_URL"]
     with urllib.request.urlopen(url, timeout=timeout) as reply:  # noqa: S310 - http to loopback
@@ -102,12 +102,12 @@ def test_it_breaks_off_on_order(aws):
 
 def test_it_is_late_on_order(aws):
     """A slow answer keeps its caller waiting, and nobody else."""
-    aws.control("fault", service="advisor", code="slow", delay=0.6)
+    aws.control("fault", service="advisor", code="slow", delay=30)
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         get(aws, timeout=0.2)
     aws.ec2.describe_regions()
-    assert time.monotonic() - began < 0.6
+    assert time.monotonic() - began < 30
     aws.control("fault", service="ec2", action="DescribeRegions", code="slow", delay=0.3)
     began = time.monotonic()
     assert aws.ec2.describe_regions()["Regions"]
@@ -119,5 +119,5 @@ def test_a_page_may_not_read_it(aws):
     url = process.environment(aws.endpoint)["SPOTBOX_ADVISOR_URL"]
     asked = urllib.request.Request(url, headers={"Origin": "https://example.org"})  # noqa: S310 - http to loopback
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(asked, timeout=10)  # noqa: S310
+        urllib.request.urlopen(asked, timeout=60)  # noqa: S310
     assert refused.value.code == 403

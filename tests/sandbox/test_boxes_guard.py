@@ -95,9 +95,9 @@ def test_the_service_runs_while_the_box_does(lab):
     assert until(lambda: alive(nap(8001)))
     os.kill(int(lines(starts)[0]), signal.SIGKILL)
     assert until(lambda: len(lines(starts)) == 2 and alive(nap(8001)))
-    log = lines(lab.files.system / "var/log/spotbox-guard.log")
-    assert log.count("shown") == 2
-    assert "spotbox-guard ended: signal 9" in log
+    log = lab.files.system / "var/log/spotbox-guard.log"
+    assert until(lambda: lines(log).count("shown") == 2)
+    assert "spotbox-guard ended: signal 9" in lines(log)
     lab.boxes.close(lab.spec.instance_id)
     assert not alive(nap(8001))
 
@@ -173,7 +173,7 @@ def test_wall_reaches_the_boxs_terminals(lab):
     import pexpect
 
     command, *args = lab.command(flags=("-tt",))
-    shells = [pexpect.spawn(command, args, encoding="utf-8", timeout=20) for _ in range(2)]
+    shells = [pexpect.spawn(command, args, encoding="utf-8", timeout=60) for _ in range(2)]
     for shell in shells:
         shell.expect(r"\$ ")
     assert len(list(lab.files.terminals.iterdir())) == 2

@@ -17,6 +17,7 @@ import pytest
 from spotbox.sandbox import boxserver
 from spotbox.sandbox.boxfiles import BoxFiles
 from tests.sandbox.boxkit import SPEC, Lab, alive, keepers, nap, processes, until
+from tests.timing import quickest, seconds_of
 
 pytestmark = pytest.mark.filterwarnings("error")
 OTHER = "i-0fedcba9876543210"
@@ -37,7 +38,7 @@ def test_off_means_off(lab):
         assert until(lambda: all(alive(nap(n)) for n in (7501, 7502, 7503)))
         lab.boxes.close(lab.spec.instance_id)
         assert not any(alive(nap(n)) for n in (7501, 7502, 7503))
-        assert client.wait(timeout=5) == 255
+        assert client.wait(timeout=60) == 255
     with socket.socket() as sock:
         assert sock.connect_ex(lab.target) != 0
     assert lab.boxes.connections() == 0
@@ -82,7 +83,7 @@ def test_a_box_moves_to_the_address_it_is_opened_at(lab):
     with subprocess.Popen(lab.command("cat"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
         assert until(lambda: lab.boxes.connections() == 1)
         lab.boxes.open(lab.spec, lab.address)
-        assert client.communicate(b"still here", timeout=5)[0] == b"still here"
+        assert client.communicate(b"still here", timeout=60)[0] == b"still here"
     old, lab.address = lab.target, lab.boxes.reserve()
     lab.boxes.open(lab.spec, lab.address)
     assert lab.ssh("true").returncode == 0
@@ -165,13 +166,15 @@ def test_a_callback_may_close_the_box(tmp_path):
     lab.boxes.stop()
     lab.boxes = lab.servers()
     lab.boxes.start()
-    lab.boxes.open(lab.spec, lab.address)
-    try:
+
+    def closed():
+        lab.boxes.open(lab.spec, lab.address)
         with lock, socket.create_connection(lab.target):
             time.sleep(0.1)
-            began = time.monotonic()
-            lab.boxes.close(lab.spec.instance_id)
-            assert time.monotonic() - began < 2
+            return seconds_of(lambda: lab.boxes.close(lab.spec.instance_id))
+
+    try:
+        assert quickest(closed, 2) < 2
     finally:
         lab.stop()
 
@@ -179,7 +182,7 @@ def test_a_callback_may_close_the_box(tmp_path):
 def test_a_callback_that_fails_keeps_the_door_shut(lab):
     """An exception in the security group's answer is a no, and the next connection is asked anew."""
     lab.peers = None
-    with socket.create_connection(lab.target, timeout=5) as sock:
+    with socket.create_connection(lab.target, timeout=60) as sock:
         assert sock.recv(10) == b""
     lab.peers = []
     assert lab.ssh("true").returncode == 0
@@ -196,7 +199,7 @@ def test_odd_clients_do_no_harm(lab):
             b"SSH-2.0-x\r\n" + os.urandom(5000),
         ):
             for hold in (False, True):
-                sock = socket.create_connection(lab.target, timeout=5)
+                sock = socket.create_connection(lab.target, timeout=60)
                 with contextlib.suppress(OSError):
                     sock.sendall(data)
                 if hold:
@@ -210,7 +213,7 @@ def test_odd_clients_do_no_harm(lab):
 
 def test_there_is_an_end_to_connections(lab):
     """More than a hundred connections to a box are dropped, and when they go it answers again."""
-    socks = [socket.create_connection(lab.target, timeout=5) for _ in range(boxserver.MAX_CONNECTIONS)]
+    socks = [socket.create_connection(lab.target, timeout=60) for _ in range(boxserver.MAX_CONNECTIONS)]
     assert until(lambda: lab.boxes.connections() == boxserver.MAX_CONNECTIONS)
     assert lab.ssh("true").returncode == 255
     for sock in socks:
@@ -274,5 +277,5 @@ def test_a_killed_sandbox_leaves_no_programs(tmp_path):
     sandbox.communicate()
     assert until(lambda: not alive(nap(7601)) and not alive(nap(7602)))
     assert until(lambda: not kept & {pid for pid, _, _ in processes()})
-    terminal.communicate(timeout=5)
+    terminal.communicate(timeout=60)
     BoxFiles(tmp_path / "sandbox home", SPEC.instance_id).clear_run()

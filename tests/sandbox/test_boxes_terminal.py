@@ -24,7 +24,7 @@ def login(lab):
 
 def open_terminal(lab, *words, flags=()):
     command = lab.command(*words, flags=flags)
-    return pexpect.spawn(command[0], command[1:], encoding="utf-8", timeout=8, dimensions=(30, 100))
+    return pexpect.spawn(command[0], command[1:], encoding="utf-8", timeout=60, dimensions=(30, 100))
 
 
 def say(child, line, answer):
@@ -143,7 +143,7 @@ def test_an_interactive_program_runs_in_its_terminal(lab):
 def test_characters_that_erase_are_the_clients(lab):
     """The client's terminal modes are taken over: its erase character works on the box."""
     child = open_terminal(lab, "read -r line; echo got $line", flags=("-t",))
-    until(lambda: any("bash -c read -r line; echo got" in row[2] for row in processes()))
+    assert until(lambda: any("bash -c read -r line; echo got" in row[2] for row in processes()))
     child.send("abX\x7fc\r")
     child.expect(r"got abc\r\n")
     leave(child)

@@ -46,9 +46,10 @@ def stopped(disks):
 def test_an_image_of_a_stopped_box(disks, stopped):
     """All volumes are snapshotted; it is pending until they are whole, and is what its instance's own image is."""
     box, _ = stopped
-    image = imaged(disks, box, TagSpecifications=TAGGED, Description="d")
-    assert shown(disks.ec2, image)["State"] == "pending"
-    early = code_of(disks.launch, ImageId=image)
+    with disks.still():
+        image = imaged(disks, box, TagSpecifications=TAGGED, Description="d")
+        assert shown(disks.ec2, image)["State"] == "pending"
+        early = code_of(disks.launch, ImageId=image)
     assert early == ("InvalidAMIID.Unavailable", 400)
     row = available(disks.ec2, image)
     old = shown(disks.ec2, IMAGES[0].id_in("us-east-1"))
@@ -105,8 +106,9 @@ def test_a_running_box_is_shut_down_for_its_image(disks):
     (folder / "home/note").write_text("mine")
     imaged(disks, box, NoReboot=True)
     assert disks.status(box) == "ok"
-    image = imaged(disks, box)
-    assert (disks.state(box), disks.status(box)) == ("running", "initializing")
+    with disks.still():
+        image = imaged(disks, box)
+        assert (disks.state(box), disks.status(box)) == ("running", "initializing")
     (snapshot,) = [m["Ebs"]["SnapshotId"] for m in shown(disks.ec2, image)["BlockDeviceMappings"]]
     assert (disks.home / "snapshots" / snapshot / "home/note").read_text() == "mine"
     assert until(lambda: disks.status(box) == "ok")
@@ -128,20 +130,21 @@ def test_an_image_goes_abroad(disks, stopped):
     box, _ = stopped
     ireland = disks.client("ec2", "eu-west-1")
     ireland.describe_images(Owners=["self"])  # the first call to a region takes long
-    image = imaged(disks, box, TagSpecifications=TAGGED)
     asked = {
         "Name": "dev",
-        "SourceImageId": image,
         "SourceRegion": "us-east-1",
         "Encrypted": True,
         "CopyImageTags": True,
     }
-    assert code_of(ireland.copy_image, **asked) == ("InvalidAMIID.Unavailable", 400)
+    with disks.still():
+        asked["SourceImageId"] = image = imaged(disks, box, TagSpecifications=TAGGED)
+        assert code_of(ireland.copy_image, **asked) == ("InvalidAMIID.Unavailable", 400)
     available(disks.ec2, image)
     token = {"ClientToken": uuid.uuid4().hex}
     snapshot_tags = {"TagSpecifications": [TAGGED[1]]}
-    copy = ireland.copy_image(**asked, **token, **snapshot_tags)["ImageId"]
-    assert shown(ireland, copy)["State"] == "pending"
+    with disks.still():
+        copy = ireland.copy_image(**asked, **token, **snapshot_tags)["ImageId"]
+        assert shown(ireland, copy)["State"] == "pending"
     assert ireland.copy_image(**asked, **token, **snapshot_tags)["ImageId"] == copy != image
     assert code_of(ireland.copy_image, **asked | {"Name": "prod"}, **token)[0] == "IdempotentParameterMismatch"
     disks.ec2.deregister_image(ImageId=image, DeleteAssociatedSnapshots=True)

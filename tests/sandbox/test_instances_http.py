@@ -109,14 +109,15 @@ def test_stop_start_and_the_address(aws):
 def test_an_interruption_by_name(aws):
     """`interrupt dev` finds the box by its tag; the request tells of it, AWS restarts it when the pool is opened."""
     made = aws.launch(TagSpecifications=spec("instance"))
+    zone = made["Placement"]["AvailabilityZone"]
     until(lambda: aws.state(made["InstanceId"]) == "running")
+    aws.control("capacity", type="g5.xlarge", zone=zone, state="closed")  # else it is back by itself in seconds
     aws.control("interrupt", box="dev", notice=0)
     until(lambda: aws.request(made["SpotInstanceRequestId"])["State"] == "disabled")
     request = aws.request(made["SpotInstanceRequestId"])
     assert request["Status"]["Code"] == "instance-stopped-no-capacity"
     assert aws.instance(made["InstanceId"])["StateReason"]["Code"] == "Server.SpotInstanceShutdown"
     assert code_of(aws.ec2.start_instances, InstanceIds=[made["InstanceId"]]) == ("IncorrectSpotRequestState", 400)
-    zone = made["Placement"]["AvailabilityZone"]
     aws.control("capacity", type="g5.xlarge", zone=zone, state="open")
     assert until(lambda: aws.state(made["InstanceId"]) == "running")
 
@@ -152,8 +153,9 @@ def test_the_disk_goes_or_stays_as_asked(aws):
 
 def test_console_output_holds_the_host_keys_after_a_while(aws):
     """Empty at first, then cloud-init's two blocks, each line marked."""
-    made = aws.launch()
-    assert "Output" not in aws.ec2.get_console_output(InstanceId=made["InstanceId"])
+    with aws.still():
+        made = aws.launch()
+        assert "Output" not in aws.ec2.get_console_output(InstanceId=made["InstanceId"])
     text = until(lambda: aws.ec2.get_console_output(InstanceId=made["InstanceId"]).get("Output"))
     lines = text.splitlines()
     first, last = (

@@ -39,11 +39,11 @@ class Service:
         self.do(self.server.open())
 
     def do(self, work):
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, str]:
         """Status and body."""
-        link = http.client.HTTPConnection(self.server.url.removeprefix("http://"), timeout=5)
+        link = http.client.HTTPConnection(self.server.url.removeprefix("http://"), timeout=60)
         with contextlib.closing(link):
             link.request(method, path, headers={name.replace("_", "-"): text for name, text in headers.items()})
             reply = link.getresponse()
@@ -64,7 +64,7 @@ class Service:
     def end(self):
         self.do(self._end())
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(5)
+        self.thread.join(60)
         self.loop.close()
 
 
@@ -204,7 +204,7 @@ def test_nonsense_is_dropped(service):
 
     host, port = service.server.url.removeprefix("http://").split(":")
     for nonsense in (b"\x16\x03\x01\r\n\r\n", b"GET /\r\n\r\n", b"PUT / HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n"):
-        with socket.create_connection((host, int(port)), timeout=5) as sock:
+        with socket.create_connection((host, int(port)), timeout=60) as sock:
             sock.sendall(nonsense)
             assert sock.recv(100) == b""
     assert service.get("meta-data/instance-id")[0] == 200

@@ -41,10 +41,11 @@ def recorded(own):
     return found
 
 
-def spot_now(aws, **asked):
-    """(type, zone) -> Spot price, as a caller reads it."""
+def spot_now(aws, at=None, **asked):
+    """(type, zone) -> Spot price now, or at a time since when it may have moved, as a caller reads it."""
+    at = at or datetime.now(UTC)
     pages = aws.ec2.get_paginator("describe_spot_price_history").paginate(
-        StartTime=datetime.now(UTC), ProductDescriptions=["Linux/UNIX"], PaginationConfig={"PageSize": 100}, **asked
+        StartTime=at, EndTime=at, ProductDescriptions=["Linux/UNIX"], PaginationConfig={"PageSize": 100}, **asked
     )
     rows = [row for page in pages for row in page["SpotPriceHistory"]]
     found = {(row["InstanceType"], row["AvailabilityZone"]): Decimal(row["SpotPrice"]) for row in rows}
@@ -101,10 +102,11 @@ def test_retired_types_are_described_once_they_have_a_price(own, recorded):
 def test_they_outlive_a_restart(own, recorded):
     """Stopped and started, the sandbox has the same prices: those by hand, and those that move."""
     aws, home = own
-    before = spot_now(aws)
+    at = datetime.now(UTC)
+    before = spot_now(aws, at)
     process.stop(home)
     again = Aws(process.ensure(home))
-    assert spot_now(again) == before
+    assert spot_now(again, at) == before
     shown = {(row["type"], row["region"]): Decimal(row["usd"]) for row in again.control("status")["on_demand"]}
     assert shown[("p2.8xlarge", REGION)] == Decimal("7.2")
 
@@ -122,11 +124,12 @@ def test_they_outlive_a_restart(own, recorded):
 def test_one_wrong_row_sets_none(aws, rows, said):
     """Prices are set all together or not at all, and the refusal says what is wrong."""
     pool = {"InstanceTypes": ["g5.xlarge"], "AvailabilityZone": "us-east-1a"}
-    before = spot_now(aws, **pool)
-    with pytest.raises(UsageError) as refused:
-        aws.control("prices", rows=rows)
-    assert said in str(refused.value)
-    assert spot_now(aws, **pool) == before
+    with aws.still():
+        before = spot_now(aws, **pool)
+        with pytest.raises(UsageError) as refused:
+            aws.control("prices", rows=rows)
+        assert said in str(refused.value)
+        assert spot_now(aws, **pool) == before
 
 
 @pytest.mark.parametrize(

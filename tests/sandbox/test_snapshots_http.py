@@ -42,10 +42,12 @@ def test_a_snapshot_takes_its_time(disks, box):
     _, _, root, data = box
     made = disks.ec2.create_snapshot(VolumeId=data, Description="before", TagSpecifications=TAGGED)
     assert (made["State"], made["Progress"], made["VolumeSize"]) == ("pending", "", 5)
-    large = disks.ec2.create_snapshot(VolumeId=root)["SnapshotId"]
-    early = code_of(disks.ec2.create_volume, AvailabilityZone=ZONE, SnapshotId=large)
+    with disks.still():
+        large = disks.ec2.create_snapshot(VolumeId=root)["SnapshotId"]
+        early = code_of(disks.ec2.create_volume, AvailabilityZone=ZONE, SnapshotId=large)
+        first = shown(disks, large)
     assert early == ("IncorrectState", 400)
-    seen = whole(disks, large)
+    seen = [(first["State"], first["Progress"]), *whole(disks, large)]
     cents = [int(progress.rstrip("%")) for _, progress in seen]
     assert cents == sorted(cents)
     assert cents[0] < cents[-1] == 100
@@ -118,13 +120,15 @@ def test_faults_and_weather_fall_on_them_too(disks, box):
     disks.control("fault", code="SnapshotLimitExceeded", action="CreateSnapshot")
     assert code_of(disks.ec2.create_snapshot, VolumeId=root) == ("SnapshotLimitExceeded", 400)
     disks.control("weather", lag=0.5, seed=3)
-    made = disks.ec2.create_snapshot(VolumeId=root)["SnapshotId"]
     counts = []
 
     def look():
         counts.append(len(disks.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]))
         return len(counts) > 3 and counts[-3:] == [1, 1, 1]
 
+    with disks.still():
+        made = disks.ec2.create_snapshot(VolumeId=root)["SnapshotId"]
+        look()
     assert until(look)
     assert counts[0] == 0
     disks.control("weather", clear=True)

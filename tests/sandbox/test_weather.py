@@ -108,7 +108,7 @@ def test_the_kth_call_is_held_until_it_is_released():
         pass
     assert watch.held()["action"] == "RunInstances"
     assert watch.release()
-    waiting.join(timeout=5)
+    waiting.join(timeout=60)
     assert went_on == [False]
     assert watch.held() == {"held": False}
     assert watch.seen(run) is None

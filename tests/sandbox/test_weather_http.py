@@ -86,14 +86,15 @@ def test_what_was_just_made_is_not_shown_yet(aws):
         return tuple([id_ for id_ in kind if id_ not in old] for kind in shown(aws))
 
     aws.control("weather", lag=2 * LAG, seed=47)
-    made = aws.launch()
-    assert new() == ([], [], [])
-    one = {"InstanceIds": [made["InstanceId"]]}
-    assert code_of(aws.ec2.describe_instances, **one)[0] == "InvalidInstanceID.NotFound"
-    assert code_of(aws.ec2.terminate_instances, **one)[0] == "InvalidInstanceID.NotFound"
-    sir = aws.control("status")["requests"][-1]["id"]
-    cancel = aws.ec2.cancel_spot_instance_requests
-    assert code_of(cancel, SpotInstanceRequestIds=[sir])[0] == "InvalidSpotInstanceRequestID.NotFound"
+    with aws.still():
+        made = aws.launch()
+        assert new() == ([], [], [])
+        one = {"InstanceIds": [made["InstanceId"]]}
+        assert code_of(aws.ec2.describe_instances, **one)[0] == "InvalidInstanceID.NotFound"
+        assert code_of(aws.ec2.terminate_instances, **one)[0] == "InvalidInstanceID.NotFound"
+        sir = aws.control("status")["requests"][-1]["id"]
+        cancel = aws.ec2.cancel_spot_instance_requests
+        assert code_of(cancel, SpotInstanceRequestIds=[sir])[0] == "InvalidSpotInstanceRequestID.NotFound"
     time.sleep(2 * LAG)
     assert [len(kind) for kind in new()] == [1, 1, 1]
     cancel(SpotInstanceRequestIds=[sir])
@@ -103,16 +104,18 @@ def test_what_was_just_made_is_not_shown_yet(aws):
 def test_groups_and_keys_lag_too(aws):
     """A launch that names a group or key a moment too early is refused; so is a rule for the group."""
     aws.control("weather", lag=LAG, seed=5)
-    group = aws.ec2.create_security_group(GroupName="late", Description="late")["GroupId"]
-    try:
-        aws.ec2.import_key_pair(KeyName="late", PublicKeyMaterial=b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + b"A" * 43)
+    key = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + b"A" * 43
+    rule = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "192.0.2.1/32"}]}]
+    authorize = aws.ec2.authorize_security_group_ingress
+    with aws.still():
+        group = aws.ec2.create_security_group(GroupName="late", Description="late")["GroupId"]
+        aws.ec2.import_key_pair(KeyName="late", PublicKeyMaterial=key)
         assert code_of(aws.launch, SecurityGroupIds=[group])[0] == "InvalidGroup.NotFound"
         assert code_of(aws.launch, KeyName="late")[0] == "InvalidKeyPair.NotFound"
-        rule = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "192.0.2.1/32"}]}]
-        authorize = aws.ec2.authorize_security_group_ingress
         assert code_of(authorize, GroupId=group, IpPermissions=rule)[0] == "InvalidGroup.NotFound"
         named = aws.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["late"]}])
         assert named["SecurityGroups"] == []
+    try:
         time.sleep(LAG)
         authorize(GroupId=group, IpPermissions=rule)
         assert until(lambda: _rules(aws, group) == 1, LAG)
@@ -136,9 +139,10 @@ def test_the_past_is_shown_for_a_while(aws):
     made = aws.launch(InstanceMarketOptions=None)["InstanceId"]
     assert until(lambda: _booted(aws, made))
     aws.control("weather", lag=LAG, seed=19)
-    aws.ec2.create_tags(Resources=[made], Tags=[{"Key": "mood", "Value": "new"}])
-    aws.ec2.stop_instances(InstanceIds=[made])
-    first = aws.instance(made)
+    with aws.still():
+        aws.ec2.create_tags(Resources=[made], Tags=[{"Key": "mood", "Value": "new"}])
+        aws.ec2.stop_instances(InstanceIds=[made])
+        first = aws.instance(made)
     assert (first["State"]["Name"], first.get("Tags")) == ("running", None)
     assert until(lambda: aws.state(made) == "stopped" and aws.instance(made).get("Tags"))
     assert aws.control("status")["boxes"][-1]["state"] == "stopped"
@@ -151,10 +155,11 @@ def test_nothing_of_the_past_is_left_behind(aws):
     assert until(lambda: _booted(aws, made))
     before = aws.instance(made), aws.request(sir), aws.ec2.describe_volumes()["Volumes"]
     aws.control("weather", lag=LAG, seed=4)
-    aws.ec2.create_tags(Resources=[made], Tags=[{"Key": "colour", "Value": "new"}])
-    by_tag = [{"Name": "tag:colour", "Values": ["new"]}]
-    assert aws.ec2.describe_instances(Filters=by_tag)["Reservations"] == []
-    shown(aws)
+    with aws.still():
+        aws.ec2.create_tags(Resources=[made], Tags=[{"Key": "colour", "Value": "new"}])
+        by_tag = [{"Name": "tag:colour", "Values": ["new"]}]
+        assert aws.ec2.describe_instances(Filters=by_tag)["Reservations"] == []
+        shown(aws)
     aws.control("weather", clear=True)
     after = aws.instance(made), aws.request(sir), aws.ec2.describe_volumes()["Volumes"]
     assert after[0].pop("Tags") == [{"Key": "colour", "Value": "new"}]
@@ -172,7 +177,7 @@ def test_a_held_call_keeps_its_client_waiting(aws):
         assert client.is_alive()
         assert len(aws.control("status")["boxes"]) == done
         aws.control("release", drop=False)
-        client.join(timeout=10)
+        client.join(timeout=60)
         assert not client.is_alive()
         assert len(aws.control("status")["boxes"]) == 1
         aws.clear()
@@ -193,7 +198,7 @@ def test_a_dropped_call_never_arrived(aws):
     client.start()
     assert until(lambda: aws.control("held")["held"])
     aws.control("release")
-    client.join(timeout=10)
+    client.join(timeout=60)
     assert len(errors) == 1
     assert aws.control("status")["boxes"] == []
 
@@ -213,8 +218,9 @@ def test_a_pool_that_closes_takes_its_boxes_and_gives_them_back(aws):
     made = aws.launch(**IN_POOL)["InstanceId"]
     assert until(lambda: aws.state(made) == "running")
     sir = aws.instance(made)["SpotInstanceRequestId"]
-    aws.control("capacity", **POOL, state="closed", interrupt=True)
-    assert aws.request(sir)["Status"]["Code"] == "marked-for-stop"
+    with aws.still():
+        aws.control("capacity", **POOL, state="closed", interrupt=True)
+        assert aws.request(sir)["Status"]["Code"] == "marked-for-stop"
     assert until(lambda: aws.request(sir)["Status"]["Code"] == "instance-stopped-no-capacity")
     assert code_of(aws.ec2.start_instances, InstanceIds=[made])[0] == "IncorrectSpotRequestState"
     assert code_of(aws.launch, **IN_POOL)[0] == "InsufficientInstanceCapacity"
