@@ -18,6 +18,7 @@ from tests.guard.metadata_server import MetadataServer
 AWS = Path(__file__).with_name("aws")
 HERE = (os.environ.get("TEST_GUARD_PYTHON", ""), "/usr/bin/python3")
 PYTHON = next((path for path in HERE if os.path.exists(path)), sys.executable)
+LOCAL, REMOTE = "~/ckpt", "s3://mine/dev"  # of a checkpoint
 
 
 PATIENCE = 60  # seconds that a passing test may wait for what is to happen, on a machine that is busy otherwise
@@ -163,3 +164,12 @@ def boxes(tmp_path, programs):
 @pytest.fixture
 def box(boxes):
     return boxes()
+
+
+@pytest.fixture
+def ckpt(box):
+    """A box with one checkpoint, whose folder this is."""
+    box.settings.update(checkpoints=[{"local": LOCAL, "remote": REMOTE}], restore=False)
+    folder = box.folder / "home/ckpt"
+    folder.mkdir()
+    return folder

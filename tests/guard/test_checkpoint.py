@@ -1,57 +1,12 @@
-"""Checkpoints in S3: always one complete state, whatever is cut off; and down again on a fresh box."""
+"""Checkpoints in S3: always one complete state, whatever is cut off."""
 
-import json
 import os
 import shutil
-import subprocess
 import time
 
 import pytest
 
-from tests.guard.conftest import PYTHON
-
-LOCAL, REMOTE = "~/ckpt", "s3://mine/dev"
-
-
-@pytest.fixture
-def ckpt(box):
-    """A box with one checkpoint, whose folder this is."""
-    box.settings.update(checkpoints=[{"local": LOCAL, "remote": REMOTE}], restore=False)
-    folder = box.folder / "home/ckpt"
-    folder.mkdir()
-    return folder
-
-
-def sync(box, mode="every", seconds=20, wait=True, **settings):
-    """Run checkpoint.py as the guard does; its exit code and what it said."""
-    path = box.folder / "settings.json"
-    path.write_text(json.dumps({**box.settings, **settings}))
-    words = [PYTHON, "-I", "-S", str(box.programs / "checkpoint.py"), mode, "0", str(seconds), str(path)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    if not wait:
-        return process
-    said = process.communicate()[0]
-    return process.returncode, said
-
-
-def latest(box):
-    """Slot and files of the state that LATEST names; checks that they are what it says."""
-    path, marker = box.folder / "s3/mine/dev/LATEST", None
-    while marker != (marker := json.loads(path.read_text())):  # a guard may write the next state meanwhile
-        found = stored(box, marker["slot"])
-    assert (marker["files"], marker["bytes"]) == (len(found), sum(map(len, found.values())))
-    return marker["slot"], found
-
-
-def stored(box, slot):
-    folder = box.folder / "s3/mine/dev" / slot
-    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
-
-
-def fill(folder, step, files=3):
-    """A state of a training: every file holds the same step."""
-    for number in range(files):
-        (folder / f"part-{number}").write_text(f"step {step}")
+from tests.guard.checkpoints import fill, knob, latest, stored, sync
 
 
 def test_slots_take_turns_and_latest_names_the_complete_one(box, ckpt):
@@ -95,12 +50,6 @@ def test_credentials_are_the_instance_profiles_alone(box, ckpt, monkeypatch):
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{box.metadata.url}/",
             "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "5",
         }
-
-
-def knob(box, name, value):
-    """Turn a knob of the stand-in for `aws`; None turns it off."""
-    path = box.folder / "s3" / name
-    path.unlink() if value is None else path.write_text(str(value))
 
 
 @pytest.mark.parametrize("held", ["part-0", "part-2", "LATEST"])
@@ -201,24 +150,6 @@ def test_a_slot_that_another_box_wrote_meanwhile_is_emptied(box, ckpt):
     assert latest(box)[1] == {"part-0": "step 3", "part-1": "step 1", "part-2": "step 1"}
 
 
-def test_a_folder_with_two_names_comes_down_again(box, ckpt):
-    """`latest -> step-100` is uploaded as a folder of its own, as `aws s3 sync` follows links, and so counted."""
-    (ckpt / "step-100").mkdir()
-    fill(ckpt / "step-100", 100)
-    (ckpt / "latest").symlink_to("step-100")
-    assert sync(box) == (0, "")
-    assert len(latest(box)[1]) == 6
-    (ckpt / "latest").unlink()
-    fill(ckpt / "step-100", 200)
-    (ckpt / "best").symlink_to("step-100")
-    (ckpt / "latest").symlink_to("step-100")
-    assert sync(box) == (0, "")
-    shutil.rmtree(ckpt / "step-100")
-    fresh(box)
-    assert sync(box, restore=True)[0] == 0
-    assert (ckpt / "latest/part-2").read_text() == (ckpt / "best/part-2").read_text() == "step 200"
-
-
 def test_a_link_to_nothing_or_a_pipe_is_no_file(box, ckpt):
     """What `aws s3 sync` skips because it is no file keeps no checkpoint from being complete; it is not counted."""
     fill(ckpt, 1)
@@ -285,64 +216,6 @@ def test_a_failing_checkpoint_is_told_on_the_terminals(box, ckpt):
     box.wait("is not safe in S3: journalctl")
     assert (box.folder / "terminals/0").read_text().count("not safe") == 1
     assert "Traceback" not in box.journal()
-
-
-def fresh(box):
-    """The same checkpoint on a box that knows nothing."""
-    for path in (box.folder / "state/checkpoints").iterdir():
-        path.unlink()
-    for path in (box.folder / "home/ckpt").iterdir():
-        path.unlink()
-
-
-def test_a_fresh_box_gets_the_state_once(box, ckpt):
-    """The state that LATEST names comes down into an empty folder, once for a box."""
-    fill(ckpt, 7)
-    sync(box)
-    fresh(box)
-    code, said = sync(box, restore=True)
-    assert code == 0
-    assert "restored 3 files" in said
-    assert (ckpt / "part-2").read_text() == "step 7"
-    for path in ckpt.iterdir():
-        path.unlink()
-    assert sync(box, restore=True)[0] == 5
-    assert not list(ckpt.iterdir())
-
-
-def test_a_restore_never_touches_what_is_there(box, ckpt):
-    """A folder with files in it is left alone; the state comes to lie beside it, for the next syncs write over it."""
-    fill(ckpt, 7)
-    sync(box)
-    fresh(box)
-    (ckpt / "part-0").write_text("my own")
-    code, said = sync(box, restore=True)
-    assert code == 0
-    assert "has files already" in said
-    assert (box.folder / "home/.ckpt.restoring/part-2").read_text() == "step 7"
-    assert [path.name for path in ckpt.iterdir()] == ["part-0"]
-    assert (ckpt / "part-0").read_text() == "my own"
-
-
-def test_a_restore_cut_off_is_begun_again(box, ckpt):
-    """Until the whole state is there the folder stays empty; the next sync tries again, and nothing is synced up."""
-    fill(ckpt, 7)
-    sync(box)
-    fresh(box)
-    knob(box, "hold", "part-1")
-    assert sync(box, restore=True, seconds=0.9)[0] == -9
-    assert not list(ckpt.iterdir())
-    knob(box, "hold", None)
-    lost = box.folder / "s3/mine/dev/A/part-1"
-    text = lost.read_text()
-    lost.unlink()
-    code, said = sync(box, restore=True)
-    assert code == 1
-    assert "not what LATEST says" in said
-    assert not list(ckpt.iterdir())
-    lost.write_text(text)
-    assert sync(box, restore=True)[0] == 0
-    assert (ckpt / "part-1").read_text() == "step 7"
 
 
 def test_the_guard_syncs_on_its_own(box, ckpt):

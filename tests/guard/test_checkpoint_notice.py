@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from tests.guard.test_checkpoint import LOCAL, REMOTE, fill, fresh, knob, latest, stored, sync
+from tests.guard.checkpoints import fill, fresh, knob, latest, stored, sync
+from tests.guard.conftest import LOCAL, REMOTE
 
 TIMES = {"hook_time": 3.0, "last_sync": 2.0, "least_left": 4.0}  # seconds; 8 s then stand for two minutes
 

@@ -9,18 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-TIMES = {"hook_time": 30.0, "last_sync": 20.0}  # seconds, with a notice of 60; hooks that end take none of it up
+from tests.guard.hooks import TIMES, mark, ran
+
 SHORT = {"hook_time": 5.0, "last_sync": 3.0}  # where a hook hangs: a notice of 10 s then stands for one of two minutes
-
-
-def mark(box, name):
-    """Shell that writes when it was run."""
-    return f"echo run >>{box.folder}/{name}.ran"
-
-
-def ran(box, name):
-    path = box.folder / f"{name}.ran"
-    return path.read_text().count("run") if path.exists() else 0
 
 
 def ended(box):
@@ -285,36 +276,3 @@ def test_a_rebalance_recommendation_during_a_sync_has_one_follow_it(box):
     box.wait_for(lambda: (box.folder / "s3/mine/dev/B/model").exists())
     box.wait_for(lambda: json.loads((box.folder / "s3/mine/dev/LATEST").read_text())["slot"] == "B")
     assert (box.folder / "s3/mine/dev/B/model").read_text() == "step 22"
-
-
-def test_on_resume_runs_once_after_aws_brought_the_box_back(box):
-    """After a notice and a new boot of the same instance the user's on-resume.d run, once, in his home."""
-    box.hook("10-train", f"{mark(box, 'train')}; pwd >{box.folder}/where; sleep 60", user=True, when="on-resume.d")
-    box.hook("20-more", mark(box, "more"), user=True, when="on-resume.d")
-    box.start(**TIMES)
-    box.metadata.notice(60)
-    box.wait("ready for the interruption")
-    assert not ran(box, "train")
-    del box.metadata.values["spot/instance-action"]
-    for boot in (2, 2, 3):
-        box.reboot(boot)
-        box.start()
-        box.wait_for(lambda: ran(box, "train") and ran(box, "more"))
-        time.sleep(0.4)
-    assert (ran(box, "train"), ran(box, "more")) == (1, 1)
-    assert (box.folder / "where").read_text().strip() == str(box.folder / "home")
-
-
-def test_another_box_from_the_same_disk_resumes_nothing(box):
-    """A box launched from the image of an interrupted one was not brought back by AWS."""
-    box.hook("10-train", mark(box, "train"), user=True, when="on-resume.d")
-    box.start(**TIMES)
-    box.metadata.notice(60)
-    box.wait("ready for the interruption")
-    del box.metadata.values["spot/instance-action"]
-    box.metadata.values["instance-id"] = "i-0fedcba9876543210"
-    box.reboot()
-    box.start()
-    box.wait_for(lambda: (box.folder / "state/resumed.json").exists())
-    time.sleep(0.3)
-    assert not ran(box, "train")

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from spotbox.sandbox import process
-from tests.guard.test_checkpoint import fill, fresh, sync
+from tests.guard.checkpoints import fill, fresh, sync
 from tests.sandbox.conftest import Aws
 
 pytestmark = pytest.mark.slow  # each call of it takes a second of CPU
