@@ -5,7 +5,7 @@ import fcntl
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from spotbox.app import App
@@ -17,6 +17,7 @@ from spotbox.core.names import auto_rule, key_fingerprint
 from spotbox.core.plans import plan_admit
 from spotbox.core.records import Rule
 from spotbox.core.states import State
+from spotbox.core.steps import Admit
 from spotbox.core.text import safe, shell
 from spotbox.core.waiting import Look, wait
 
@@ -251,13 +252,7 @@ def machine_rule(app: App, address: str) -> Rule:
 
 def admit_caller(app: App, box: Box) -> None:
     """Let this machine in where its address has changed since; says so. A failure to find out is only a remark."""
-    try:
-        address = app.own_address()
-    except SpotboxError as error:
-        app.debug(error.message)
-        return
-    steps = plan_admit(box, address, machine_rule(app, address))
-    for step in steps:
+    for step in caller_steps(app, box):
         try:
             app.cloud.apply(step, app.progress.show)
         except SpotboxError as error:  # ssh may work all the same, by a rule that is not ours
@@ -265,13 +260,23 @@ def admit_caller(app: App, box: Box) -> None:
             app.remark(f"could not {step}: {error.message}")
             continue
         app.progress.done()
-        app.remark(f"your address is now {safe(address)}: {step}")
+        app.remark(f"your address is now {safe(step.rule.cidr.partition('/')[0])}: {step}")
+
+
+def caller_steps(app: App, box: Box) -> tuple[Admit, ...]:
+    """What admits this machine's address; a remark where only others are admitted, as the user said. Nothing where the
+    address cannot be found out."""
+    try:
+        address = app.own_address()
+    except SpotboxError as error:
+        app.debug(error.message)
+        return ()
+    steps = plan_admit(box, address, machine_rule(app, address))
     if not steps and box.state is State.RUNNING and box.groups:
         rules = box.groups[0].rules
-        from ipaddress import ip_network
-
         if not any(ip_address(address) in ip_network(rule.cidr) for rule in rules):
             app.remark(
                 f"port 22 of {box.name} is open to {', '.join(r.cidr for r in rules)} only, as you asked, "
                 f"not to {address}; add it with: spotbox up {box.name} --allow-cidr {address}/32"
             )
+    return steps

@@ -119,6 +119,7 @@ class FakeCloud(FakeSurveys, FakeImaging, FakeTraining, FakeCosts):
         region, action = getattr(step, "region", None), ACTIONS[type(step)]
         self.world.meets(action, region)
         EFFECTS[type(step)](self.world, step)
+        self.world.applied.append(step)
         self.world.meets(action, region, after=True)
 
     def launch(self, step, wait, show, answered=unheard):
@@ -138,6 +139,7 @@ class FakeCloud(FakeSurveys, FakeImaging, FakeTraining, FakeCosts):
                     last = error
                     continue
                 at = launched(self.world, wish, offer, step.spot)
+                self.world.applied.append(step)
                 answered(offer.region, at)
                 self.world.meets("RunInstances", offer.region, offer.zone, after=True)
                 return Launched(at, offer, offer.region, tuple(tried))
@@ -151,6 +153,7 @@ class FakeCloud(FakeSurveys, FakeImaging, FakeTraining, FakeCosts):
     def park(self, step, wait, show):
         self.world.meets("RequestSpotInstances", step.offer.region, step.offer.zone)
         request = parked(self.world, step.wish, step.offer)
+        self.world.applied.append(step)
         self.world.meets("RequestSpotInstances", step.offer.region, step.offer.zone, after=True)
         return request
 

@@ -108,6 +108,7 @@ class World:
     scores: Scores = field(default_factory=Scores)
     changes: dict[tuple[str, str], list[tuple[float, str | None]]] = field(default_factory=dict)  # hours ago, USD
     asked: list[tuple] = field(default_factory=list)  # what was asked of the market
+    applied: list = field(default_factory=list)  # the steps that AWS carried out
     wills: list[Will] = field(default_factory=list)
     grounds: dict[str, tuple[str, list[str]]] = field(default_factory=dict)  # standing request -> its key and groups
     disk_key: DiskKey = field(default_factory=lambda: DiskKey("alias/aws/ebs"))
