@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -59,21 +58,29 @@ def key_of(box: Box) -> str:
     return (box.instance.key_name or "").rsplit("-", 1)[-1] if box.instance else ""
 
 
-def by_agent(app: App, box: Box, where: sshtext.Target) -> sshtext.Target | None:
-    """The target, reached with the box's key in the running ssh-agent; None where that does not hold it.
-
-    ssh is told which of the agent's keys it is, by its public half (ssh_config(5), IdentityFile): an agent may hold
-    more than the six that sshd lets one try (sshd_config(5), MaxAuthTries).
-    """
+def in_agent(app: App, box: Box) -> str:
+    """The public half of the box's key, where the running ssh-agent holds it; else empty."""
     for public in app.system.agent_keys():
         with contextlib.suppress(SpotboxError):
             if key_fingerprint(public) == key_of(box):
-                half = app.places.keys / "agent" / f"{key_of(box)}.pub"
-                with spared(app, "ssh tries all keys of your agent, as the one for this box could not be noted"):
-                    write_private(half, public + "\n")
-                    return replace(where, key=str(half))
-                return where
-    return None
+                return public
+    return ""
+
+
+def _agent_half(app: App, box: Box) -> Path | None:
+    """A file with the public half of the box's key, which the running ssh-agent holds; None where that does not hold.
+
+    It tells ssh which of the agent's keys it is (ssh_config(5), IdentityFile): an agent may hold more than the six
+    that sshd lets one try (sshd_config(5), MaxAuthTries).
+    """
+    public = in_agent(app, box)
+    if not public:
+        return None
+    half = app.places.keys / "agent" / f"{key_of(box)}.pub"
+    with contextlib.suppress(OSError):  # a full disk, say: then ssh tries all keys of the agent
+        if read_text(half) != f"{public}\n":
+            write_private(half, f"{public}\n")
+    return half if half.exists() else None
 
 
 def remember_key(app: App, public_line: str, private: Path) -> None:
@@ -110,7 +117,7 @@ def target(app: App, box: Box) -> sshtext.Target | None:
     if not sshtext.is_place(box.instance.public_ip, box.instance.id):
         return None
     host, port = app.ssh_target(box.instance.public_ip)
-    key = private_key(app, box)
+    key = private_key(app, box) or _agent_half(app, box)
     return sshtext.Target(
         name=box.name,
         host=host,

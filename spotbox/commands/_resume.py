@@ -105,6 +105,8 @@ def _is_so(app: App, box: Box, asked: Asked, key: str) -> bool:
     """Whether the box is already what that flag asks for, where only a look elsewhere tells. UsageError for a bad key
     file."""
     match key:
+        case "ami":
+            return not asked.ami.startswith("ami-") and box.instance is not None  # see `by_image`
         case "key" if asked.key:
             return key_fingerprint(read_public(Path(asked.key).expanduser().absolute())) == key_of(box)
         case "bid" if asked.bid is not None and asked.bid.percent is not None:

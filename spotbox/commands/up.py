@@ -13,6 +13,7 @@ from spotbox.commands._connect import write_entry
 from spotbox.commands._data import or_elsewhere, taking_back
 from spotbox.commands._equivalent import as_it_is, equivalent
 from spotbox.commands._find import described, note_box, priced, search_box
+from spotbox.commands._image import by_image
 from spotbox.commands._include import offer_include
 from spotbox.commands._inputs import Asked, canonical_cidrs, on_the_box
 from spotbox.commands._leave import making, staying
@@ -125,14 +126,13 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
     asked = replace(_asked(ctx, app, name, places, flags), pool=pool)
     found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
     told = flags["yes"] or asked.dry_run
-    going = found.box is not None and found.box.state is State.TERMINATING
-    first = ("wait until it is gone",) if going else ()
-    if found.box is not None and going:
+    first: tuple[str, ...] = ()
+    if (leaving := found.box) is not None and leaving.state is State.TERMINATING:
         if asked.dry_run:
-            found = replace(found, box=_once_gone(found.box))
+            found, first = replace(found, box=_once_gone(leaving)), ("wait until it is gone",)
         else:
-            with _staying(app, found.box):
-                settle(app, found.box, asked.wait)
+            with _staying(app, leaving):
+                settle(app, leaving, asked.wait)
             found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
     if found.box is not None and found.box.state is State.KEPT:
         asked = taking_back(app, found.box, asked)
@@ -141,6 +141,7 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
         _make(app, whose, asked, found.ended, output, _may_ask(app, told), first)
         return
     with _staying(app, found.box):
+        asked = by_image(app, found.box, asked)
         box = bring_up(app, found.box, asked, output)
         # It leaves nothing to ask for but the Include.
         _report(app, box, as_it_is(box, asked), output, not told and app.prompts.possible)

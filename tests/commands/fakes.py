@@ -12,6 +12,7 @@ from spotbox.core.advisor import Interruptions
 from spotbox.core.boxes import Box, Sight, assemble
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.hunt import Means, meaning
+from spotbox.core.images import ALIASES
 from spotbox.core.names import NAME_TAG, OWNER_TAG
 from spotbox.core.prices import OnDemandPrices
 from spotbox.core.quotas import QuotaValue
@@ -20,6 +21,7 @@ from spotbox.core.states import LIVE
 from spotbox.options import Common
 from spotbox.progress import Progress
 from spotbox.prompts import Prompts
+from spotbox.system import Ran
 from tests.commands.costs import FakeCosts
 from tests.commands.effects import EFFECTS, launched, make_ground, parked
 from tests.commands.examined import ALICE, examined
@@ -167,7 +169,13 @@ class FakeCloud(FakeSurveys, FakeImaging, FakeTraining, FakeCosts):
         self.world.pushed.append((instance_id, user))
 
     def image(self, region, wanted, architecture):
-        return self.world.image
+        if not wanted.startswith("ami-") and wanted not in ALIASES:
+            raise UsageError(f"{wanted!r} is no image")
+        self.world.meets("DescribeImages", region)
+        found = self.world.published.get(wanted, self.world.image)
+        if wanted.startswith("ami-") and found.id != wanted and wanted not in self.world.published:
+            raise UsageError(f"there is no image {wanted} to use in {region}")
+        return found
 
     def gpu_types(self, region):
         return tuple(self.world.types.values())
@@ -290,7 +298,8 @@ class FakeSystem:
 
     def run_ssh(self, command):
         self.ran = list(command)
-        return self.ssh_code
+        self.world.sleep(60)  # what was to happen meanwhile does
+        return Ran(self.ssh_code, self.world.cut)
 
     def ssh_works(self, command):
         return self.world.lets_in
