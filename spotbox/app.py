@@ -36,11 +36,22 @@ class App:
         self.system = System()
         self.progress = Progress()
         self.prompts = Prompts()
+        self.acts_here = False  # whether the sandbox itself is being started, stopped or told what to do
 
     @property
     def sandbox(self) -> bool:
         """Whether AWS is the one on this machine."""
         return self.options.sandbox
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything may have been changed, in AWS or in the sandbox's own life."""
+        return self.acts_here or ("cloud" in self.__dict__ and bool(self.cloud.changed))
+
+    @property
+    def where_to_look(self) -> str:
+        """The command that shows what was changed."""
+        return "spotbox sandbox status" if self.acts_here else "spotbox status"
 
     @cached_property
     def endpoint(self) -> Any:
@@ -49,10 +60,13 @@ class App:
 
         if not process.running(self.places.sandbox):
             self.progress.show("starting the sandbox, an AWS on this machine")
+            before, self.acts_here = self.acts_here, True
             try:
-                return process.ensure(self.places.sandbox)
+                end = process.ensure(self.places.sandbox)
             finally:
                 self.progress.done()
+            self.acts_here = before
+            return end
         return process.ensure(self.places.sandbox)
 
     @cached_property

@@ -60,6 +60,10 @@ class FakeCloud(FakeSurveys, FakeImaging, FakeTraining, FakeCosts):
     def __init__(self, world: World):
         self.world = world
 
+    @property
+    def changed(self):
+        return bool(self.world.applied)
+
     def default_region(self):
         return None
 
