@@ -167,7 +167,7 @@ def test_ec2_has_the_operations_that_are_called():
 @pytest.mark.parametrize(("service", "operation", "body", "changes"), [
     ("ec2", "DescribeInstances", {}, False), ("sts", "GetCallerIdentity", {}, False),
     ("ec2", "RunInstances", {"DryRun": "true"}, False), ("ec2", "RunInstances", {}, True),
-    ("ec2", "CreateTags", {"DryRun": "false"}, True), ("s3", "PutObject", b"data", True),
+    ("ec2", "CreateTags", {"DryRun": "false"}, True), ("sagemaker", "CreateTrainingJob", b"{}", True),
 ])  # fmt: skip
 def test_what_changes_something_is_known(service, operation, body, changes):
     """Each client tells of the calls that are not of reading, so that Ctrl-C can say whether anything was changed."""
