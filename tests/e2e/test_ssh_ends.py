@@ -11,7 +11,8 @@ import pytest
 
 from tests.e2e.conftest import SPOTBOX, make_here, needs_ssh
 
-pytestmark = needs_ssh
+# What each part does alone is tested without a box: test_attended.py, commands/test_ssh.py, sandbox/test_boxes.py.
+pytestmark = [needs_ssh, pytest.mark.slow]
 
 
 def made_key(path):
