@@ -36,7 +36,7 @@ class App:
         self.system = System()
         self.progress = Progress()
         self.prompts = Prompts()
-        self.acts_here = False  # whether the sandbox itself is being started, stopped or told what to do
+        self.acts_here = False  # whether the sandbox itself is being stopped or told what to do
 
     @property
     def sandbox(self) -> bool:
@@ -60,13 +60,10 @@ class App:
 
         if not process.running(self.places.sandbox):
             self.progress.show("starting the sandbox, an AWS on this machine")
-            before, self.acts_here = self.acts_here, True
             try:
-                end = process.ensure(self.places.sandbox)
+                return process.ensure(self.places.sandbox)
             finally:
                 self.progress.done()
-            self.acts_here = before
-            return end
         return process.ensure(self.places.sandbox)
 
     @cached_property
