@@ -7,7 +7,7 @@ from types import FrameType
 
 def _leave(number: int, frame: FrameType | None) -> None:
     """Ctrl-C while the modules are loaded: nothing is begun, and a traceback of imports helps nobody."""
-    os.write(2, b"\ninterrupted\n")
+    os.write(2, b"\nspotbox: interrupted; nothing was changed\n")
     os._exit(130)
 
 

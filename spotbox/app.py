@@ -36,11 +36,22 @@ class App:
         self.system = System()
         self.progress = Progress()
         self.prompts = Prompts()
+        self.acts_here = False  # whether the sandbox itself is being stopped or told what to do
 
     @property
     def sandbox(self) -> bool:
         """Whether AWS is the one on this machine."""
         return self.options.sandbox
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything may have been changed, in AWS or in the sandbox's own life."""
+        return self.acts_here or ("cloud" in self.__dict__ and bool(self.cloud.changed))
+
+    @property
+    def where_to_look(self) -> str:
+        """The command that shows what was changed."""
+        return "spotbox sandbox status" if self.acts_here else "spotbox status"
 
     @cached_property
     def endpoint(self) -> Any:

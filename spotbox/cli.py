@@ -97,6 +97,8 @@ def main(args: list[str] | None = None) -> None:
         signals.finish()
         code = _flushed(code)
     except KeyboardInterrupt:  # while the end of it was being told
+        with suppress(OSError):
+            click.echo("\nspotbox: interrupted", err=True)
         code = Exit.INTERRUPTED
     sys.exit(code)
 
@@ -139,14 +141,14 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
     words = list(sys.argv[1:] if args is None else args)
     own = words[: words.index("--")] if "--" in words else words  # what follows is for the box
     verbose = bool({"-v", "--verbose"} & set(own))
-    typed = Common()
+    typed, app = Common(), None
     try:
         with cli.make_context("spotbox", words, obj=obj) as ctx:
             try:
                 cli.invoke(ctx)
             finally:
                 verbose = verbose or common(ctx).verbose
-                typed = common(ctx)
+                typed, app = common(ctx), ctx.obj
                 _end_live_line(ctx)  # an error may come while something is waited for
         return Exit.DONE
     except click.exceptions.Exit as end:
@@ -158,8 +160,7 @@ def run(args: list[str] | None = None, obj: Any = None) -> int:
         _tell(" ".join(error.format_message().split()), _where_to_look(error))
         return Exit.USAGE if isinstance(error, click.UsageError) else error.exit_code
     except (KeyboardInterrupt, click.Abort, EOFError):
-        with suppress(OSError):
-            click.echo("\ninterrupted", err=True)
+        _tell(*_cut_off(app, typed), afresh=True)
         return Exit.INTERRUPTED
     except BrokenPipeError:
         return Exit.FAILED  # whoever read our output has gone; leave quietly
@@ -188,6 +189,13 @@ def _told_of(error: Exception, typed: Common) -> tuple[str, str, int]:
         "to the project, with the output of the same command and --verbose.",
         Exit.FAILED,
     )
+
+
+def _cut_off(app: Any, typed: Common) -> tuple[str, str]:
+    """What is told of a Ctrl-C that no command has caught: it does where it knows what is left half-done."""
+    if not getattr(app, "changed", False):
+        return "interrupted; nothing was changed", ""
+    return "interrupted", as_typed(f"See what was done: {app.where_to_look}", typed.words, typed.own)
 
 
 def _end_live_line(ctx: click.Context) -> None:

@@ -1,22 +1,36 @@
 """Every other side effect: run ssh, probe a port, clock, sleep, the caller's own address."""
 
+import contextlib
 import hashlib
 import os
 import selectors
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
+from types import FrameType
 
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.text import safe
 
+_FOR_THE_CHILD = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 CHECKIP = "https://checkip.amazonaws.com"  # AWS's own echo of the caller's address
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended: its exit code (128 and the number of the signal that ended it, as shells tell it), and
+    whether we were sent a signal meanwhile, which it was given."""
+
+    code: int
+    cut: bool = False
 
 
 class System:
@@ -69,11 +83,11 @@ class System:
             return "", ""
         return ("denied" if at.stat().st_uid == os.getuid() else "foreign"), str(at)
 
-    def run_ssh(self, command: Sequence[str]) -> int:
-        """Become the command: its exit code is ours, its terminal is ours. Returns only in tests."""
+    def run_ssh(self, command: Sequence[str]) -> Ran:
+        """Run the command to its end on our own terminal, which is its alone meanwhile."""
         sys.stdout.flush()
         sys.stderr.flush()
-        os.execvp(command[0], list(command))
+        return _attended(command)
 
     def ssh_works(self, command: Sequence[str]) -> bool:
         """Whether an ssh command that asks nothing and prints nothing of use ends well within half a minute."""
@@ -169,6 +183,32 @@ class System:
     def machine(self) -> str:
         """A short stable mark of this machine and user, for rules that are this machine's own."""
         return hashlib.sha256(f"{socket.gethostname()}\0{os.getuid()}".encode()).hexdigest()[:8]
+
+
+def _attended(command: Sequence[str]) -> Ran:
+    """Run a command as a shell does: each signal that is sent to us is for it, and where it stops, so do we."""
+    sent: list[int] = []
+    child: subprocess.Popen[bytes] | None = None
+
+    def hand_on(number: int, frame: FrameType | None) -> None:
+        sent.append(number)
+        if child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, number)
+
+    heard = [each for each in _FOR_THE_CHILD if signal.getsignal(each) is not signal.SIG_IGN]  # not one of `nohup`
+    before = {each: signal.signal(each, hand_on) for each in heard}
+    try:
+        child = subprocess.Popen(list(command))
+        for early in sent:
+            os.kill(child.pid, early)
+        while os.WIFSTOPPED(status := os.waitpid(child.pid, os.WUNTRACED)[1]):
+            os.kill(os.getpid(), signal.SIGSTOP)  # ssh's own `~^Z` stops ssh alone, and the shell looks at us
+        code = child.returncode = os.waitstatus_to_exitcode(status)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    return Ran(128 - code if code < 0 else code, bool(sent))
 
 
 def _said(command: Sequence[str]) -> str:

@@ -107,8 +107,8 @@ def test_regions_that_do_not_exist_or_are_not_enabled(capsys, region, code):
         (SpotboxError("what"), Exit.FAILED, "spotbox: what\n"),
         (OSError(28, "No space left on device", "/x\x07"), Exit.FAILED, "spotbox: No space left on device (/x\\x07)\n"),
         (ValueError("bad\x1b\n"), Exit.FAILED, "spotbox: unexpected ValueError: bad\\x1b\\n\n"),
-        (KeyboardInterrupt(), Exit.INTERRUPTED, "\ninterrupted\n"),
-        (EOFError(), Exit.INTERRUPTED, "\ninterrupted\n"),
+        (KeyboardInterrupt(), Exit.INTERRUPTED, "spotbox: interrupted; nothing was changed\n"),
+        (EOFError(), Exit.INTERRUPTED, "spotbox: interrupted; nothing was changed\n"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -197,3 +197,11 @@ def test_help_loads_no_heavy_library(args, home):
     done = subprocess.run([sys.executable, "-c", script, *args], cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stderr) == (0, "[]\n")
     assert done.stdout
+
+
+def test_an_interruption_after_a_change_says_where_to_look(capsys):
+    """Whether anything was changed is known: what was, is looked for with `status`, with the flags that were typed."""
+    app = FakeApp(KeyboardInterrupt())
+    app.cloud.changed = True
+    code, err = told(capsys, "status", "--owner", "a", obj=app)
+    assert (code, err) == (130, "spotbox: interrupted\n  See what was done: spotbox status --owner a\n")

@@ -139,7 +139,7 @@ STARTS = {"module": ["-m", "spotbox"], "script": ["-c"]}
 @pytest.mark.parametrize("how", STARTS)
 @pytest.mark.parametrize("ignored", [False, True], ids=["", "ignored"])
 def test_ctrl_c_while_the_modules_are_loaded(tmp_path, how, ignored):
-    """130 and no traceback; one that is ignored (`nohup`, a shell's background job) stays ignored."""
+    """130, that nothing was changed, no traceback; one that is ignored (`nohup`, a background job) stays ignored."""
     slow, begun = tmp_path / "click.py", tmp_path / "begun"
     slow.write_text(f"import time\nopen({str(begun)!r}, 'w').close()\ntime.sleep({1 if ignored else 20})\n")
     words = STARTS[how]
@@ -161,7 +161,42 @@ def test_ctrl_c_while_the_modules_are_loaded(tmp_path, how, ignored):
     if ignored:
         assert "AttributeError" in err, "it went on, to the end of that click"
     else:
-        assert (child.returncode, err) == (130, "\ninterrupted\n")
+        assert (child.returncode, err) == (130, "\nspotbox: interrupted; nothing was changed\n")
+
+
+IMPORTS = """
+import importlib, sys, time
+from spotbox import signals
+signals.install()
+told = open({told!r}, "a", buffering=1)
+told.write("ready\\n")
+try:
+    import slow
+    told.write("imported\\n")
+    time.sleep({sleeps})
+    told.write("slept\\n")
+except KeyboardInterrupt as cut:
+    told.write(f"{{getattr(cut, 'name', 'SIGINT')}}\\n")
+"""
+
+
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM"])
+def test_one_in_the_middle_of_an_import_waits_for_its_end(tmp_path, how):
+    """What is raised in the import system may be swallowed there, or become another exception: it is let finish."""
+    (tmp_path / "slow.py").write_text(
+        f"import time\nopen({str(tmp_path / 'told')!r}, 'a').write('begun\\n')\ntime.sleep(0.5)\n"
+    )
+    told = tmp_path / "told"
+    told.touch()
+    child = subprocess.Popen(
+        [sys.executable, "-c", IMPORTS.format(told=str(told), sleeps=20)],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    wait_for(told, "begun")
+    child.send_signal(getattr(signal, how))
+    assert child.wait(30) == 0
+    assert told.read_text().splitlines()[-2:] == ["imported", how]
 
 
 def test_after_the_start_ctrl_c_is_pythons_own(tmp_path):

@@ -11,18 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from spotbox.aws import (
-    advisor,
-    identity,
-    images,
-    market,
-    network,
-    offered,
-    prices,
-    pricing,
-    quotas,
-    scores,
-)
+from spotbox.aws import advisor, identity, images, market, network, offered, prices, pricing, quotas, scores
 from spotbox.aws.errors import translating
 from spotbox.aws.hands import Hands, silent, unheard
 from spotbox.aws.session import Aws
@@ -57,6 +46,11 @@ class Cloud(TrainingCloud):
         self._aws: Aws = hands.aws
         self._store = store or NoStore()
         self._advisor_url = advisor_url  # empty: AWS's own
+
+    @property
+    def changed(self) -> bool:
+        """Whether AWS was asked to change anything."""
+        return self._aws.changed
 
     def default_region(self) -> str | None:
         """The region of the AWS profile or of boto3's own variables."""

@@ -23,6 +23,8 @@ CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 20  # seconds
 BRISK = {"connect_timeout": 3, "read_timeout": 8, "total_max_attempts": 2}  # a dead region costs seconds, not a minute
 ATTEMPTS = 5  # of one call: where a quarter of them fail, one in a thousand is given up; an outage shows in some 10 s
+# How the names of calls begin that change nothing; CreateToken is of the user's own sign-in.
+READING = ("Describe", "Get", "List", "Lookup", "Search", "Filter", "Head", "Simulate", "Assume", "CreateToken")
 POOL_SIZE = 32  # connections of one client; more than the threads of one `parallel`
 
 
@@ -74,6 +76,7 @@ class Aws:
         self._clients: dict[tuple[str, str | None, bool, bool], Any] = {}
         self._ahead: list[tuple[str, str]] = []
         self._lock = threading.RLock()
+        self.changed = False  # whether a call was sent that is not one of reading
 
     @property
     def sealed(self) -> bool:
@@ -212,7 +215,14 @@ class Aws:
 
                     store = self._store
                     self._session = sealed_session(store) if self.sealed else open_session(self._profile, store)
+                    self._session.register("before-call", self._note)
             return self._session
+
+    def _note(self, model: Any, params: Any, **_: Any) -> None:
+        """Hear of each call before it is sent. One with DryRun changes nothing (EC2 API Reference, common errors)."""
+        body = params.get("body")
+        tried = isinstance(body, dict) and str(body.get("DryRun")).lower() == "true"
+        self.changed = self.changed or not (tried or model.name.startswith(READING))
 
     def _made_client(self, service: str, region: str | None, once: bool, brisk: bool) -> Any:
         from botocore.config import Config

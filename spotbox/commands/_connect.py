@@ -4,8 +4,7 @@ import contextlib
 import fcntl
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from spotbox.app import App
@@ -17,6 +16,7 @@ from spotbox.core.names import auto_rule, key_fingerprint
 from spotbox.core.plans import plan_admit
 from spotbox.core.records import Rule
 from spotbox.core.states import State
+from spotbox.core.steps import Admit
 from spotbox.core.text import safe, shell
 from spotbox.core.waiting import Look, wait
 
@@ -58,21 +58,29 @@ def key_of(box: Box) -> str:
     return (box.instance.key_name or "").rsplit("-", 1)[-1] if box.instance else ""
 
 
-def by_agent(app: App, box: Box, where: sshtext.Target) -> sshtext.Target | None:
-    """The target, reached with the box's key in the running ssh-agent; None where that does not hold it.
-
-    ssh is told which of the agent's keys it is, by its public half (ssh_config(5), IdentityFile): an agent may hold
-    more than the six that sshd lets one try (sshd_config(5), MaxAuthTries).
-    """
+def in_agent(app: App, box: Box) -> str:
+    """The public half of the box's key, where the running ssh-agent holds it; else empty."""
     for public in app.system.agent_keys():
         with contextlib.suppress(SpotboxError):
             if key_fingerprint(public) == key_of(box):
-                half = app.places.keys / "agent" / f"{key_of(box)}.pub"
-                with spared(app, "ssh tries all keys of your agent, as the one for this box could not be noted"):
-                    write_private(half, public + "\n")
-                    return replace(where, key=str(half))
-                return where
-    return None
+                return public
+    return ""
+
+
+def _agent_half(app: App, box: Box) -> Path | None:
+    """A file with the public half of the box's key, which the running ssh-agent holds; None where that does not hold.
+
+    It tells ssh which of the agent's keys it is (ssh_config(5), IdentityFile): an agent may hold more than the six
+    that sshd lets one try (sshd_config(5), MaxAuthTries).
+    """
+    public = in_agent(app, box)
+    if not public:
+        return None
+    half = app.places.keys / "agent" / f"{key_of(box)}.pub"
+    with contextlib.suppress(OSError):  # a full disk, say: then ssh tries all keys of the agent
+        if read_text(half) != f"{public}\n":
+            write_private(half, f"{public}\n")
+    return half if half.exists() else None
 
 
 def remember_key(app: App, public_line: str, private: Path) -> None:
@@ -109,7 +117,7 @@ def target(app: App, box: Box) -> sshtext.Target | None:
     if not sshtext.is_place(box.instance.public_ip, box.instance.id):
         return None
     host, port = app.ssh_target(box.instance.public_ip)
-    key = private_key(app, box)
+    key = private_key(app, box) or _agent_half(app, box)
     return sshtext.Target(
         name=box.name,
         host=host,
@@ -251,13 +259,7 @@ def machine_rule(app: App, address: str) -> Rule:
 
 def admit_caller(app: App, box: Box) -> None:
     """Let this machine in where its address has changed since; says so. A failure to find out is only a remark."""
-    try:
-        address = app.own_address()
-    except SpotboxError as error:
-        app.debug(error.message)
-        return
-    steps = plan_admit(box, address, machine_rule(app, address))
-    for step in steps:
+    for step in caller_steps(app, box):
         try:
             app.cloud.apply(step, app.progress.show)
         except SpotboxError as error:  # ssh may work all the same, by a rule that is not ours
@@ -265,13 +267,23 @@ def admit_caller(app: App, box: Box) -> None:
             app.remark(f"could not {step}: {error.message}")
             continue
         app.progress.done()
-        app.remark(f"your address is now {safe(address)}: {step}")
+        app.remark(f"your address is now {safe(step.rule.cidr.partition('/')[0])}: {step}")
+
+
+def caller_steps(app: App, box: Box) -> tuple[Admit, ...]:
+    """What admits this machine's address; a remark where only others are admitted, as the user said. Nothing where the
+    address cannot be found out."""
+    try:
+        address = app.own_address()
+    except SpotboxError as error:
+        app.debug(error.message)
+        return ()
+    steps = plan_admit(box, address, machine_rule(app, address))
     if not steps and box.state is State.RUNNING and box.groups:
         rules = box.groups[0].rules
-        from ipaddress import ip_network
-
         if not any(ip_address(address) in ip_network(rule.cidr) for rule in rules):
             app.remark(
                 f"port 22 of {box.name} is open to {', '.join(r.cidr for r in rules)} only, as you asked, "
                 f"not to {address}; add it with: spotbox up {box.name} --allow-cidr {address}/32"
             )
+    return steps

@@ -54,7 +54,7 @@ def as_it_is(box: Box, asked: Asked) -> Asked:
         zones=(box.zone,) if box.zone and box.zone in asked.zones else (),
         types=(),
         bid=Bid(box.max_price) if box.max_price is not None else None,
-        ami="dlami",
+        ami=asked.ami if "ami" in asked.typed and _is_of(box, asked.ami) else "dlami",
         disk_type=root.type if root else "gp3",
         key=None,
         cidrs=tuple(cidr for cidr in asked.cidrs if cidr in rules),
@@ -69,6 +69,11 @@ def as_it_is(box: Box, asked: Asked) -> Asked:
         ttl=asked.ttl if "ttl" in asked.typed else None,
         idle_stop=asked.idle_stop if "idle_stop" in asked.typed else None,
     )
+
+
+def _is_of(box: Box, ami: str) -> bool:
+    """Whether it is of that image; an alias still asked for at the end is its (see `by_image`)."""
+    return box.instance is not None and (not ami.startswith("ami-") or ami == box.instance.image_id)
 
 
 def _repeated(option: str, values: Sequence[str]) -> list[str]:

@@ -39,14 +39,14 @@ class NewLimits:
     def _wanted(self) -> bool:
         return bool(self._asked.ttl or self._asked.idle_stop)
 
-    def announce(self) -> None:
-        """Say before the question what will be recorded."""
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What will be recorded, as a plan tells it; nothing where no limit was asked for."""
         asked = [
             (flag, value) for flag, value in (("ttl", self._asked.ttl), ("idle-stop", self._asked.idle_stop)) if value
         ]
-        if asked:
-            words = " and ".join(f"{flag} {exact_duration(value)}" for flag, value in asked)
-            self._app.remark(f"  - record its limits, {words}, as tags", hang=4)
+        words = " and ".join(f"{flag} {exact_duration(value)}" for flag, value in asked)
+        return (f"record its limits, {words}, as tags",) if words else ()
 
     def try_set(self, box: Box, tell: Callable[[str], None] | None = None) -> None:
         """At once, if AWS shows the box already: what is cut off now has its limit. Trouble is told to `tell`; without

@@ -1,7 +1,7 @@
 """Whether a box that was launched from another's disk lets its owner in."""
 
 from spotbox.app import App
-from spotbox.commands._connect import by_agent, target
+from spotbox.commands._connect import in_agent, target
 from spotbox.core import sshtext
 from spotbox.core.boxes import Box
 from spotbox.core.errors import SpotboxError
@@ -14,9 +14,7 @@ def check_lets_in(app: App, box: Box) -> None:
     """Log in and out, where this machine or its agent has the box's key; else the SSH banner has to do. SpotboxError
     where it does not let its owner in."""
     where = target(app, box)
-    if where is not None and where.key is None:
-        where = by_agent(app, box, where)
-    if where is None:
+    if where is None or (where.key is None and not in_agent(app, box)):
         app.remark(f"the key of {box.name} is not on this machine: its SSH banner is all the proof that it works")
         return
     ssh, *words = sshtext.ssh_command(where, (), ("true",))

@@ -25,17 +25,16 @@ from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.images import login_user
 from spotbox.core.plans import plan_new, plan_park
 from spotbox.core.records import Offer
-from spotbox.core.steps import Plan
 from spotbox.core.units import Bid
 from spotbox.core.wishes import Ground, Wish
 
 
 @dataclass(frozen=True)
 class Made:
-    """What came of it: the box (None for a dry run), the plan, and the flags with the answers filled in."""
+    """What came of it: the box (None for a dry run), what was to be done, and the flags with the answers filled in."""
 
     box: Box | None
-    plan: Plan
+    told: tuple[str, ...]  # a sentence for each step
     asked: Asked
     gpus: Mapping[str, str] = field(default_factory=dict)  # type -> its accelerator, where it is known already
 
@@ -67,9 +66,10 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
     plan = (*grown(asked), *new)
     limits = NewLimits(app, asked)
     show_summary(app, wish, market, asked, held, spot)
-    _announce(app, plan, limits)
+    told = (*map(str, plan), *limits.sentences)
+    _announce(app, told)
     if asked.dry_run:
-        return Made(None, plan, asked)
+        return Made(None, told, asked)
     if ask and not app.prompts.confirm("Go ahead?", True, "-y"):
         raise SpotboxError("nothing was made, as you said")
     if asked.key and key.private:
@@ -77,14 +77,13 @@ def make_new(app: App, owner: str, asked: Asked, ask: bool, ended: Mapping[str, 
     carried = carry_out(
         app, plan, asked.wait, limits, ask, partial(yield_place, app, asked.pool, asked.kept is not None)
     )
-    return Made(_priced(carried), plan, asked, {name: kind.gpu for name, kind in market.types.items() if kind.gpu})
+    return Made(_priced(carried), told, asked, {name: kind.gpu for name, kind in market.types.items() if kind.gpu})
 
 
-def _announce(app: App, plan: Plan, limits: NewLimits) -> None:
+def _announce(app: App, told: Sequence[str]) -> None:
     app.remark("This will:")
-    for step in plan:
-        app.remark(f"  - {step}", hang=4)
-    limits.announce()
+    for sentence in told:
+        app.remark(f"  - {sentence}", hang=4)
 
 
 def _priced(carried: Carried) -> Box:

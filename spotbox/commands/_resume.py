@@ -6,7 +6,7 @@ from typing import Any
 
 from spotbox.app import App
 from spotbox.commands._arrive import arrive, begin, not_coming, tell_moving
-from spotbox.commands._connect import admit_caller, key_of
+from spotbox.commands._connect import admit_caller, caller_steps, key_of
 from spotbox.commands._data import give_data
 from spotbox.commands._find import again, priced
 from spotbox.commands._inputs import Asked, read_public
@@ -15,12 +15,12 @@ from spotbox.commands._table import put_plan
 from spotbox.core.boxes import Box
 from spotbox.core.changes import differences
 from spotbox.core.errors import SpotboxError
-from spotbox.core.names import DATA_SIZE_TAG, POOL_TAG, key_fingerprint
+from spotbox.core.names import POOL_TAG, key_fingerprint
 from spotbox.core.offers import is_gpu
-from spotbox.core.plans import plan_start, plan_tags
+from spotbox.core.plans import plan_tags
 from spotbox.core.states import State
-from spotbox.core.steps import SetLimit, Start, Step, TagAgain
-from spotbox.core.units import show_duration
+from spotbox.core.steps import SetLimit, Step
+from spotbox.core.upward import changed, plan_up
 from spotbox.core.waiting import Look, wait
 
 
@@ -28,64 +28,41 @@ def bring_up(app: App, box: Box, asked: Asked, output: str = "text") -> Box:
     """From whatever state to running; with --dry-run it prints what would be done (`output` text or json), and changes
     nothing."""
     wanted = {key: value for key, value in _wanted(box, asked).items() if not _is_so(app, box, asked, key)}
-    changed = differences(box, wanted | wanted_limits(app, asked))
-    for line in changed.remarks:
+    changes = differences(box, wanted | wanted_limits(app, asked))
+    for line in changes.remarks:
         app.remark(line)
+    _refuse_orphaned(box)
     if asked.dry_run:
-        _show_plan(app, box, asked, changed.steps, output)
+        _show_plan(app, box, asked, changes.steps, output)
         return box
-    early = [step for step in changed.steps if _is_early(step)]  # now: AWS may let us wait for long
-    _carry_out(app, early)
-    if not any(isinstance(step, SetLimit) for step in early):
+    # Before anything is waited for: AWS may let us wait for long, or in vain.
+    _carry_out(app, changes.steps if box.state is not State.TERMINATING else ())
+    if not any(isinstance(step, SetLimit) for step in changes.steps):
         tell_expired(app, box)
-    if asked.park and box.state is State.WAITING:  # it stands with AWS already
+    if _is_left(box, asked):
         return box
-    return to_running(app, box, asked.wait, [step for step in changed.steps if step not in early])
+    return to_running(app, box, asked.wait)
+
+
+def _is_left(box: Box, asked: Asked) -> bool:
+    """Whether it stands with AWS already, and is to be left there."""
+    return asked.park and box.state is State.WAITING
 
 
 def _show_plan(app: App, box: Box, asked: Asked, changes: Sequence[Step], output: str) -> None:
     """What `up` would do about a box that exists, waiting included."""
-    _refuse_orphaned(box)
-    stands = asked.park and box.state is State.WAITING  # with AWS, and is left there
-    steps: list[object] = [*changes, *([] if stands else _waits(box, asked.wait)), *plan_start(box)]
+    after = changed(box, changes)
+    admits = tuple(caller_steps(app, after)) if not _is_left(box, asked) else ()
+    steps: list[object] = [*changes, *([] if _is_left(box, asked) else plan_up(after, admits, asked.wait))]
     if not steps:
         app.remark(f"nothing to do: {box.name} is {box.state}")
     put_plan(app, steps, output)
-
-
-def _waits(box: Box, patience: int) -> list[object]:
-    """What is waited for in the box's state, and for a start what then follows."""
-    match box.state:
-        case State.WAITING:
-            return [f"wait for AWS to launch it, at most {show_duration(patience)}"]
-        case State.INTERRUPTED:
-            return [f"wait for AWS to restart it, at most {show_duration(patience)}"]
-        case State.STARTING:
-            return ["wait until it runs and answers"]
-        case State.STOPPING:
-            start = [Start(box.region, box.instance.id)] if box.instance else []
-            return ["wait until it is stopped", *start]
-        case State.TERMINATING:
-            return ["wait until it is gone", f"make {box.name} anew"]
-        case _:
-            return []
 
 
 def _refuse_orphaned(box: Box) -> None:
     """SpotboxError for what only `down` can bring in order."""
     if box.state is State.ORPHANED:
         raise SpotboxError(f"{box.name} is {box.state}: {box.reason}", f"Remove it first with: spotbox down {box.name}")
-
-
-def _is_early(step: Step) -> bool:
-    """Whether it only records what the box is to be: limits, and that it is to have a data volume."""
-    return isinstance(step, SetLimit) or (isinstance(step, TagAgain) and DATA_SIZE_TAG in step.tags)
-
-
-def _adapt(app: App, box: Box, steps: Sequence[Step]) -> None:
-    """Carry out the differences and admit the caller: both before its SSH server is waited for, which may need them."""
-    _carry_out(app, steps)
-    admit_caller(app, again(app, box) or box)
 
 
 def _carry_out(app: App, steps: Sequence[Step]) -> None:
@@ -128,6 +105,8 @@ def _is_so(app: App, box: Box, asked: Asked, key: str) -> bool:
     """Whether the box is already what that flag asks for, where only a look elsewhere tells. UsageError for a bad key
     file."""
     match key:
+        case "ami":
+            return not asked.ami.startswith("ami-") and box.instance is not None  # see `by_image`
         case "key" if asked.key:
             return key_fingerprint(read_public(Path(asked.key).expanduser().absolute())) == key_of(box)
         case "bid" if asked.bid is not None and asked.bid.percent is not None:
@@ -142,18 +121,18 @@ def _is_so(app: App, box: Box, asked: Asked, key: str) -> bool:
             return False
 
 
-def to_running(app: App, box: Box, patience: float, changes: Sequence[Step] = ()) -> Box:
-    """A box that exists, running and answering, with `changes` carried out; AWS may take `patience` seconds.
+def to_running(app: App, box: Box, patience: float) -> Box:
+    """A box that exists, running and answering; AWS may take `patience` seconds.
 
     SpotboxError 3 where AWS has no capacity in that time, 1 where the box is gone or only part of it is left.
     """
     _refuse_orphaned(box)
     if box.state is State.RUNNING:
         app.remark(f"{box.name} runs already")
-        # Its limits may have been set a moment ago: a relaunch gets those.
+        # Its limits and tags may have been set a moment ago: a relaunch gets those.
         for step in plan_tags((again(app, box) or box) if box.untagged else box):
             app.cloud.apply(step, app.progress.show)
-        _adapt(app, box, changes)
+        admit_caller(app, again(app, box) or box)
         return give_data(app, arrive(app, box))
     settled = settle(app, box, patience)
     if settled is None:
@@ -162,7 +141,8 @@ def to_running(app: App, box: Box, patience: float, changes: Sequence[Step] = ()
         raise not_coming(settled)
     tell_moving(app, settled)
     begin(app, settled)
-    _adapt(app, settled, changes)
+    # Before its SSH server is waited for, which an address that is not admitted would do in vain.
+    admit_caller(app, again(app, settled) or settled)
     arrived = arrive(app, settled, room_wait=patience)
     for step in plan_tags(arrived):  # what a standing request launched was not there to be tagged before
         app.cloud.apply(step, app.progress.show)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from spotbox.app import get_app
+from spotbox.app import App, get_app
 from spotbox.commands._ledger import forget
 from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.text import safe
@@ -51,7 +51,9 @@ def stop(ctx: click.Context) -> None:
     spotbox sandbox stop
     spotbox sandbox stop && spotbox sandbox start
     """
-    stopped = process.stop(get_app(ctx).places.sandbox)
+    app = get_app(ctx)
+    app.acts_here = True
+    stopped = process.stop(app.places.sandbox)
     click.echo("the sandbox is stopped" if stopped else "the sandbox does not run")
 
 
@@ -125,6 +127,7 @@ def reset(ctx: click.Context, yes: bool) -> None:
         app.remark("no terminal to ask on: going ahead, as this is the sandbox")
     elif not yes and not app.prompts.confirm("Empty the sandbox, its boxes and files?", True, "-y"):
         raise SpotboxError("nothing was removed, as you said")
+    app.acts_here = True
     process.reset(app.places.sandbox)
     forget(app)
     click.echo("the sandbox is empty")
@@ -135,6 +138,13 @@ def _box_or_job(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}", text):
         raise UsageError(f"{text!r} is no name of a box or a training job", "Use letters, digits and hyphens.")
     return text
+
+
+def _order(app: App, what: str, **words: Any) -> dict[str, Any]:
+    """Have the sandbox do something of its own accord."""
+    end = app.endpoint
+    app.acts_here = True
+    return process.call(end, what, **words)
 
 
 @sandbox.command(cls=Command)
@@ -151,7 +161,7 @@ def interrupt(ctx: click.Context, name: str, notice: int | None) -> None:
     """
     extra = {} if notice is None else {"notice": notice}
     app = get_app(ctx)
-    said = process.call(app.endpoint, "interrupt", box=name, **extra)
+    said = _order(app, "interrupt", box=name, **extra)
     wait = said.get("notice")
     when = f" in {show_duration(wait)}" if isinstance(wait, int | float) else ""
     if said.get("kind") == "job":
@@ -172,7 +182,7 @@ def capacity(ctx: click.Context, instance_type: str, zone: str, state: str) -> N
     spotbox sandbox capacity g5.xlarge us-east-1a closed
     spotbox sandbox capacity g5.xlarge us-east-1a open
     """
-    process.call(get_app(ctx).endpoint, "capacity", type=instance_type, zone=zone, state=state)
+    _order(get_app(ctx), "capacity", type=instance_type, zone=zone, state=state)
     click.echo(f"{safe(instance_type)} in {safe(zone)} is {state}")
 
 
@@ -188,5 +198,5 @@ def price(ctx: click.Context, instance_type: str, zone: str, usd: Decimal) -> No
     spotbox sandbox price g5.xlarge us-east-1a 0.90
     spotbox sandbox price g4dn.xlarge us-east-1b 0.15
     """
-    process.call(get_app(ctx).endpoint, "price", type=instance_type, zone=zone, usd=str(usd))
+    _order(get_app(ctx), "price", type=instance_type, zone=zone, usd=str(usd))
     click.echo(f"{safe(instance_type)} in {safe(zone)} costs ${usd:f}/h now")

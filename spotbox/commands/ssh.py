@@ -10,16 +10,18 @@ import click
 from spotbox.app import App, get_app
 from spotbox.commands import _connect
 from spotbox.commands._data import try_data
-from spotbox.commands._find import need_box
+from spotbox.commands._find import again, need_box
 from spotbox.commands._leave import staying
 from spotbox.core import sshtext
 from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError, UsageError
+from spotbox.core.explain import explain
 from spotbox.core.plans import plan_tags
 from spotbox.core.states import State
 from spotbox.core.text import shell
 from spotbox.options import Command, Parsed, flag, name_argument, owner_option, region_option
 
+LOST = 255  # ssh(1), EXIT STATUS: an error of ssh's own, such as a connection that was lost
 HOST_KEY_WAIT = 10  # seconds; `up` has waited longer already
 
 
@@ -92,10 +94,13 @@ def ssh(ctx: click.Context, /, name: str, show: bool, stdio: bool, **flags: Any)
         click.echo(shell(words))
         return
     if where.key is None:
-        where = _connect.by_agent(app, box, where) or _push_key(app, box, where)
+        where = _by_hand(app, box, where)
         words = sshtext.ssh_command(where, flags["forwards"], command)
     app.debug(f"running: {shell(words)}")
-    ctx.exit(app.system.run_ssh(words))
+    ran = app.system.run_ssh(words)
+    if ran.code == LOST and not ran.cut:
+        _tell_lost(app, box)
+    ctx.exit(ran.code)
 
 
 def _needs_running(box: Box) -> None:
@@ -117,6 +122,26 @@ def _needs_running(box: Box) -> None:
     )
 
 
+def _tell_lost(app: App, box: Box) -> None:
+    """After a connection that was lost: what became of the box, where it does not run any more or is about to stop.
+
+    AWS is asked once. Where it cannot be, ssh's own words have to do: it may be this machine that is cut off.
+    """
+    try:
+        app.progress.glance(f"asking AWS what became of {box.name} (Ctrl-C leaves)")
+        seen = again(app, box, full=False)
+    except (SpotboxError, KeyboardInterrupt) as error:
+        app.progress.done()
+        app.debug(f"what became of {box.name} could not be found out: {error}")
+        return
+    app.progress.done()
+    if seen is None:
+        app.remark(f"{box.name} is gone; make it anew: spotbox up {box.name}")
+    elif seen.state is not State.RUNNING or seen.reason:
+        told = explain(seen)
+        app.remark(f"{box.name} is {seen.state}: {told.what}; {told.do}")
+
+
 def _learn(app: App, box: Box) -> None:
     known = _connect.learn_host(app, box, HOST_KEY_WAIT)
     app.progress.done()
@@ -131,6 +156,14 @@ def _pipe(app: App, box: Box) -> None:
         raise SpotboxError(f"{box.name} has no public address yet", f"Look with: spotbox status {box.name}")
     with contextlib.suppress(KeyboardInterrupt):  # so ssh ends its ProxyCommand: a hang-up is no news
         app.system.pipe(where.host, where.port)
+
+
+def _by_hand(app: App, box: Box, where: sshtext.Target) -> sshtext.Target:
+    """The way in where there is no file that tells ssh the box's key."""
+    if not _connect.in_agent(app, box):
+        return _push_key(app, box, where)
+    app.remark("ssh tries all keys of your agent, as the one for this box could not be noted")
+    return where
 
 
 def _push_key(app: App, box: Box, where: sshtext.Target) -> sshtext.Target:

@@ -13,6 +13,7 @@ from spotbox.commands._connect import write_entry
 from spotbox.commands._data import or_elsewhere, taking_back
 from spotbox.commands._equivalent import as_it_is, equivalent
 from spotbox.commands._find import described, note_box, priced, search_box
+from spotbox.commands._image import by_image
 from spotbox.commands._include import offer_include
 from spotbox.commands._inputs import Asked, canonical_cidrs, on_the_box
 from spotbox.commands._leave import making, staying
@@ -27,6 +28,7 @@ from spotbox.core.errors import SpotboxError, UsageError
 from spotbox.core.names import check_name
 from spotbox.core.states import State
 from spotbox.core.text import safe
+from spotbox.core.upward import once_gone
 from spotbox.options import (
     BID,
     CHECKPOINT,
@@ -124,20 +126,34 @@ def up(ctx: click.Context, /, name: str, region: tuple[str, ...], output: str, o
     asked = replace(_asked(ctx, app, name, places, flags), pool=pool)
     found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
     told = flags["yes"] or asked.dry_run
-    if found.box is not None and found.box.state is State.TERMINATING and not asked.dry_run:
-        with _staying(app, found.box):
-            settle(app, found.box, asked.wait)
-        found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
+    first: tuple[str, ...] = ()
+    if (leaving := found.box) is not None and leaving.state is State.TERMINATING:
+        if asked.dry_run:
+            found, first = replace(found, box=_once_gone(leaving)), ("wait until it is gone",)
+        else:
+            with _staying(app, leaving):
+                settle(app, leaving, asked.wait)
+            found = search_box(app, enabled(app), whose, name, places if app.named(ctx) else ())
     if found.box is not None and found.box.state is State.KEPT:
         asked = taking_back(app, found.box, asked)
     if found.box is None or found.box.state in (State.FAILED, State.KEPT):
         found.check(asked.regions)
-        _make(app, whose, asked, found.ended, output, _may_ask(app, told))
+        _make(app, whose, asked, found.ended, output, _may_ask(app, told), first)
         return
     with _staying(app, found.box):
+        asked = by_image(app, found.box, asked)
         box = bring_up(app, found.box, asked, output)
         # It leaves nothing to ask for but the Include.
         _report(app, box, as_it_is(box, asked), output, not told and app.prompts.possible)
+
+
+def _once_gone(box: Box) -> Box | None:
+    """What a box on its way out leaves to take back. SpotboxError for what `up` will refuse then."""
+    left = once_gone(box)
+    if left is not None and left.state is State.ORPHANED:
+        told = f"{box.name} is {box.state}, and once that is over, {left.reason}"
+        raise SpotboxError(told, f"Remove it first with: spotbox down {box.name}")
+    return left
 
 
 def _check_together(region: tuple[str, ...], flags: dict[str, Any]) -> None:
@@ -153,15 +169,17 @@ def _check_together(region: tuple[str, ...], flags: dict[str, Any]) -> None:
         )
 
 
-def _make(app: App, owner: str, asked: Asked, ended: Mapping[str, int], output: str, ask: bool) -> None:
-    """A new box, or the plan of one."""
+def _make(
+    app: App, owner: str, asked: Asked, ended: Mapping[str, int], output: str, ask: bool, first: tuple[str, ...]
+) -> None:
+    """A new box, or the plan of one, with what comes `first`."""
     with making(asked.name, asked.kept.id if asked.kept else ""):
         try:
             made = make_new(app, owner, asked, ask, ended)
         except SpotboxError as error:
             made = make_new(app, owner, or_elsewhere(app, asked, error, ask), ask, ended)
     if made.box is None:
-        put_plan(app, made.plan, output)
+        put_plan(app, (*first, *made.told), output)
         return
     with staying(app, made.box, f"spotbox up {asked.name}"):
         _report(app, made.box, made.asked, output, ask, made.gpus)

@@ -22,6 +22,11 @@ class Changes:
     remarks: tuple[str, ...]
 
 
+def anew(name: str) -> str:
+    """How to change what is fixed from the first launch on."""
+    return f"a Spot request cannot be changed: `spotbox down {name}` (its disk goes too), then `up` again"
+
+
 def differences(box: Box, wanted: Mapping[str, Any]) -> Changes:
     """Compare what the user asked for himself (`wanted`: only what he gave) with the box.
 
@@ -30,7 +35,6 @@ def differences(box: Box, wanted: Mapping[str, Any]) -> Changes:
     steps: list[Step] = []
     remarks: list[str] = []
     move = f"spotbox move {box.name}"
-    anew = f"a Spot request cannot be changed: `spotbox down {box.name}` (its disk goes too), then `up` again"
     if (there := wanted.get("region", box.region)) != box.region:
         remarks.append(f"{box.name} is in {box.region}, not {there}; to take it there: {move} -r {there}")
     if (zones := wanted.get("zones")) and box.zone and box.zone not in zones:
@@ -43,19 +47,19 @@ def differences(box: Box, wanted: Mapping[str, Any]) -> Changes:
         bid: Bid = wanted["bid"]
         if bid.percent is not None or bid.usd != box.max_price:
             have = show_usd(box.max_price) if box.max_price is not None else "on-demand"
-            remarks.append(f"the maximum price of {box.name} is {have}, not {bid}; {anew}")
+            remarks.append(f"the maximum price of {box.name} is {have}, not {bid}; {anew(box.name)}")
     if (pool := wanted.get("pool")) and pool != (now := box.tags.get(POOL_TAG)):
         what = f"in pool {now}" if now else "in no pool"
         remarks.append(f"{box.name} is {what}, not in {pool}: --pool counts at the first launch only")
     there_already = _fixed(box)
     for key, flag in _FIXED.items():
         if wanted.get(key) and wanted[key] != there_already.get(key):
-            remarks.append(f"{flag} counts at the first launch only; {anew}")
+            remarks.append(f"{flag} counts at the first launch only; {anew(box.name)}")
     steps += _disk(box, wanted.get("disk"), remarks)
     steps += resize_data(box, wanted.get("data"), remarks)
     root = next((v for v in box.volumes if v.delete_on_termination), None)
     if root and wanted.get("disk_type", root.type) != root.type:
-        remarks.append(f"the disk of {box.name} is {root.type}, not {wanted['disk_type']}; {anew}")
+        remarks.append(f"the disk of {box.name} is {root.type}, not {wanted['disk_type']}; {anew(box.name)}")
     steps += _rules(box, wanted.get("cidrs") or ())
     steps += _tags(box, dict(wanted.get("tags") or ()))
     steps += limit_steps(box, wanted.get("expires"), wanted.get("idle_stop"))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from spotbox.core.boxes import Box
-from spotbox.core.meanings import Who
+from spotbox.core.meanings import WAIT_OR_MOVE, Who
 from spotbox.core.records import Instance
 from spotbox.core.states import BILLS_COMPUTE, State, meaning_of_reason
 from spotbox.core.units import show_usd
@@ -30,8 +30,7 @@ DO = {  # what the user can do, where the code does not say
     State.RUNNING: "a shell: spotbox ssh {name}; pause: spotbox stop {name}; remove: spotbox down {name}",
     State.STOPPING: "start it again: spotbox start {name}; remove it: spotbox down {name}",
     State.STOPPED: "start it: spotbox start {name}; remove it, disk included: spotbox down {name}",
-    State.INTERRUPTED: "wait for AWS: spotbox up {name}; take it elsewhere, disk included: spotbox move {name}; remove "
-    "it: spotbox down {name}",
+    State.INTERRUPTED: WAIT_OR_MOVE,
     State.TERMINATING: "look again: spotbox status {name}",
     State.ORPHANED: "remove it, disk included: spotbox down {name}",
     State.KEPT: "take it back: spotbox up {name}; remove it: spotbox down {name}",

@@ -6,6 +6,7 @@ Parameters and names: AWS Deep Learning AMIs Developer Guide, release notes of t
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from spotbox.core.records import Image, InstanceType
@@ -60,6 +61,11 @@ def path(arch: str) -> str:
 def name_pattern(alias: str, arch: str) -> str:
     """The `name` filter of DescribeImages for `alias`, where SSM does not answer."""
     return dict(ALIASES[alias].patterns)[arch]
+
+
+def is_named_as(image: Image, alias: str) -> bool:
+    """Whether the image has a name such as the images of `alias` have."""
+    return any(fnmatchcase(image.name, pattern) for _, pattern in ALIASES[alias].patterns)
 
 
 def newest_pytorch(names: Iterable[str]) -> str | None:

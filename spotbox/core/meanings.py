@@ -43,6 +43,10 @@ _AGAIN = "AWS launches another instance with a new, empty disk as soon as it can
 _AGAIN_DO = "prevent it: spotbox down {name}; or take it: spotbox up {name}"
 _GONE = "nothing: the instance is gone"
 _BACK = "AWS restarts it in the same zone, as the same type, with its disk, at a new address; instance store is lost"
+WAIT_OR_MOVE = (
+    "wait for AWS: spotbox up {name}; take it elsewhere, disk included: spotbox move {name}; remove it: "
+    "spotbox down {name}"
+)
 _FULL = "AWS has no Spot capacity of this type in this zone"
 _TAKEN = "AWS took the capacity back; only AWS can restart it"
 _ENDED = "AWS took the capacity back and terminated the instance"
@@ -160,7 +164,9 @@ UNSHOWN = Meaning("the instance is being launched; AWS does not show its Spot re
 STOPS = Meaning("it is being stopped", UNKNOWN)
 STOPS_BY_USER = Meaning("it is being stopped by you", YOU)
 STOPS_BY_BOX = Meaning("it is shutting itself down (idle guard, TTL or `shutdown`)", BOX)
-STOPS_BY_AWS = Meaning("it is being stopped by AWS", AWS, f"it stops; when there is capacity again, {_BACK}")
+STOPS_BY_AWS = Meaning(
+    "it is being stopped by AWS", AWS, f"it stops; when there is capacity again, {_BACK}", WAIT_OR_MOVE
+)
 UNSETTLED = Meaning("the Spot request has not settled yet", YOU, "it is stopped in a moment")
 STOPPED = Meaning("you stopped it", YOU)
 TAKEN_OVER = Meaning("AWS interrupted it, and you made the stop your own", YOU)

@@ -152,7 +152,7 @@ def plan_stop(box: Box) -> Plan:
     return (*plan_tags(box), Stop(box.region, box.instance.id))
 
 
-def plan_admit(box: Box, address: str, machine_rule: Rule) -> Plan:
+def plan_admit(box: Box, address: str, machine_rule: Rule) -> tuple[Admit, ...]:
     """Admit the caller's address where the group does not yet; never in place of a CIDR that the user gave.
 
     `address` is a bare IP; `machine_rule` the rule that spotbox would make for this machine now.

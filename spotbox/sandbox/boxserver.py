@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 MAX_CONNECTIONS = 100  # to one box at a time, those not yet logged in included
 LOGIN_TIMEOUT = 30  # seconds from the first byte to a login
 BACKLOG = 64
+MAX_AUTH_TRIES = 6  # refused keys until the connection ends: sshd_config(5), MaxAuthTries
 
 
 class Callbacks:
@@ -66,6 +67,7 @@ class Door(asyncssh.SSHServer):
     def __init__(self, box: "BoxServer"):
         self._box = box
         self._conn: asyncssh.SSHServerConnection | None = None
+        self._refused = 0
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._conn = conn
@@ -81,7 +83,11 @@ class Door(asyncssh.SSHServer):
         return True
 
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        return await self._box.knows(username, key)
+        known = await self._box.knows(username, key)
+        self._refused += not known
+        if self._refused >= MAX_AUTH_TRIES and self._conn:
+            self._conn.disconnect(asyncssh.DISC_PROTOCOL_ERROR, "Too many authentication failures")
+        return known
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
         return True  # ssh -L and -D; as sshd's AllowTcpForwarding yes

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,11 +99,9 @@ def ensure(home: Path) -> Endpoint:
 def _start(home: Path) -> Endpoint:
     import importlib.util
     import subprocess
-    import time
 
-    for module in ("moto", "flask", "asyncssh"):
-        if importlib.util.find_spec(module) is None:
-            raise SpotboxError("the sandbox is not installed", _INSTALL)
+    if not all(map(importlib.util.find_spec, ("moto", "flask", "asyncssh"))):
+        raise SpotboxError("the sandbox is not installed", _INSTALL)
     _end_recorded(home)  # one that no longer answers, or is of another release
     (home / "state.json").unlink(missing_ok=True)
     write_private(home / "aws-config", f"[default]\nregion = {REGION}\n")
@@ -116,16 +115,20 @@ def _start(home: Path) -> Endpoint:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    until = time.monotonic() + READY_WITHIN
-    while time.monotonic() < until:
-        found = running(home)
-        if found:
-            return found
-        if process.poll() is not None:
-            break
-        time.sleep(0.03)
-    if process.poll() is None:
+    try:
+        return _ready(home, process)
+    except BaseException:  # after Ctrl-C nobody would find it again, and the next start would make another beside it
         process.kill()
+        raise
+
+
+def _ready(home: Path, process: Any) -> Endpoint:
+    """The sandbox that this process is, once it answers."""
+    until = time.monotonic() + READY_WITHIN
+    while time.monotonic() < until and process.poll() is None:
+        if found := running(home):
+            return found
+        time.sleep(0.03)
     raise SpotboxError(f"the sandbox did not start: {_last_words(home)}", f"its log is {home / 'log'}")
 
 
@@ -188,7 +191,6 @@ def _end(home: Path) -> bool:
 def _end_recorded(home: Path) -> None:
     """Ask the process of the state file to end, and wait for it; only if it answers to the file's secret."""
     import signal
-    import time
 
     endpoint = _recorded(home)
     if endpoint is None or running(home) is None:

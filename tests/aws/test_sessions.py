@@ -162,3 +162,20 @@ def test_ec2_has_the_operations_that_are_called():
     model = botocore.session.get_session().get_service_model("ec2")
     assert {name for name in model.operation_names if xform_name(name) in words} == EC2_OPERATIONS
     assert set(sealed().client("ec2").meta.service_model.operation_names) == EC2_OPERATIONS
+
+
+@pytest.mark.parametrize(("service", "operation", "body", "changes"), [
+    ("ec2", "DescribeInstances", {}, False), ("sts", "GetCallerIdentity", {}, False),
+    ("ec2", "RunInstances", {"DryRun": "true"}, False), ("ec2", "RunInstances", {}, True),
+    ("ec2", "CreateTags", {"DryRun": "false"}, True), ("sagemaker", "CreateTrainingJob", b"{}", True),
+])  # fmt: skip
+def test_what_changes_something_is_known(service, operation, body, changes):
+    """Each client tells of the calls that are not of reading, so that Ctrl-C can say whether anything was changed."""
+    aws = sealed()
+    client = aws.client(service)
+    assert not aws.changed
+    model = client.meta.service_model.operation_model(operation)
+    client.meta.events.emit(
+        f"before-call.{service}.{operation}", model=model, params={"body": body}, request_signer=None
+    )
+    assert (aws.changed, Cloud(Hands(aws, time.sleep, time.monotonic)).changed) == (changes, changes)

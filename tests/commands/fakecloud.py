@@ -11,6 +11,7 @@ from spotbox.core.advisor import Interruptions
 from spotbox.core.boxes import Sight
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.hunt import Means, meaning
+from spotbox.core.images import ALIASES
 from spotbox.core.names import NAME_TAG, OWNER_TAG
 from spotbox.core.prices import OnDemandPrices
 from spotbox.core.quotas import QuotaValue
@@ -51,6 +52,10 @@ class FakeCloud(FakeSurveys, FakeImaging, FakeTraining, FakeCosts):
 
     def __init__(self, world: World):
         self.world = world
+
+    @property
+    def changed(self):
+        return bool(self.world.applied)
 
     def default_region(self):
         return None
@@ -113,6 +118,7 @@ class FakeCloud(FakeSurveys, FakeImaging, FakeTraining, FakeCosts):
         region, action = getattr(step, "region", None), ACTIONS[type(step)]
         self.world.meets(action, region)
         EFFECTS[type(step)](self.world, step)
+        self.world.applied.append(step)
         self.world.meets(action, region, after=True)
 
     def launch(self, step, wait, show, answered=unheard):
@@ -132,6 +138,7 @@ class FakeCloud(FakeSurveys, FakeImaging, FakeTraining, FakeCosts):
                     last = error
                     continue
                 at = launched(self.world, wish, offer, step.spot)
+                self.world.applied.append(step)
                 answered(offer.region, at)
                 self.world.meets("RunInstances", offer.region, offer.zone, after=True)
                 return Launched(at, offer, offer.region, tuple(tried))
@@ -145,6 +152,7 @@ class FakeCloud(FakeSurveys, FakeImaging, FakeTraining, FakeCosts):
     def park(self, step, wait, show):
         self.world.meets("RequestSpotInstances", step.offer.region, step.offer.zone)
         request = parked(self.world, step.wish, step.offer)
+        self.world.applied.append(step)
         self.world.meets("RequestSpotInstances", step.offer.region, step.offer.zone, after=True)
         return request
 
@@ -158,7 +166,13 @@ class FakeCloud(FakeSurveys, FakeImaging, FakeTraining, FakeCosts):
         self.world.pushed.append((instance_id, user))
 
     def image(self, region, wanted, architecture):
-        return self.world.image
+        if not wanted.startswith("ami-") and wanted not in ALIASES:
+            raise UsageError(f"{wanted!r} is no image")
+        self.world.meets("DescribeImages", region)
+        found = self.world.published.get(wanted, self.world.image)
+        if wanted.startswith("ami-") and found.id != wanted and wanted not in self.world.published:
+            raise UsageError(f"there is no image {wanted} to use in {region}")
+        return found
 
     def gpu_types(self, region):
         return tuple(self.world.types.values())

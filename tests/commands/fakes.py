@@ -10,6 +10,7 @@ from spotbox.core.states import LIVE
 from spotbox.options import Common
 from spotbox.progress import Progress
 from spotbox.prompts import Prompts
+from spotbox.system import Ran
 from tests.commands.fakecloud import FakeCloud
 from tests.commands.world import World, public_key
 
@@ -55,7 +56,8 @@ class FakeSystem:
 
     def run_ssh(self, command):
         self.ran = list(command)
-        return self.ssh_code
+        self.world.sleep(60)  # what was to happen meanwhile does
+        return Ran(self.ssh_code, self.world.cut)
 
     def ssh_works(self, command):
         return self.world.lets_in

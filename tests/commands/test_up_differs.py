@@ -25,6 +25,7 @@ DIFFERENT = [
 
 @pytest.mark.parametrize("flags", [
     ["--gpu", "T4"], ["--gpu", "T*"], ["--min-vram", "16"], ["--ssh-user", "ubuntu"], ["--ami", "ami-1"],
+    ["--ami", "dlami"],
     ["--max-price", "60%"], ["--key", "k.pub"],
 ], ids=lambda flags: flags[0] + " " + flags[1])  # fmt: skip
 def test_a_flag_that_the_box_follows_already_needs_no_word(user, tmp_path, monkeypatch, flags):
@@ -38,6 +39,46 @@ def test_a_flag_that_the_box_follows_already_needs_no_word(user, tmp_path, monke
     said = user.run("up", "-y", *flags)
     assert (said.code, state(user.world)) == (0, "running")
     assert "cannot be changed" not in said.err
+
+
+PYTORCH = "Deep Learning OSS Nvidia Driver AMI GPU PyTorch 2.{} (Ubuntu 24.04) 2026{}01"
+
+
+def test_the_box_is_compared_with_what_an_alias_names(user):
+    """An alias is the image that it names: of that very one nothing is said, and the line at the end repeats it."""
+    user.world.image = replace(user.world.image, name=PYTORCH.format(8, "01"))
+    user.world.published["pytorch"] = user.world.image
+    user.world.has_box("dev")
+    said = user.run("up", "-y", "--ami", "pytorch")
+    assert (said.code, "pytorch" in said.err) == (0, False)
+    assert "--ami pytorch " in said.out.splitlines()[-1]
+    assert "--ami ami-1 " in user.run("up", "-y", "--ami", "ami-1").out.splitlines()[-1]
+
+
+def test_an_alias_that_has_moved_on_is_told_as_that(user):
+    """A newer image of the alias since: the box's own is named, and the new one; the line at the end repeats none."""
+    old = user.world.image = replace(user.world.image, name=PYTORCH.format(8, "01"), created="2026-01-01T00:00:00Z")
+    user.world.published["pytorch"] = replace(
+        old, id="ami-9", name=PYTORCH.format(9, "02"), created="2026-02-01T00:00:00Z"
+    )
+    user.world.has_box("dev")
+    said = user.run("up", "-y", "--ami", "pytorch")
+    assert f"dev was made of {old.name} (ami-1), and pytorch has moved on to ami-9 since; a Spot request" in said.err
+    assert "--ami" not in said.out
+    del user.world.published["pytorch"]
+    user.world.image = replace(old, id="ami-9")  # and the box's own is withdrawn: what it was, nobody can tell
+    said = user.run("up", "-y", "--ami", "pytorch")
+    assert "dev was made of ami-1, and pytorch is ami-9: --ami counts at the first launch only; " in said.err
+
+
+def test_an_alias_that_nobody_can_look_up_is_no_error(user):
+    """A box is brought up whether or not AWS tells what an alias names; a word that is no image is a usage error."""
+    user.world.has_box("dev", "stopped")
+    user.world.refuses("DescribeImages", "UnauthorizedOperation", http=403)
+    said = user.run("up", "-y", "--ami", "pytorch")
+    assert (said.code, state(user.world)) == (0, "running")
+    assert "whether dev was made of pytorch could not be found out: " in said.err
+    assert user.run("up", "-y", "--ami", "pytoch").code == 2
 
 
 @pytest.mark.parametrize(("text", "code"), [(None, 2), ("no key", 2), (public_key("x"), 0)])

@@ -145,7 +145,10 @@ def test_dry_run_changes_nothing(user, was):
 @pytest.mark.parametrize(
     ("was", "plan"),
     [
-        ("waiting", ["wait for AWS to launch it, at most 15m"]),
+        (
+            "waiting",
+            ["wait for AWS to launch it, at most 15m", "tag what AWS launches, and see that it requires IMDSv2"],
+        ),
         ("starting", ["wait until it runs and answers"]),
         ("running", []),
         ("stopping", ["wait until it is stopped", "start i-1"]),

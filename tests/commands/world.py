@@ -84,11 +84,15 @@ class World(Course):
     snapshot_usd: Decimal | None = Decimal("0.05")  # per GiB-month
     consoles: dict[str, str] = field(default_factory=dict)  # instance -> console output other than the usual
     shown_keys: tuple[str, ...] = ()  # what ssh-keyscan sees
+    cut: bool = False  # a signal ends the ssh that `ssh` runs
     deaf: bool = False  # no SSH server answers
     lets_in: bool = True  # and who has the key may log in
     user_data: dict[str, bytes] = field(default_factory=dict)  # instance or standing request -> what it was given
     pushed: list[tuple[str, str]] = field(default_factory=list)  # (instance, user) of Instance Connect
     image: Image = IMAGE
+    published: dict[str, Image] = field(  # alias or id -> an image beside that one
+        default_factory=lambda: {"pytorch": replace(IMAGE, id="ami-9", name="Deep Learning PyTorch (Ubuntu 24.04)")}
+    )
     regions: dict[str, str] = field(
         default_factory=lambda: {
             "us-east-1": "opt-in-not-required",
@@ -109,6 +113,7 @@ class World(Course):
     scores: Scores = field(default_factory=Scores)
     changes: dict[tuple[str, str], list[tuple[float, str | None]]] = field(default_factory=dict)  # hours ago, USD
     asked: list[tuple] = field(default_factory=list)  # what was asked of the market
+    applied: list = field(default_factory=list)  # the steps that AWS carried out
     wills: list[Will] = field(default_factory=list)
     grounds: dict[str, tuple[str, list[str]]] = field(default_factory=dict)  # standing request -> its key and groups
     disk_key: DiskKey = field(default_factory=lambda: DiskKey("alias/aws/ebs"))

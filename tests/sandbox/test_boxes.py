@@ -122,6 +122,17 @@ def test_a_wrong_key_is_refused(lab):
     assert b"Permission denied (publickey)." in done.stderr
 
 
+def test_the_sixth_wrong_key_is_the_last(lab):
+    """As sshd by its default: a sixth key that is refused ends the connection, whatever else the client would offer."""
+    keys = [lab.make_key(f"many{number}")[0] for number in range(6)]
+    more = [word for key in keys for word in ("-o", f'IdentityFile="{key}"')]
+    done = lab.ssh("true", key=keys[0], flags=(*more, "-o", f'IdentityFile="{lab.key}"'))
+    assert done.returncode == 255
+    assert b"Too many authentication failures" in done.stderr
+    done = lab.ssh("true", key=keys[0], flags=(*more[:8], "-o", f'IdentityFile="{lab.key}"'))
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_wrong_user_is_refused(lab):
     """Only the image's own user gets in."""
     done = lab.ssh("true", user="root")
