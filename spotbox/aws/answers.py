@@ -5,12 +5,15 @@ of JSON, it takes for an answer in which nothing stands: `no boxes`; and a numbe
 Python raises of it.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from botocore.parsers import ResponseParserError, ResponseParserFactory
 
+# A page of HTML, also after a byte order mark, an XML declaration and comments.
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?(\s|<\?[^>]*>|<!--.*?-->)*<(html|!doctype)\b", re.IGNORECASE | re.DOTALL)
 _PROTOCOLS = {"ec2", "query", "json"}  # those whose answers are one body, read whole
 
 
@@ -27,7 +30,8 @@ class Parsers(ResponseParserFactory):  # type: ignore[misc]
 
 def _parsed(parse: Callable[..., Any], is_json: bool, response: Mapping[str, Any], shape: Any) -> Any:
     body = response["body"]
-    if shape is not None and response["status_code"] < 300 and isinstance(body, bytes) and not _may_be(body, is_json):
+    told = shape is not None and (shape.members or body)  # of an answer that has no members, nothing need be sent
+    if told and response["status_code"] < 300 and isinstance(body, bytes) and not _may_be(body, is_json):
         raise ResponseParserError("no answer of AWS's")
     try:
         return parse(response, shape)
@@ -40,4 +44,4 @@ def _may_be(body: bytes, is_json: bool) -> bool:
     text = body.strip()
     if is_json:
         return text[:1] == b"{" and text[-1:] == b"}"
-    return not text[:200].lower().lstrip(b"\xef\xbb\xbf").startswith((b"<html", b"<!doctype"))
+    return not _PAGE.match(text)

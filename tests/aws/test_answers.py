@@ -27,6 +27,8 @@ def volume(**changes):
     [
         ("ec2", "describe_volumes", WELL_FORMED),
         ("ec2", "describe_volumes", PAGE.replace("\x1b", "")),
+        ("ec2", "describe_volumes", '<?xml version="1.0"?>\n<!-- a portal -->\n' + PAGE.replace("\x1b", "")),
+        ("ec2", "describe_volumes", f'<?xml version="1.0"?>{WELL_FORMED}'),
         ("ec2", "describe_volumes", ""),
         ("ec2", "describe_volumes", volume(size="NaN")),
         ("ec2", "describe_volumes", volume(createTime="2026-13-45T99:99:99Z")),
@@ -50,11 +52,13 @@ def test_an_answer_that_is_not_aws_s(service, operation, body):
 
 def test_a_whole_answer_is_read():
     """What AWS does send is read as before: figures, times, and an operation that answers with nothing at all."""
-    bodies = {"DescribeVolumes": volume(), "StopTrainingJob": "", "DescribeServices": ' {"Services": []}\n'}
+    bodies = {"DescribeVolumes": f'<?xml version="1.0" encoding="UTF-8"?>\n{volume()}', "StopTrainingJob": ""}
+    bodies |= {"DescribeServices": ' {"Services": []}\n', "DeleteTags": ""}
     with endpoint(lambda asked: (200, bodies[asked.action])) as world:
         (told,) = world.aws().client("ec2").describe_volumes()["Volumes"]
         assert (told["Size"], told["CreateTime"].year) == (100, 2026)
         assert world.aws().client("sagemaker").stop_training_job(TrainingJobName="x")
+        assert world.aws().client("sagemaker").delete_tags(ResourceArn="arn:x", TagKeys=["x"])
         assert world.aws().client("pricing").describe_services()["Services"] == []
 
 
