@@ -23,8 +23,11 @@ CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 20  # seconds
 BRISK = {"connect_timeout": 3, "read_timeout": 8, "total_max_attempts": 2}  # a dead region costs seconds, not a minute
 ATTEMPTS = 5  # of one call: where a quarter of them fail, one in a thousand is given up; an outage shows in some 10 s
-# How the names of calls begin that change nothing; CreateToken is of the user's own sign-in.
-READING = ("Describe", "Get", "List", "Lookup", "Search", "Filter", "Head", "Simulate", "Assume", "CreateToken")
+# How the names of calls begin that change nothing; the tokens are of the user's own sign-in (SSO, `aws login`).
+READING = (
+    *("Describe", "Get", "List", "Lookup", "Search", "Filter", "Head", "Simulate", "Assume"),
+    *("CreateToken", "CreateOAuth2Token"),
+)
 POOL_SIZE = 32  # connections of one client; more than the threads of one `parallel`
 
 
@@ -222,7 +225,8 @@ class Aws:
         """Hear of each call before it is sent. One with DryRun changes nothing (EC2 API Reference, common errors)."""
         body = params.get("body")
         tried = isinstance(body, dict) and str(body.get("DryRun")).lower() == "true"
-        self.changed = self.changed or not (tried or model.name.startswith(READING))
+        if not (tried or model.name.startswith(READING)):  # set, never written back: calls are made side by side
+            self.changed = True
 
     def _made_client(self, service: str, region: str | None, once: bool, brisk: bool) -> Any:
         from botocore.config import Config

@@ -179,3 +179,21 @@ def test_what_changes_something_is_known(service, operation, body, changes):
         f"before-call.{service}.{operation}", model=model, params={"body": body}, request_signer=None
     )
     assert (aws.changed, Cloud(Hands(aws, time.sleep, time.monotonic)).changed) == (changes, changes)
+
+
+def test_a_change_is_not_forgotten_for_a_call_beside_it():
+    """Calls are made side by side: one of reading that is noted meanwhile takes nothing back."""
+    aws = sealed()
+    model = aws.client("ec2").meta.service_model
+
+    class Meanwhile:
+        """The name of a call of reading, while whose note is made another call changes something."""
+
+        name = "DescribeInstances"
+
+        def __getattribute__(self, attribute):
+            aws._note(model.operation_model("RunInstances"), {"body": {}})
+            return object.__getattribute__(self, attribute)
+
+    aws._note(Meanwhile(), {"body": {}})
+    assert aws.changed
