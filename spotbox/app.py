@@ -36,7 +36,7 @@ class App:
         self.system = System()
         self.progress = Progress()
         self.prompts = Prompts()
-        self.acts_here = False  # whether the sandbox itself is being stopped or told what to do
+        self.looks_here = ""  # the command that shows what was changed on this machine: a file, the sandbox's life
 
     @property
     def sandbox(self) -> bool:
@@ -45,13 +45,13 @@ class App:
 
     @property
     def changed(self) -> bool:
-        """Whether anything may have been changed, in AWS or in the sandbox's own life."""
-        return self.acts_here or ("cloud" in self.__dict__ and bool(self.cloud.changed))
+        """Whether anything may have been changed, in AWS or on this machine (caches aside)."""
+        return bool(self.looks_here) or ("cloud" in self.__dict__ and bool(self.cloud.changed))
 
     @property
     def where_to_look(self) -> str:
         """The command that shows what was changed."""
-        return "spotbox sandbox status" if self.acts_here else "spotbox status"
+        return self.looks_here or "spotbox status"
 
     @cached_property
     def endpoint(self) -> Any:

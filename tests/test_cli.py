@@ -205,3 +205,7 @@ def test_an_interruption_after_a_change_says_where_to_look(capsys):
     app.cloud.changed = True
     code, err = told(capsys, "status", "--owner", "a", obj=app)
     assert (code, err) == (130, "spotbox: interrupted\n  See what was done: spotbox status --owner a\n")
+    app = FakeApp(KeyboardInterrupt())
+    app.looks_here = "spotbox config"
+    code, err = told(capsys, "status", "--owner", "a", obj=app)
+    assert (code, err) == (130, "spotbox: interrupted\n  See what was done: spotbox config\n")

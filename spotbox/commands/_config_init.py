@@ -52,6 +52,7 @@ def ask_and_write(app: App, file: Path) -> None:
         raise SpotboxError("nothing was written, as you said")
     if (file.read_bytes() if file.exists() else b"") != before:
         raise SpotboxError(f"{safe(file)} was changed meanwhile", "Nothing was written. Try again.")
+    app.looks_here = "spotbox config"
     if there:
         _write(file.with_name(f"{file.name}.bak"), before.decode())
         app.remark(f"what was there before is in {safe(file)}.bak")

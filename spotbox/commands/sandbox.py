@@ -15,6 +15,8 @@ from spotbox.options import DURATION, Command, Parsed, common_options, flag, out
 from spotbox.output import screen, to_json, to_pairs
 from spotbox.sandbox import process
 
+_STATUS = "spotbox sandbox status"
+
 
 @click.group()
 @version_option
@@ -52,7 +54,7 @@ def stop(ctx: click.Context) -> None:
     spotbox sandbox stop && spotbox sandbox start
     """
     app = get_app(ctx)
-    app.acts_here = True
+    app.looks_here = _STATUS
     stopped = process.stop(app.places.sandbox)
     click.echo("the sandbox is stopped" if stopped else "the sandbox does not run")
 
@@ -127,7 +129,7 @@ def reset(ctx: click.Context, yes: bool) -> None:
         app.remark("no terminal to ask on: going ahead, as this is the sandbox")
     elif not yes and not app.prompts.confirm("Empty the sandbox, its boxes and files?", True, "-y"):
         raise SpotboxError("nothing was removed, as you said")
-    app.acts_here = True
+    app.looks_here = _STATUS
     process.reset(app.places.sandbox)
     forget(app)
     click.echo("the sandbox is empty")
@@ -143,7 +145,7 @@ def _box_or_job(text: str) -> str:
 def _order(app: App, what: str, **words: Any) -> dict[str, Any]:
     """Have the sandbox do something of its own accord."""
     end = app.endpoint
-    app.acts_here = True
+    app.looks_here = _STATUS
     return process.call(end, what, **words)
 
 
