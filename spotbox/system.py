@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -199,16 +199,34 @@ def _attended(command: Sequence[str]) -> Ran:
     heard = [each for each in _FOR_THE_CHILD if signal.getsignal(each) is not signal.SIG_IGN]  # not one of `nohup`
     before = {each: signal.signal(each, hand_on) for each in heard}
     try:
-        child = subprocess.Popen(list(command))
+        child = subprocess.Popen(list(command), preexec_fn=_with_us())
         for early in sent:
             os.kill(child.pid, early)
         while os.WIFSTOPPED(status := os.waitpid(child.pid, os.WUNTRACED)[1]):
             os.kill(os.getpid(), signal.SIGSTOP)  # ssh's own `~^Z` stops ssh alone, and the shell looks at us
         code = child.returncode = os.waitstatus_to_exitcode(status)
+    except BaseException:  # a Ctrl-C from before that was held back (see signals.py): nobody would wait for the command
+        if child is not None:
+            child.terminate()
+            child.wait()
+        raise
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
     return Ran(128 - code if code < 0 else code, bool(sent))
+
+
+def _with_us() -> Callable[[], object] | None:
+    """What lets a child end where we are killed and can hand on nothing (`kill -9`, a time-out of Python's subprocess).
+
+    Linux alone has it (prctl(2), PR_SET_PDEATHSIG); elsewhere the child is left, as that of a shell is.
+    """
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec nothing is to be loaded
+    return lambda: prctl(1, signal.SIGTERM, 0, 0, 0)
 
 
 def _said(command: Sequence[str]) -> str:

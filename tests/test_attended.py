@@ -41,6 +41,40 @@ def test_a_signal_is_for_the_command():
     assert child.communicate(timeout=30)[0] == "3 True\n"
 
 
+HELD_BACK = """
+import signal, sys
+from spotbox import signals
+from spotbox.system import System
+signals.install()
+def alarm(*_):
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, alarm)
+signal.setitimer(signal.ITIMER_REAL, 1)
+try:
+    System().run_ssh(["sh", "-c", sys.argv[1]])
+except KeyboardInterrupt:
+    print("left", flush=True)
+"""
+
+
+def test_a_ctrl_c_of_before_leaves_no_command_behind():
+    """One that was held back until an import is over (see signals.py) may come when the command is begun: it ends."""
+    words = [sys.executable, "-c", HELD_BACK, "trap 'echo ended; exit' TERM; echo ready; while :; do sleep 0.05; done"]
+    done = subprocess.run(
+        words, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=30
+    )
+    assert done.stdout.splitlines() == ["ready", "ended", "left"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_who_is_killed_leaves_no_command_behind():
+    """`kill -9`, which cannot be handed on, as a time-out of Python's subprocess sends it: a tunnel would stay open."""
+    child = begin("trap 'echo ended; exit' TERM; echo ready; while :; do sleep 0.05; done")
+    assert child.stdout.readline() == "ready\n"
+    child.kill()
+    assert child.communicate(timeout=30)[0] == "ended\n"
+
+
 def test_where_it_stops_so_do_we():
     """A command that stops itself stops us, so that the shell which waits for us has the terminal; SIGCONT to both goes
     on."""
