@@ -128,6 +128,11 @@ class Job:
         except BaseException as error:
             self.error = error
 
+    def within(self, seconds: float) -> bool:
+        """Whether it is done by then; as `over`."""
+        self._thread.join(seconds)
+        return self.over()
+
     def over(self) -> bool:
         """Whether it is done; what it raised is raised here."""
         if self._thread.is_alive():

@@ -22,6 +22,7 @@ from spotbox.core.text import shell
 from spotbox.options import Command, Parsed, flag, name_argument, owner_option, region_option
 
 LOST = 255  # ssh(1), EXIT STATUS: an error of ssh's own, such as a connection that was lost
+TOLD_WITHIN = 8  # seconds: whoever is cut off from AWS as well waits for nothing
 HOST_KEY_WAIT = 10  # seconds; `up` has waited longer already
 
 
@@ -125,11 +126,17 @@ def _needs_running(box: Box) -> None:
 def _tell_lost(app: App, box: Box) -> None:
     """After a connection that was lost: what became of the box, where it does not run any more or is about to stop.
 
-    AWS is asked once. Where it cannot be, ssh's own words have to do: it may be this machine that is cut off.
+    AWS is asked once, for `TOLD_WITHIN` seconds. Where it cannot be, ssh's own words have to do: it may be this machine
+    that is cut off.
     """
+    from spotbox.commands._watch import Job
+
+    found: list[Box | None] = []
     try:
         app.progress.glance(f"asking AWS what became of {box.name} (Ctrl-C leaves)")
-        seen = again(app, box, full=False)
+        if not Job(lambda: found.append(again(app, box, full=False))).start().within(TOLD_WITHIN):
+            raise SpotboxError("AWS does not answer")
+        seen = found[0]
     except (SpotboxError, KeyboardInterrupt) as error:
         app.progress.done()
         app.debug(f"what became of {box.name} could not be found out: {error}")
