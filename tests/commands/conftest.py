@@ -1,4 +1,5 @@
-"""`user`: one user at one machine, with an account that is a World; `script`: what he trains with."""
+"""`user`: one user at one machine, with an account that is a World; `keyed`: with a box that takes
+his key; `script`: what he trains with."""
 
 import json
 import os
@@ -9,7 +10,7 @@ import pytest
 
 from spotbox.cli import run
 from tests.commands.fakes import FakeApp
-from tests.commands.world import World
+from tests.commands.world import World, public_key
 
 
 @dataclass
@@ -71,3 +72,13 @@ def script(user):
     path = user.home.parent / "fit.py"
     path.write_text("print('hello')\n")
     return str(path)
+
+
+@pytest.fixture
+def keyed(user):
+    """A user with spotbox's own key on this machine and a running box that takes it."""
+    user.run("up", "-y")
+    user.run("down", "-y")
+    user.world.made = 0
+    user.world.has_box("dev", key=public_key())
+    return user

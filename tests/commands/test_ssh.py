@@ -1,4 +1,4 @@
-"""`ssh`: the command line, the keys on both sides, who is let in, and the exit codes."""
+"""`ssh`: the command line, the keys on both sides, who is let in, and what is refused."""
 
 import shlex
 from dataclasses import replace
@@ -25,16 +25,6 @@ def options(words):
     return dict(word.split("=", 1) for flag, word in pairwise(words) if flag == "-o")
 
 
-@pytest.fixture
-def keyed(user):
-    """A user with spotbox's own key on this machine and a running box that takes it."""
-    user.run("up", "-y")
-    user.run("down", "-y")
-    user.world.made = 0
-    user.world.has_box("dev", key=public_key())
-    return user
-
-
 def test_the_command_line(keyed):
     """The box's key, its user, its identity under an alias, and the known host key; then the command after --."""
     said = keyed.run("ssh", "--", "nvidia-smi", "-L")
@@ -54,58 +44,6 @@ def test_the_command_line(keyed):
         "ConnectTimeout": "15",
     }
     assert known(keyed) == [f"i-1 {public_key('h')}"]
-
-
-@pytest.mark.parametrize("code", [0, 1, 42, 255])
-def test_the_exit_code_is_sshs(keyed, code):
-    """What ssh ends with is what spotbox ends with."""
-    assert keyed.run("ssh", ssh_code=code).code == code
-
-
-def interrupts(world):
-    """AWS takes the box while ssh runs."""
-    world.instances["i-1"] = replace(
-        world.instances["i-1"], state="stopping", reason_code="Server.SpotInstanceShutdown"
-    )
-    world.request_of("i-1", code="marked-for-stop")
-
-
-def takes(world):
-    """And has stopped it."""
-    world.instances["i-1"] = replace(world.instances["i-1"], state="stopped", reason_code="Server.SpotInstanceShutdown")
-    world.request_of("i-1", state="disabled", code="instance-stopped-no-capacity")
-
-
-BY_AWS = "wait for AWS: spotbox up dev; take it elsewhere, disk included: spotbox move dev; remove it: spotbox down dev"
-
-
-@pytest.mark.parametrize(("happens", "told"), [
-    (interrupts, f"dev is stopping: it is being stopped by AWS; {BY_AWS}"),
-    (takes, f"dev is interrupted: AWS took the capacity back; only AWS can restart it; {BY_AWS}"),
-    (lambda world: world.stopped("i-1") or world.instances.clear() or world.requests.clear() or world.volumes.clear(),
-     "dev is gone; make it anew: spotbox up dev"),
-], ids=["stopping", "interrupted", "gone"])  # fmt: skip
-def test_a_box_that_went_away_is_told(keyed, happens, told):
-    """ssh lost its connection and the box does not run any more: one line says why and what to do, the code stays."""
-    keyed.run("ssh")
-    keyed.world.later(30, lambda: happens(keyed.world))
-    said = keyed.run("ssh", ssh_code=255)
-    assert (said.code, said.out, said.err) == (255, "", f"{told}\n")
-
-
-@pytest.mark.parametrize("how", ["runs on", "ended by its command", "ended by a signal", "AWS cannot be asked"])
-def test_what_is_the_users_own_end_is_not_explained(keyed, how):
-    """Nothing is told where the box runs, where ssh ended otherwise, or by a signal to spotbox; nor where AWS cannot be
-    asked: this machine may be cut off itself."""
-    keyed.run("ssh")
-    if how != "runs on":
-        keyed.world.later(30, lambda: takes(keyed.world))
-    if how == "AWS cannot be asked":
-        keyed.world.later(30, lambda: keyed.world.refuses("DescribeInstances", "RequestLimitExceeded"))
-    keyed.world.cut = how == "ended by a signal"
-    code = 1 if how == "ended by its command" else 255
-    said = keyed.run("ssh", ssh_code=code)
-    assert (said.code, said.err) == (code, "")
 
 
 def test_forwards(keyed):
