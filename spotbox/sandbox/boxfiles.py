@@ -208,8 +208,8 @@ def motd(spec: BoxSpec, home: Path) -> str:
   Files         {plain(home)}
 
 This is a shell on your own machine, not on AWS: it costs nothing, its GPU is
-invented, and programs run here as you, with your files in reach. `sudo` adds no rights.
-Files in ~ stay until the box's disk is deleted (spotbox down). What would lie in
-/etc, /opt and /var, such as its guard's log, is in ../system; a data volume, which
-a box on EC2 has at /data, is in ../data.
+invented, and programs run here as you, with your files in reach. `sudo` adds
+no rights. Files in ~ stay until the box's disk is deleted (spotbox down). What
+would lie in /etc, /opt and /var, such as its guard's log, is in ../system; a
+data volume, which a box on EC2 has at /data, is in ../data.
 """

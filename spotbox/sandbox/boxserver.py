@@ -16,6 +16,7 @@ from spotbox.sandbox.boxprogram import Keeper
 from spotbox.sandbox.boxshell import Session, environment, find_shell
 
 log = logging.getLogger(__name__)
+VERSION = "OpenSSH_9.6p1"  # Ubuntu 24.04's; a client of OpenSSH tells nobody else that its output is closed (compat.c)
 MAX_CONNECTIONS = 100  # to one box at a time, those not yet logged in included
 LOGIN_TIMEOUT = 30  # seconds from the first byte to a login
 BACKLOG = 64
@@ -145,6 +146,7 @@ class BoxServer:
         """Listen at (host, port). Raises OSError when the port is taken."""
         self._options = await asyncssh.SSHServerConnectionOptions.construct(
             server_factory=lambda: Door(self),
+            server_version=VERSION,
             server_host_keys=[asyncssh.import_private_key(key) for key in host_keys],
             process_factory=self._serve,
             sftp_factory=lambda chan: Sftp(chan, self.spec, self.files),

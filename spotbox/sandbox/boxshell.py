@@ -58,6 +58,7 @@ class Session:
         self.moved = 0  # bytes given to the client
         self.busy = False  # an output is waiting for the client to take it
         self._terminal: int | None = None
+        self._stdout: asyncio.ReadTransport | None = None
 
     def start(self) -> Keeper:
         """Start the program; our ends of its terminal or pipes are kept in `_inward` and `_outward`."""
@@ -125,6 +126,7 @@ class Session:
             greeting = (self.files.root / "motd").read_text()
             self.process.stdout.write(greeting.replace("\n", "\r\n").encode())
         inward = asyncio.create_task(self._feed(keeper))
+        self._hear_no_more_is_wanted()
         outward = [asyncio.create_task(self._pump(fd, writer)) for fd, writer in self._outward]
         closed: asyncio.Future[Any] = asyncio.create_task(self.process.channel.wait_closed())
         finished: asyncio.Future[Any] = keeper.status
@@ -142,6 +144,20 @@ class Session:
                 if isinstance(result, Exception) and not isinstance(result, (asyncssh.Error, OSError)):
                     log.error("a session failed", exc_info=result)
             self.close_terminal()
+
+    def _hear_no_more_is_wanted(self) -> None:
+        """Close the program's stdout once the client says that nobody reads it, as sshd does: `ssh BOX yes | head -1`.
+
+        OpenSSH's PROTOCOL file, 2.1, eow@openssh.com. asyncssh knows no such request and looks for its handler by name.
+        """
+
+        def hear(packet: Any) -> bool:
+            packet.check_end()
+            if self._stdout is not None:
+                self._stdout.close()
+            return True
+
+        self.process.channel._process_eow_at_openssh_dot_com_request = hear
 
     async def _drain(self, outward: list[asyncio.Task[None]], closed: asyncio.Future[Any]) -> None:
         """Deliver what the program has written.
@@ -177,6 +193,8 @@ class Session:
         transport, _ = await loop.connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(fd, "rb", 0)
         )
+        if writer is self.process.stdout:
+            self._stdout = transport
         with contextlib.closing(transport), contextlib.suppress(OSError, asyncssh.Error):  # EIO: the terminal's end
             while data := await reader.read(CHUNK):
                 writer.write(data)

@@ -202,6 +202,11 @@ def test_a_later_shutdown_can_be_cancelled(lab, when):
     assert lab.shutdowns == []
 
 
+def test_the_greeting_fits_a_terminal():
+    """No line of the greeting is cut in two by a terminal of 80 columns, but the one with a long home folder."""
+    assert max(map(len, motd(SPEC, Path("/home/x")).splitlines())) < 80
+
+
 def test_text_from_outside_cannot_act():
     """Control characters in what the greeting shows are made harmless."""
     text = motd(replace(SPEC, instance_type="g5\x1b[2J.xlarge", gpu="A10G\r\nroot#"), Path("/home/x\x07"))

@@ -113,3 +113,26 @@ def test_rsync_there_and_back(lab, tree, tmp_path):
     done = run("rsync", "-a", "-i", "--delete", "-e", shell, f"{tree}/", remote(lab, "synced/"))
     assert {line.split()[-1] for line in done.stdout.splitlines()} - {"./"} == {"empty", "new"}
     assert contents(lab.home / "synced") == contents(tree)
+
+
+def test_a_program_whose_output_nobody_reads_any_more_ends(lab):
+    """As with sshd, `ssh BOX yes | head -1` ends: the client says that nobody reads, and the program gets SIGPIPE."""
+    with subprocess.Popen(lab.command("yes"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as ssh:
+        assert ssh.stdout.read(2) == b"y\n"
+        ssh.stdout.close()
+        try:
+            assert ssh.wait(timeout=30) == 255  # ssh's code where a signal ended the program
+        finally:
+            ssh.kill()
+
+
+def test_a_program_may_outlive_its_readers(lab):
+    """Only stdout is closed: what comes after the program that wrote there runs, and its exit code arrives."""
+    command = "trap '' PIPE; yes 2>/dev/null; exit 5"
+    with subprocess.Popen(lab.command(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as ssh:
+        assert ssh.stdout.read(2) == b"y\n"
+        ssh.stdout.close()
+        try:
+            assert ssh.wait(timeout=30) == 5
+        finally:
+            ssh.kill()
