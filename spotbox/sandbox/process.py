@@ -4,17 +4,18 @@ import json
 import os
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spotbox.core.errors import Exit, SpotboxError, UsageError
+from spotbox.sandbox.lock import READY_WITHIN, Lock
 
 ACCESS_KEY = "AKIASANDBOXSANDBOX00"
 SECRET_KEY = "sandbox-secret-key-that-opens-nothing-at-all"  # noqa: S105 - it opens a sandbox on loopback, and is no secret
 REGION = "us-east-1"
 PROTOCOL = 1  # of state.json and the control calls; another one is another release's sandbox
-READY_WITHIN = 30.0  # seconds; it takes about two
 _INSTALL = "pip install 'spotbox[sandbox]'"
 
 
@@ -63,27 +64,6 @@ def _recorded(home: Path) -> Endpoint | None:
         return None
 
 
-class _Lock:
-    """One process at a time starts, stops or resets the sandbox of a folder."""
-
-    def __init__(self, home: Path):
-        self.home = home
-
-    def __enter__(self) -> None:
-        import fcntl
-
-        try:
-            self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.file = (self.home / "lock").open("w")
-        except OSError as error:
-            text = f"cannot write to the sandbox's folder: {error.strerror}"
-            raise SpotboxError(text, f"make {self.home} writable, or set SPOTBOX_HOME") from error
-        fcntl.flock(self.file, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-
 def ensure(home: Path) -> Endpoint:
     """The sandbox of this folder, started when none runs; safe when many processes ask at once.
 
@@ -92,11 +72,12 @@ def ensure(home: Path) -> Endpoint:
     found = running(home)
     if found:
         return found
-    with _Lock(home):
-        return running(home) or _start(home)
+    with Lock(home) as lock:
+        return running(home) or _start(home, lock)
 
 
-def _start(home: Path) -> Endpoint:
+def _start(home: Path, lock: int) -> Endpoint:
+    """Start the process, which holds the lock too until it answers: whoever starts it may be gone by then."""
     import importlib.util
     import subprocess
 
@@ -107,17 +88,18 @@ def _start(home: Path) -> Endpoint:
     write_private(home / "aws-config", f"[default]\nregion = {REGION}\n")
     with (home / "start.log").open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "spotbox.sandbox.server", str(home.resolve())],
+            [sys.executable, "-m", "spotbox.sandbox.server", str(home.resolve()), str(lock)],
             cwd="/",
             env=_scrubbed(),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=[lock],
         )
     try:
         return _ready(home, process)
-    except BaseException:  # after Ctrl-C nobody would find it again, and the next start would make another beside it
+    except BaseException:  # what is cut off is to leave nothing
         process.kill()
         raise
 
@@ -154,7 +136,7 @@ def _last_words(home: Path) -> str:
 
 def stop(home: Path) -> bool:
     """End the sandbox of this folder; its state stays for the next start. False if none ran."""
-    with _lock_if_there(home):
+    with Lock(home) if home.exists() else nullcontext():
         return _end(home)
 
 
@@ -162,7 +144,7 @@ def reset(home: Path) -> None:
     """End the sandbox of this folder and forget everything in it; a running one is started again, empty."""
     import shutil
 
-    with _lock_if_there(home):
+    with Lock(home) if home.exists() else nullcontext(-1) as lock:
         was_running = _end(home)
         for name in ("boxes", "volumes", "snapshots", "jobs", "state.pickle", "state.json"):
             path = home / name
@@ -171,13 +153,7 @@ def reset(home: Path) -> None:
             else:
                 path.unlink(missing_ok=True)
         if was_running:
-            _start(home)
-
-
-def _lock_if_there(home: Path) -> Any:
-    from contextlib import nullcontext
-
-    return _Lock(home) if home.exists() else nullcontext()
+            _start(home, lock)
 
 
 def _end(home: Path) -> bool:

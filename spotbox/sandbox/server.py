@@ -1,4 +1,4 @@
-"""The sandbox's process: `python -m spotbox.sandbox.server HOME`. It serves until it is told to stop, or is idle."""
+"""The sandbox's process: `python -m spotbox.sandbox.server HOME LOCK`. It serves until told to stop, or idle."""
 
 import json
 import logging
@@ -9,10 +9,12 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from spotbox.sandbox import market, pace
+from spotbox.sandbox.lock import hold
 from spotbox.sandbox.process import PROTOCOL, write_private
 
 log = logging.getLogger("spotbox.sandbox")
@@ -165,8 +167,8 @@ class Server:
 
     # Running
 
-    def run(self) -> None:
-        """Serve until the end."""
+    def run(self, ready: Callable[[], None]) -> None:
+        """Serve until the end; `ready` is called when it answers and can be found."""
         self.boxes.start()
         with self.world.lock:
             self.store.load()
@@ -179,6 +181,7 @@ class Server:
         serving.start()
         state = {"protocol": PROTOCOL, "url": self.url, "pid": os.getpid(), "nonce": self.nonce}
         write_private(self.home / "state.json", json.dumps(state))
+        ready()
         log.info("ready on port %d", port)
         self.ending.wait()
         self.http.shutdown()
@@ -224,8 +227,8 @@ class Server:
 
 
 def main(argv: list[str]) -> int:
-    """Run a sandbox in the folder named on the command line."""
-    home = Path(argv[0])
+    """Run a sandbox in the folder named on the command line, under the lock whose descriptor follows it."""
+    home, ready = Path(argv[0]), hold(int(argv[1]))
     os.environ.update(MOTO)
     handler = logging.handlers.RotatingFileHandler(home / "log", maxBytes=LOG_LIMIT, backupCount=1)
     logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(asctime)s %(levelname)s %(message)s")
@@ -234,7 +237,7 @@ def main(argv: list[str]) -> int:
     try:
         server = Server(home)
         signal.signal(signal.SIGTERM, lambda *_: server.ending.set())
-        server.run()
+        server.run(ready)
     except Exception as error:
         log.exception("the sandbox ended")
         log.error("%s: %s", type(error).__name__, " ".join(str(error).split()))

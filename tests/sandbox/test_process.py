@@ -273,25 +273,3 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     with pytest.raises(SpotboxError) as failed:
         process.ensure(tmp_path / "file" / "sandbox")
     assert "cannot write" in failed.value.message
-
-
-def test_a_start_that_is_cut_off_leaves_no_sandbox(tmp_path):
-    """Ctrl-C while it starts: its process goes too, as no later command would find it, and another would be started."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "spotbox", "sandbox", "start"], stderr=subprocess.PIPE, text=True,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "SPOTBOX_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-
-    def started():
-        rows = subprocess.run(["ps", "-axwwo", "command="], capture_output=True, text=True).stdout.splitlines()
-        return [row for row in rows if "spotbox.sandbox.server" in row and str(tmp_path) in row]
-
-    end = time.monotonic() + 30
-    while not started():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=30)
-    assert (child.returncode, err.splitlines()[-1]) == (130, "spotbox: interrupted; nothing was changed")
-    assert started() == []
