@@ -16,6 +16,7 @@ from spotbox.core import sshtext
 from spotbox.core.boxes import Box
 from spotbox.core.errors import Exit, SpotboxError, UsageError
 from spotbox.core.explain import explain
+from spotbox.core.meanings import Who
 from spotbox.core.plans import plan_tags
 from spotbox.core.states import State
 from spotbox.core.text import shell
@@ -23,6 +24,7 @@ from spotbox.options import Command, Parsed, flag, name_argument, owner_option, 
 
 LOST = 255  # ssh(1), EXIT STATUS: an error of ssh's own, such as a connection that was lost
 TOLD_WITHIN = 8  # seconds: whoever is cut off from AWS as well waits for nothing
+LOOKS = 8  # within that time, a second apart
 HOST_KEY_WAIT = 10  # seconds; `up` has waited longer already
 
 
@@ -126,17 +128,18 @@ def _needs_running(box: Box) -> None:
 def _tell_lost(app: App, box: Box) -> None:
     """After a connection that was lost: what became of the box, where it does not run any more or is about to stop.
 
-    AWS is asked once, for `TOLD_WITHIN` seconds. Where it cannot be, ssh's own words have to do: it may be this machine
-    that is cut off.
+    AWS is asked for `TOLD_WITHIN` seconds, more than once only where it does not tell yet who stops the box. Where it
+    cannot be asked, ssh's own words have to do: it may be this machine that is cut off.
     """
     from spotbox.commands._watch import Job
 
     found: list[Box | None] = []
     try:
         app.progress.glance(f"asking AWS what became of {box.name} (Ctrl-C leaves)")
-        if not Job(lambda: found.append(again(app, box, full=False))).start().within(TOLD_WITHIN):
+        Job(lambda: _look(app, box, found)).start().within(TOLD_WITHIN)
+        if not found:
             raise SpotboxError("AWS does not answer")
-        seen = found[0]
+        seen = found[-1]
     except (SpotboxError, KeyboardInterrupt) as error:
         app.progress.done()
         app.debug(f"what became of {box.name} could not be found out: {error}")
@@ -147,6 +150,16 @@ def _tell_lost(app: App, box: Box) -> None:
     elif seen.state is not State.RUNNING or seen.reason:
         told = explain(seen)
         app.remark(f"{box.name} is {seen.state}: {told.what}; {told.do}")
+
+
+def _look(app: App, box: Box, found: list[Box | None]) -> None:
+    """Add the box as it is now; again and again while it is being stopped, and AWS does not say by whom."""
+    for _ in range(LOOKS):
+        seen = again(app, box, full=False)
+        found.append(seen)
+        if seen is None or seen.state is not State.STOPPING or explain(seen).who is not Who.UNKNOWN:
+            return
+        app.system.sleep(1)
 
 
 def _learn(app: App, box: Box) -> None:

@@ -161,7 +161,11 @@ HEALTHY = Meaning("it runs", YOU)
 ON_DEMAND = Meaning("it runs, on demand", YOU, "it runs until you stop or remove it; AWS does not take it back")
 LAUNCHING = Meaning("the instance is being launched", AWS)
 UNSHOWN = Meaning("the instance is being launched; AWS does not show its Spot request yet", AWS)
-STOPS = Meaning("it is being stopped", UNKNOWN)
+STOPS = Meaning(  # by you it can be started again, by AWS it cannot
+    "it is being stopped",
+    UNKNOWN,
+    do="look again, for who stopped it: spotbox status {name}; remove it: spotbox down {name}",
+)
 STOPS_BY_USER = Meaning("it is being stopped by you", YOU)
 STOPS_BY_BOX = Meaning("it is shutting itself down (idle guard, TTL or `shutdown`)", BOX)
 STOPS_BY_AWS = Meaning(

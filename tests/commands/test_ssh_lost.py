@@ -61,6 +61,32 @@ def test_what_is_the_users_own_end_is_not_explained(keyed, how):
     assert (said.code, said.err) == (code, "")
 
 
+def unsaid(world):
+    """It is being stopped, and AWS does not say yet by whom."""
+    world.instances["i-1"] = replace(world.instances["i-1"], state="stopping", reason_code="")
+    world.request_of("i-1", code="marked-for-stop")
+
+
+def test_who_stops_it_is_waited_for(keyed):
+    """Whether the box can be started again hangs on who stops it, which AWS may tell a moment later."""
+    keyed.run("ssh")
+    keyed.world.later(30, lambda: unsaid(keyed.world))
+    keyed.world.later(33, lambda: takes(keyed.world))
+    said = keyed.run("ssh", ssh_code=255)
+    assert said.err == f"dev is interrupted: AWS took the capacity back; only AWS can restart it; {BY_AWS}\n"
+
+
+def test_who_stops_it_stays_open_where_aws_does_not_tell(keyed):
+    """Then nobody is told to start it: of a box that AWS took that is refused."""
+    keyed.run("ssh")
+    keyed.world.later(30, lambda: unsaid(keyed.world))
+    said = keyed.run("ssh", ssh_code=255)
+    assert said.err == (
+        "dev is stopping: it is being stopped; look again, for who stopped it: spotbox status dev; "
+        "remove it: spotbox down dev\n"
+    )
+
+
 def test_an_aws_that_does_not_answer_is_not_waited_for(keyed, monkeypatch):
     """Who is cut off from AWS as well gets the shell back; ssh has said what there is to say."""
     monkeypatch.setattr(ssh, "TOLD_WITHIN", 0.2)
