@@ -30,7 +30,7 @@ def steps(shop, number, nap, where, **more):
 def test_a_job_that_is_interrupted_twice_ends_as_one_that_is_not(shop):
     """It goes on from its checkpoint each time, ends with the same model, and pays for less than it held."""
     plain = shop.create(COUNT, **steps(shop, 100, 0.001, "plain"))
-    name = shop.create(COUNT, **steps(shop, 100, 0.001, "twice", rest="10-30"))
+    name = shop.create(COUNT, **steps(shop, 100, 0.05, "twice", rest="10-30"))  # 5 s: seconds are told whole
     for at in (10, 30):
         assert shop.says(name, f"step {at}")
         assert shop.aws.control("interrupt", box=name, notice=0.5)["kind"] == "job"
