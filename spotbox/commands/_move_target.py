@@ -69,6 +69,8 @@ def find_way(app: App, old: Box, asked: Asked) -> Way:
     if asked.ask and not asked.any and not noted:
         target = replace(target, zones=_ask_zone(app, old, market, target))
     offers = _pools(old, market, target)
+    if not noted:  # else it was begun, and has an image: the launch waits for the price
+        offers = _below_cap(old, offers)
     if old.market == "spot":
         market = choose.with_quotas(app, market, target.types)
         choose.check_quota(app, market, [offer.type.name for offer in offers])
@@ -182,6 +184,26 @@ def _pools(old: Box, market: choose.Market, target: Target) -> tuple[Offer, ...]
             Exit.NO_CAPACITY,
         )
     return in_order(found, (), target.types, target.zones)
+
+
+def _below_cap(old: Box, offers: tuple[Offer, ...]) -> tuple[Offer, ...]:
+    """Those whose price is not above the box's maximum: AWS refuses the others, when the box has been stopped for it.
+
+    SpotboxError 3 where that leaves none.
+    """
+    cap = _cap(old)
+    if cap is None:
+        return offers
+    fit = tuple(offer for offer in offers if offer.spot is None or offer.spot <= cap)
+    if not fit:
+        least = min(offers, key=lambda offer: offer.spot or cap)
+        raise SpotboxError(
+            f"{old.name}'s maximum price of {show_usd(cap)}/h is below the Spot price wherever it could go: "
+            f"{show_usd(least.spot)}/h in {least.zone}",
+            "It keeps its maximum: name another region with -r or type with -t, or wait until the price has fallen.",
+            Exit.NO_CAPACITY,
+        )
+    return fit
 
 
 def make_wish(app: App, scene: Scene, way: Way, image: OwnImage, user_data: bytes) -> Wish:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from spotbox.core.names import MOVED_TAG, MOVING_TAG, ROLE_TAG
+from spotbox.core.names import MAX_PRICE_TAG, MOVED_TAG, MOVING_TAG, ROLE_TAG
 from spotbox.core.records import Volume
 from spotbox.core.states import LIVE
 
@@ -52,6 +52,17 @@ def test_a_box_moves_to_the_cheapest_other_zone(user, state):
     one_box(user.world)
     (box,) = (i for i in user.world.instances.values() if i.state != "terminated")
     assert not {MOVED_TAG, MOVING_TAG} & set(box.tags)
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",)])
+def test_a_box_whose_maximum_is_below_every_price_stays_as_it_is(user, words):
+    """Its request keeps the maximum, and AWS would refuse the launch: nothing is stopped or made for that."""
+    has_box(user, tags={MAX_PRICE_TAG: "0.1"})
+    before = (dict(user.world.instances), dict(user.world.requests))
+    said = user.run("move", "-y", *words)
+    assert (said.code, said.out) == (3, "")
+    assert "dev's maximum price of $0.1000/h is below the Spot price wherever it could go: $0.1650/h in" in said.err
+    assert (user.world.instances, user.world.requests, user.world.images) == (*before, {})
 
 
 def test_the_data_volume_moves_too(user):
