@@ -5,18 +5,16 @@ import os
 import pytest
 
 from tests.guard.checkpoints import fill, fresh, knob, latest, stored, sync
-from tests.guard.conftest import LOCAL, REMOTE
+from tests.guard.conftest import REMOTE
 
 TIMES = {"hook_time": 3.0, "last_sync": 2.0, "least_left": 4.0}  # seconds; 8 s then stand for two minutes
 
 
 @pytest.fixture
-def ckpt(box):
-    """A box with one checkpoint, whose folder this is; what is in S3 comes down first."""
-    box.settings.update(checkpoints=[{"local": LOCAL, "remote": REMOTE}], restore=True)
-    folder = box.folder / "home/ckpt"
-    folder.mkdir()
-    return folder
+def ckpt(box, ckpt):
+    """As everywhere, but what is in S3 comes down first."""
+    box.settings["restore"] = True
+    return ckpt
 
 
 def earlier(box, ckpt, step=7):
